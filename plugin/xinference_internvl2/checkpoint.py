@@ -1,0 +1,181 @@
+"""Loading original InternVL2 checkpoints with transformers' own classes.
+
+Only `config.json`, the tokenizer's JSON and safetensors files are opened; code, adapters,
+generation settings and pickled weights that lie beside them are never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from transformers import CONFIG_MAPPING, GenerationConfig, InternVLConfig, PreTrainedModel
+
+from .config import CheckpointConfig, read_config, read_json
+from .errors import CheckpointError
+from .weights import InternVL2ForConditionalGeneration, check_names_and_shapes
+
+IMAGE_TOKEN = "<IMG_CONTEXT>"
+UNQUANTIZED = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
+"""Modules that stay as they are when a quantization is applied while loading."""
+
+_MODEL_TYPES = {
+    "Qwen2ForCausalLM": "qwen2",
+    "InternLM2ForCausalLM": "llama",
+    "Phi3ForCausalLM": "phi3",
+    "LlamaForCausalLM": "llama",
+}
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def load_model(
+    path: str | Path,
+    *,
+    dtype: torch.dtype | str | None = None,
+    device_map: str | Mapping[str, Any] | None = None,
+    quantization_config: Any = None,
+) -> PreTrainedModel:
+    """Load the checkpoint in the directory `path`, in eval mode.
+
+    Args:
+        path: directory of an original (`internvl_chat`) checkpoint with safetensors weights.
+        dtype: of the parameters; by default `torch_dtype` of the checkpoint.
+        device_map: as in `from_pretrained`; by default everything is on the CPU.
+        quantization_config: of transformers, applied to the language model only.
+
+    Returns:
+        A model whose `forward` takes `input_ids` (batch, tokens) and `pixel_values`
+        (tiles, 3, tile_size, tile_size), one image token a placeholder. Its `generate` stops
+        at no token of its own: pass `eos_token_id`.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be loaded; one sentence says why.
+    """
+    checkpoint = read_config(path)
+    tensors = _open_tensors(_weight_files(checkpoint.path))
+    config = model_config(checkpoint)
+    _check_tensors(tensors, config)
+    model, report = InternVL2ForConditionalGeneration.from_pretrained(
+        None,
+        config=config,
+        state_dict=tensors,
+        dtype=_torch_dtype(dtype or checkpoint.dtype),
+        device_map=device_map,
+        quantization_config=_language_model_only(quantization_config),
+        generation_config=GenerationConfig(),
+        output_loading_info=True,
+    )
+    if report["missing_keys"] or report["unexpected_keys"]:
+        names = sorted([*report["missing_keys"], *report["unexpected_keys"]])
+        raise CheckpointError(f"weight {names[0]} could not be loaded; report this as a bug")
+    return model
+
+
+def model_config(checkpoint: CheckpointConfig) -> InternVLConfig:
+    """transformers' configuration of the same model, built field by field."""
+    llm = dict(checkpoint.llm)
+    bias, model_type = llm.pop("bias"), _MODEL_TYPES[checkpoint.backbone]
+    if model_type == "llama":
+        llm["attention_bias"] = bias
+        llm.pop("sliding_window")
+    elif model_type == "qwen2":
+        llm["use_sliding_window"] = llm["sliding_window"] is not None
+    # The classes' default special tokens belong to other vocabularies.
+    text = CONFIG_MAPPING[model_type](
+        **llm, bos_token_id=None, eos_token_id=None, pad_token_id=None
+    )
+    return InternVLConfig(
+        vision_config=dict(checkpoint.vision),
+        text_config=text,
+        image_token_id=_image_token_id(checkpoint),
+        image_seq_length=checkpoint.tokens_per_tile,
+        downsample_ratio=checkpoint.downsample_ratio,
+        vision_feature_layer=checkpoint.select_layer,
+        tie_word_embeddings=llm["tie_word_embeddings"],
+    )
+
+
+def _image_token_id(checkpoint: CheckpointConfig) -> int:
+    """The id of IMAGE_TOKEN, from whichever file of the tokenizer names it."""
+    path = checkpoint.path
+    ids: dict[str, Any] = {}
+    if (path / "added_tokens.json").is_file():
+        ids.update(read_json(path / "added_tokens.json"))
+    if (path / "tokenizer_config.json").is_file():
+        added = read_json(path / "tokenizer_config.json").get("added_tokens_decoder") or {}
+        ids.update({token["content"]: int(key) for key, token in added.items()})
+    if IMAGE_TOKEN not in ids and (path / "tokenizer.json").is_file():
+        added = read_json(path / "tokenizer.json").get("added_tokens") or []
+        ids.update({token["content"]: token["id"] for token in added})
+    found = ids.get(IMAGE_TOKEN)
+    if not isinstance(found, int) or not 0 <= found < checkpoint.llm["vocab_size"]:
+        raise CheckpointError(
+            f"{path}: the tokenizer's files name no id for {IMAGE_TOKEN} within the vocabulary; "
+            "download tokenizer_config.json and added_tokens.json again"
+        )
+    return found
+
+
+def _weight_files(path: Path) -> list[Path]:
+    index = path / "model.safetensors.index.json"
+    if index.is_file():
+        weight_map = read_json(index).get("weight_map")
+        names = set(weight_map.values()) if isinstance(weight_map, dict) else set()
+        if not names or any(Path(str(name)).name != name for name in names):
+            raise CheckpointError(f"{index}: weight_map does not name files of its own folder")
+        return [path / name for name in sorted(names)]
+    if (path / "model.safetensors").is_file():
+        return [path / "model.safetensors"]
+    pickled = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLED)
+    if pickled:
+        raise CheckpointError(
+            f"{path} has only pickled weights ({pickled[0]}), which could run code when opened; "
+            "convert them to safetensors or download the safetensors files"
+        )
+    raise CheckpointError(f"{path} has no model.safetensors; download the weights")
+
+
+def _open_tensors(files: list[Path]) -> dict[str, Any]:
+    """Tensor name → lazy slice of its file; nothing but the headers is read."""
+    tensors: dict[str, Any] = {}
+    for file in files:
+        try:
+            # The slices keep the file open for as long as they live.
+            handle = safe_open(file, framework="pt")
+            tensors.update({name: handle.get_slice(name) for name in handle.keys()})
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"{file} is missing, though the index names it; download it again"
+            ) from None
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                f"{file} is truncated or not a safetensors file ({error}); download it again"
+            ) from None
+    return tensors
+
+
+def _check_tensors(tensors: Mapping[str, Any], config: InternVLConfig) -> None:
+    with torch.device("meta"):
+        model = InternVL2ForConditionalGeneration(config)
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {name: tuple(value.get_shape()) for name, value in tensors.items()}
+    if config.tie_word_embeddings and "lm_head.weight" in wanted:
+        stored = any(name.endswith(("lm_head.weight", "output.weight")) for name in found)
+        wanted = wanted if stored else {k: v for k, v in wanted.items() if k != "lm_head.weight"}
+    check_names_and_shapes(found, wanted)
+
+
+def _torch_dtype(dtype: torch.dtype | str) -> torch.dtype:
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if found not in (torch.bfloat16, torch.float16, torch.float32):
+        raise CheckpointError(f"dtype {dtype} is not one of bfloat16, float16, float32")
+    return found
+
+
+def _language_model_only(quantization_config: Any) -> Any:
+    if getattr(quantization_config, "llm_int8_skip_modules", False) is None:
+        quantization_config.llm_int8_skip_modules = list(UNQUANTIZED)
+    return quantization_config

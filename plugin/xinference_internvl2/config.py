@@ -1,0 +1,262 @@
+"""`config.json` of an original InternVL2 checkpoint, read as data and checked field by field.
+
+Only the fields named here reach transformers, so a checkpoint can neither switch on remote code
+nor ask for kernels, adapters or sizes that were not foreseen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import CheckpointError
+
+MAX_JSON_BYTES = 64 * 1024 * 1024
+MAX_LAYERS = 1024
+MAX_DIMENSION = 1 << 22
+
+BACKBONES = {
+    "Qwen2ForCausalLM": "qwen2",
+    "InternLM2ForCausalLM": "internlm2",
+    "Phi3ForCausalLM": "phi3",
+    "LlamaForCausalLM": "llama",
+}
+"""`llm_config.architectures[0]` of the checkpoints that the family has, and our name for it."""
+
+_DTYPES = ("bfloat16", "float16", "float32")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointConfig:
+    """What the loaders need to know of a checkpoint, checked.
+
+    `tile_size` is the side of a square tile in pixels; `tokens_per_tile` the number of image
+    tokens that one tile takes in the prompt; `template` the name of its prompt format.
+    """
+
+    path: Path
+    backbone: str
+    template: str
+    dtype: str
+    tile_size: int
+    tokens_per_tile: int
+    min_tiles: int
+    max_tiles: int
+    use_thumbnail: bool
+    downsample_ratio: float
+    select_layer: int
+    vision: Mapping[str, Any]
+    llm: Mapping[str, Any]
+    quantization: Mapping[str, Any] | None
+
+
+def read_json(path: Path) -> Any:
+    """The parsed file at `path`.
+
+    Raises:
+        CheckpointError: it is missing, larger than 64 MiB, or not JSON in UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_JSON_BYTES + 1)
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path} is missing; download the whole model repository again"
+        ) from None
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error.strerror}); check the path and its permissions"
+        ) from None
+    if len(data) > MAX_JSON_BYTES:
+        raise CheckpointError(f"{path} is larger than 64 MiB; it is not a file of a checkpoint")
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise CheckpointError(f"{path} is not valid JSON; download it again") from None
+
+
+class _Section:
+    """One JSON object of the configuration; every access names the field when it fails."""
+
+    def __init__(self, path: Path, name: str, values: Any) -> None:
+        if not isinstance(values, dict):
+            raise CheckpointError(f"{path}: {name or 'the file'} is not a JSON object")
+        self._path, self._name, self._values = path, name, values
+
+    def refuse(self, key: str, wanted: str) -> CheckpointError:
+        name = f"{self._name}.{key}" if self._name else key
+        found = json.dumps(self._values[key])[:80] if key in self._values else "missing"
+        return CheckpointError(f"{self._path}: {name} is {found}, but must be {wanted}")
+
+    def section(self, key: str) -> _Section:
+        if not isinstance(self._values.get(key), dict):
+            raise self.refuse(key, "an object")
+        return _Section(self._path, f"{self._name}.{key}".lstrip("."), self._values[key])
+
+    def get(self, key: str, default: Any = None) -> Any:
+        value = self._values.get(key)
+        return default if value is None else value
+
+    def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
+        value = self.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise self.refuse(key, f"a whole number from {low} to {high}")
+        return value
+
+    def number(self, key: str, default: float | None = None) -> float:
+        value = self.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
+            raise self.refuse(key, "a positive number")
+        return float(value)
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self.get(key, default)
+        if not isinstance(value, bool):
+            raise self.refuse(key, "true or false")
+        return value
+
+    def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
+        value = self.get(key, default)
+        if value not in allowed:
+            raise self.refuse(key, " or ".join(allowed))
+        return str(value)
+
+
+def read_config(path: str | Path) -> CheckpointConfig:
+    """Read and check `config.json` in the checkpoint directory `path`.
+
+    Raises:
+        CheckpointError: no such directory, not an InternVL2 checkpoint, or a field whose value
+            our loaders do not know; the message names the field and what was found.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise CheckpointError(f"{path} is not a directory; give the folder of a checkpoint")
+    top = _Section(path / "config.json", "", read_json(path / "config.json"))
+    if top.get("model_type") != "internvl_chat":
+        raise top.refuse("model_type", '"internvl_chat" (the original OpenGVLab format)')
+    if top.get("ps_version") != "v2":
+        raise top.refuse("ps_version", '"v2", the pixel shuffle that InternVL2 was trained with')
+    vision, llm = _vision(top.section("vision_config")), top.section("llm_config")
+    tile_size = top.integer("force_image_size", 1, 4096, vision["image_size"])
+    return CheckpointConfig(
+        path=path,
+        backbone=_backbone(llm),
+        template=_template(top),
+        dtype=top.choice("torch_dtype", _DTYPES, "bfloat16"),
+        tile_size=tile_size,
+        tokens_per_tile=_tokens_per_tile(top, tile_size, vision["patch_size"]),
+        min_tiles=top.integer("min_dynamic_patch", 1, 64, 1),
+        max_tiles=top.integer("max_dynamic_patch", 1, 64, 12),
+        use_thumbnail=top.flag("use_thumbnail", True),
+        downsample_ratio=top.number("downsample_ratio", 0.5),
+        select_layer=top.integer("select_layer", -MAX_LAYERS, MAX_LAYERS, -1),
+        vision=vision,
+        llm=_llm(llm),
+        quantization=llm.get("quantization_config") or top.get("quantization_config"),
+    )
+
+
+def _template(top: _Section) -> str:
+    if not isinstance(top.get("template"), str):
+        raise top.refuse("template", "the name of a prompt format")
+    return str(top.get("template"))
+
+
+def _backbone(llm: _Section) -> str:
+    architectures = llm.get("architectures")
+    found = architectures[0] if isinstance(architectures, list) and architectures else None
+    if not isinstance(found, str) or found not in BACKBONES:
+        raise llm.refuse("architectures", f"one of {', '.join(BACKBONES)}")
+    return found
+
+
+def _tokens_per_tile(top: _Section, tile_size: int, patch_size: int) -> int:
+    ratio = top.number("downsample_ratio", 0.5)
+    if ratio > 1 or not (1 / ratio).is_integer():
+        raise top.refuse("downsample_ratio", "1 divided by a whole number")
+    side = tile_size // patch_size
+    if tile_size % patch_size or side % int(1 / ratio):
+        raise top.refuse(
+            "force_image_size", f"a multiple of {patch_size * int(1 / ratio)}, the image token's side"
+        )
+    return int(side * ratio) ** 2
+
+
+def _vision(vision: _Section) -> dict[str, Any]:
+    hidden = vision.integer("hidden_size", 1, MAX_DIMENSION)
+    heads = vision.integer("num_attention_heads", 1, MAX_DIMENSION)
+    if hidden % heads:
+        raise vision.refuse("num_attention_heads", f"a divisor of hidden_size, {hidden}")
+    return {
+        "hidden_size": hidden,
+        "num_attention_heads": heads,
+        "num_hidden_layers": vision.integer("num_hidden_layers", 1, MAX_LAYERS),
+        "intermediate_size": vision.integer("intermediate_size", 1, MAX_DIMENSION),
+        "image_size": vision.integer("image_size", 1, 4096),
+        "patch_size": vision.integer("patch_size", 1, 4096),
+        "num_channels": vision.integer("num_channels", 3, 3, 3),
+        "hidden_act": vision.choice("hidden_act", ("gelu",), "gelu"),
+        "norm_type": vision.choice("norm_type", ("layer_norm", "rms_norm"), "rms_norm"),
+        "layer_norm_eps": vision.number("layer_norm_eps", 1e-6),
+        "attention_bias": vision.flag("qkv_bias", False),
+        "use_qk_norm": vision.flag("qk_normalization", True),
+    }
+
+
+def _llm(llm: _Section) -> dict[str, Any]:
+    hidden = llm.integer("hidden_size", 1, MAX_DIMENSION)
+    heads = llm.integer("num_attention_heads", 1, MAX_DIMENSION)
+    kv_heads = llm.integer("num_key_value_heads", 1, MAX_DIMENSION, heads)
+    if hidden % heads or heads % kv_heads:
+        raise llm.refuse("num_attention_heads", f"a divisor of {hidden} and a multiple of {kv_heads}")
+    return {
+        "vocab_size": llm.integer("vocab_size", 1, MAX_DIMENSION),
+        "hidden_size": hidden,
+        "intermediate_size": llm.integer("intermediate_size", 1, MAX_DIMENSION),
+        "num_hidden_layers": llm.integer("num_hidden_layers", 1, MAX_LAYERS),
+        "num_attention_heads": heads,
+        "num_key_value_heads": kv_heads,
+        "max_position_embeddings": llm.integer("max_position_embeddings", 1, 1 << 24),
+        "hidden_act": llm.choice("hidden_act", ("silu",), "silu"),
+        "rms_norm_eps": llm.number("rms_norm_eps", 1e-6),
+        "tie_word_embeddings": llm.flag("tie_word_embeddings", False),
+        "bias": llm.flag("bias", False) or llm.flag("attention_bias", False),
+        "sliding_window": _sliding_window(llm),
+        "rope_parameters": _rope(llm, hidden // heads),
+    }
+
+
+def _sliding_window(llm: _Section) -> int | None:
+    if llm.get("sliding_window") is None or not llm.flag("use_sliding_window", True):
+        return None
+    return llm.integer("sliding_window", 1, 1 << 24)
+
+
+def _rope(llm: _Section, head_dim: int) -> dict[str, Any]:
+    theta = llm.number("rope_theta", 10000.0)
+    if llm.get("rope_scaling") is None:
+        return {"rope_type": "default", "rope_theta": theta}
+    scaling = llm.section("rope_scaling")
+    kind = scaling.choice("type", ("dynamic", "linear", "su", "longrope"), scaling.get("rope_type"))
+    if kind in ("dynamic", "linear"):
+        return {"rope_type": kind, "rope_theta": theta, "factor": scaling.number("factor")}
+    factors = {}
+    for name in ("short_factor", "long_factor"):
+        values = scaling.get(name)
+        if not isinstance(values, list) or len(values) != head_dim // 2:
+            raise scaling.refuse(name, f"a list of {head_dim // 2} numbers, half of a head's size")
+        if not all(isinstance(x, int | float) and 0 < x < 1e6 for x in values):
+            raise scaling.refuse(name, "a list of positive numbers")
+        factors[name] = [float(x) for x in values]
+    original = llm.integer("original_max_position_embeddings", 1, 1 << 24)
+    # transformers and vLLM both look for it inside the rope parameters.
+    return {
+        "rope_type": "longrope",
+        "rope_theta": theta,
+        "original_max_position_embeddings": original,
+        **factors,
+    }

@@ -1,0 +1,131 @@
+"""Cutting an image into the square tiles that InternVL2's vision tower sees."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from io import BytesIO
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .errors import RequestError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+MAX_PIXELS = 150_000_000
+
+
+def open_image(data: bytes, where: str) -> Image.Image:
+    """Decode an image file; of an animation the first frame.
+
+    Args:
+        data: the file's content.
+        where: the part of the request it came from, for messages.
+
+    Returns:
+        The image in RGB; an alpha channel is dropped and the EXIF orientation ignored, as in
+        the preprocessing published with InternVL2.
+
+    Raises:
+        RequestError: not an image in one of FORMATS, broken, or of more than MAX_PIXELS.
+    """
+    try:
+        image = Image.open(BytesIO(data), formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise RequestError(
+                f"{where} has {image.width}×{image.height} pixels; "
+                f"send an image of at most {MAX_PIXELS:,} pixels"
+            )
+        return image.convert("RGB")
+    except RequestError:
+        raise
+    # Decoders of broken files raise whatever they run into.
+    except Exception:
+        raise RequestError(
+            f"{where} is not an image that can be read; send a {', '.join(FORMATS)} file"
+        ) from None
+
+
+def image_to_tiles(
+    image: Image.Image,
+    *,
+    image_size: int = 448,
+    min_tiles: int = 1,
+    max_tiles: int = 12,
+    use_thumbnail: bool = True,
+) -> torch.Tensor:
+    """Cut `image` into tiles of the grid whose aspect ratio is closest to its own.
+
+    Args:
+        image: of any mode; an alpha channel is dropped, not composited.
+        image_size: side of a tile in pixels.
+        min_tiles: least number of tiles that the grid may have.
+        max_tiles: largest number of tiles that the grid may have.
+        use_thumbnail: add the whole image as one more tile, where there are several.
+
+    Returns:
+        float32 tensor (tiles, 3, image_size, image_size), RGB normalized with ImageNet's mean
+        and standard deviation; the grid row by row, the thumbnail last.
+
+    Raises:
+        ValueError: no grid has between `min_tiles` and `max_tiles` tiles.
+
+    Source: the preprocessing published with InternVL2 (dynamic resolution).
+    """
+    if not 1 <= min_tiles <= max_tiles:
+        raise ValueError(
+            f"min_tiles {min_tiles} and max_tiles {max_tiles} allow no grid; "
+            "give 1 <= min_tiles <= max_tiles"
+        )
+    image = image.convert("RGB")
+    columns, rows = tile_grid(image.width, image.height, image_size, min_tiles, max_tiles)
+    tiles = _resized(image, columns * image_size, rows * image_size)
+    tiles = tiles.unflatten(2, (columns, image_size)).unflatten(1, (rows, image_size))
+    tiles = tiles.permute(1, 3, 0, 2, 4).flatten(0, 1)
+    if use_thumbnail and columns * rows > 1:
+        tiles = torch.cat([tiles, _resized(image, image_size, image_size)[None]])
+    return _normalized(tiles)
+
+
+def tile_grid(
+    width: int, height: int, image_size: int, min_tiles: int, max_tiles: int
+) -> tuple[int, int]:
+    """Columns and rows of the grid for an image of `width` × `height` pixels.
+
+    The closest aspect ratio wins; of grids with the same ratio the larger one, if the image has
+    more than half of its pixels.
+    """
+    best, least = (1, 1), float("inf")
+    for columns, rows in _grids(min_tiles, max_tiles):
+        difference = abs(width / height - columns / rows)
+        enough = width * height > 0.5 * image_size * image_size * columns * rows
+        if difference < least or (difference == least and enough):
+            best, least = (columns, rows), difference
+    return best
+
+
+@lru_cache(maxsize=64)
+def _grids(min_tiles: int, max_tiles: int) -> tuple[tuple[int, int], ...]:
+    # Where two grids of one area are equally close, the published code takes them in the order
+    # of a set of tuples, filled like this one.
+    grids = {
+        (columns, rows)
+        for size in range(min_tiles, max_tiles + 1)
+        for columns in range(1, size + 1)
+        for rows in range(1, size + 1)
+        if min_tiles <= columns * rows <= max_tiles
+    }
+    return tuple(sorted(grids, key=lambda grid: grid[0] * grid[1]))
+
+
+def _resized(image: Image.Image, width: int, height: int) -> torch.Tensor:
+    pixels = np.array(image.resize((width, height), Image.Resampling.BICUBIC))
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def _normalized(tiles: torch.Tensor) -> torch.Tensor:
+    mean = torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
+    std = torch.tensor(IMAGENET_STD).view(3, 1, 1)
+    return (tiles.float().contiguous() / 255).sub_(mean).div_(std)

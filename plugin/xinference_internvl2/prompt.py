@@ -1,0 +1,243 @@
+"""From OpenAI chat messages to the prompt that an InternVL2 checkpoint was trained on.
+
+Pure data in, pure data out: no image is fetched and no tokenizer is needed here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from .errors import RequestError
+from .runtime import PromptFormat, load_runtimes
+
+PLACEHOLDER = "<image>"
+IMAGE_START, IMAGE_TOKEN, IMAGE_END = "<img>", "<IMG_CONTEXT>", "</img>"
+# Clients write these to ask about regions; they neither end a turn nor stand for an image.
+_GROUNDING = re.compile(r"(</?(?:ref|box|quad)>)")
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One image or video of a request.
+
+    `where` names the part of the request for messages to the client; `detail` is the client's
+    `low`, `high` or `auto`, if given.
+    """
+
+    kind: Literal["image", "video"]
+    url: str
+    where: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of the prompt: text of the format (`trusted`), text of the request, or media."""
+
+    text: str
+    trusted: bool = False
+    media: Media | None = None
+
+
+class Rendered(NamedTuple):
+    """A prompt with one `<image>` for every image in `media`, in the same order."""
+
+    text: str
+    media: tuple[Media, ...]
+
+
+def render(
+    messages: Sequence[Mapping[str, Any]], prompt_format: PromptFormat | str
+) -> Rendered:
+    """The prompt text of `messages` and their media, both in order.
+
+    Args:
+        messages: as in an OpenAI chat request.
+        prompt_format: one of the family's, or its name.
+
+    Raises:
+        RequestError: a message that cannot be rendered; the text names the part at fault.
+
+    Source: the conversation templates published with InternVL2.
+    """
+    run = pieces(messages, prompt_format)
+    media = tuple(piece.media for piece in run if piece.media is not None)
+    return Rendered("".join(piece.text for piece in run), media)
+
+
+def image_tokens(count: int) -> str:
+    """What stands in the prompt for an image of `count` image tokens."""
+    return IMAGE_START + IMAGE_TOKEN * count + IMAGE_END
+
+
+def named_format(name: str) -> PromptFormat:
+    """The prompt format `name` of any family of the plugin.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    formats: dict[str, PromptFormat] = {}
+    for runtime in load_runtimes().values():
+        formats.update(runtime.prompt_formats)
+    if name not in formats:
+        raise ValueError(f"prompt format {name!r} is not one of {', '.join(formats)}")
+    return formats[name]
+
+
+def pieces(
+    messages: Sequence[Mapping[str, Any]], prompt_format: PromptFormat | str
+) -> list[Piece]:
+    """The prompt of `messages` as runs, so that text of a request can be kept from being read
+    as a control token. Arguments and errors as for `render`."""
+    if isinstance(prompt_format, str):
+        prompt_format = named_format(prompt_format)
+    system, turns = _split_system(messages)
+    if system is None:
+        system = prompt_format.system_text
+    images = _Numbering(_count_images(turns))
+    run = [*_turn("system", [Piece(system)], prompt_format)]
+    for where, message in turns:
+        run += _turn(message["role"], _content(where, message, images), prompt_format)
+    if turns[-1][1]["role"] == "assistant":
+        # The last answer is continued, so its turn stays open.
+        run.pop()
+    else:
+        run.append(Piece(prompt_format.roles["assistant"], trusted=True))
+    return [piece for piece in run if piece.text]
+
+
+def _turn(role: str, content: list[Piece], prompt_format: PromptFormat) -> Iterator[Piece]:
+    yield Piece(prompt_format.roles[role], trusted=True)
+    yield from content
+    yield Piece(prompt_format.turn_end, trusted=True)
+
+
+Turn = tuple[str, Mapping[str, Any]]
+
+
+def _split_system(messages: Sequence[Mapping[str, Any]]) -> tuple[str | None, list[Turn]]:
+    turns: list[Turn] = []
+    system = None
+    for index, message in enumerate(messages):
+        where = f"messages[{index}]"
+        role = message.get("role") if isinstance(message, Mapping) else None
+        if role == "system" and index == 0:
+            system = _system_text(where, message.get("content"))
+        elif role == "system":
+            raise RequestError(f"{where}: a system message has to be the first and only one")
+        elif role in ("user", "assistant"):
+            turns.append((where, message))
+        else:
+            raise RequestError(
+                f"{where}: role {role!r} is not supported; use system, user or assistant"
+            )
+    if not turns:
+        raise RequestError("messages: there is no user message to answer")
+    return system, turns
+
+
+def _system_text(where: str, content: Any) -> str:
+    parts = _parts(where, content)
+    texts = [_text(place, part) for place, part in parts if part.get("type") == "text"]
+    if len(texts) != len(parts):
+        raise RequestError(f"{where}.content: a system message can hold only text")
+    return "\n".join(texts)
+
+
+def _content(where: str, message: Mapping[str, Any], images: _Numbering) -> list[Piece]:
+    """A turn's text and media. Media come first, as the model was trained, unless the request
+    puts text on both sides of one: then the order is kept."""
+    run: list[Piece | Media] = []
+    for place, part in _parts(where, message.get("content")):
+        if part.get("type") == "text":
+            run.append(Piece(_text(place, part)))
+        elif message["role"] == "assistant":
+            raise RequestError(f"{place}: an assistant message can hold only text")
+        else:
+            run.append(_media(place, part))
+    kinds = [isinstance(item, Media) for item in run]
+    if kinds == sorted(kinds):
+        run.sort(key=lambda item: isinstance(item, Piece))
+    return list(_laid_out(run, images))
+
+
+def _laid_out(run: list[Piece | Media], images: _Numbering) -> Iterator[Piece]:
+    """Every image on a line of its own; texts that follow each other on lines of their own."""
+    after_text = False
+    for item in run:
+        if after_text:
+            yield Piece("\n")
+        after_text = isinstance(item, Piece)
+        if isinstance(item, Piece):
+            yield from _request_text(item.text)
+        else:
+            yield Piece(images.label())
+            yield Piece(PLACEHOLDER, trusted=True, media=item)
+            yield Piece("\n")
+
+
+def _request_text(text: str) -> Iterator[Piece]:
+    for index, part in enumerate(_GROUNDING.split(text)):
+        yield Piece(part, trusted=index % 2 == 1)
+
+
+class _Numbering:
+    """`Image-1: `, `Image-2: ` … through the whole conversation, nothing for a lone image."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._count = total, 0
+
+    def label(self) -> str:
+        self._count += 1
+        return f"Image-{self._count}: " if self._total > 1 else ""
+
+
+def _count_images(turns: list[Turn]) -> int:
+    contents = (message.get("content") for _, message in turns)
+    return sum(
+        isinstance(part, Mapping) and part.get("type") == "image_url"
+        for content in contents
+        if isinstance(content, list)
+        for part in content
+    )
+
+
+def _parts(where: str, content: Any) -> list[tuple[str, Mapping[str, Any]]]:
+    if content is None:
+        return []
+    if isinstance(content, str):
+        return [(f"{where}.content", {"type": "text", "text": content})]
+    if not isinstance(content, list):
+        raise RequestError(f"{where}.content has to be a string or a list of parts")
+    for index, part in enumerate(content):
+        if not isinstance(part, Mapping):
+            raise RequestError(f"{where}.content[{index}] has to be an object with a type")
+    return [(f"{where}.content[{index}]", part) for index, part in enumerate(content)]
+
+
+def _text(place: str, part: Mapping[str, Any]) -> str:
+    text = part.get("text")
+    if not isinstance(text, str):
+        raise RequestError(f"{place}.text has to be a string")
+    return text
+
+
+def _media(place: str, part: Mapping[str, Any]) -> Media:
+    kind = part.get("type")
+    if kind != "image_url":
+        raise RequestError(
+            f"{place}: content of type {kind!r} is not supported; use text or image_url"
+        )
+    value = part.get("image_url")
+    if isinstance(value, str):
+        value = {"url": value}
+    url = value.get("url") if isinstance(value, Mapping) else None
+    if not isinstance(url, str) or not url:
+        raise RequestError(f"{place}.image_url has to be a URL or an object with one")
+    detail = value.get("detail")
+    if detail not in (None, "auto", "low", "high"):
+        raise RequestError(f"{place}.image_url.detail {detail!r} is not one of auto, low, high")
+    return Media("image", url, f"{place}.image_url", detail)

@@ -1,0 +1,332 @@
+"""The family's loader for the host's Transformers engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+import uuid
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from xinference.constants import XINFERENCE_MAX_TOKENS
+from xinference.device_utils import (
+    get_device_preferred_dtype,
+    gpu_count,
+    is_hf_accelerate_supported,
+)
+from xinference.model.llm.context_length import ContextLengthExceeded
+from xinference.model.llm.media import load_media_bytes, validate_messages_media
+from xinference.model.llm.transformers.core import PytorchChatModel
+from xinference.model.utils import select_device
+
+from ..errors import CheckpointError, RequestError
+from ..generation import FinishReason, Sampling, TextStream, generate_tokens
+from ..images import image_to_tiles, open_image
+from ..prompt import image_tokens, named_format, pieces
+from ..runtime import serves
+
+logger = logging.getLogger(__name__)
+
+ENGINE = "Transformers"
+DEFAULT_MAX_TOKENS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """`input_ids` (1, tokens); `pixel_values` (tiles, 3, tile_size, tile_size) or None."""
+
+    input_ids: torch.Tensor
+    pixel_values: torch.Tensor | None
+    sampling: Sampling
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self.input_ids.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Delta:
+    """A part of the answer's text; the last one has the reason of the end."""
+
+    text: str
+    completion_tokens: int
+    finish_reason: FinishReason | None = None
+
+
+class InternVL2TransformersModel(PytorchChatModel):
+    """Serves the family's checkpoints with transformers' own classes.
+
+    Requests are answered one at a time in the order of their arrival, on a thread of the
+    model's own; images are fetched and cut meanwhile.
+    """
+
+    _batch_scheduler = None
+
+    @classmethod
+    def match_json(
+        cls, llm_family: Any, llm_spec: Any, quantization: str
+    ) -> bool | tuple[bool, str]:
+        return serves(llm_family, llm_spec, quantization, ENGINE)
+
+    def load(self) -> None:
+        """Load model and tokenizer on the device that the host chooses.
+
+        Raises:
+            CheckpointError: the checkpoint or the launch options cannot be served.
+        """
+        from ..checkpoint import load_model
+        from ..config import read_config
+        from ..tokenizer import load_tokenizer
+
+        if self._peft_model:
+            raise CheckpointError(
+                f"LoRA adapters are not supported for {self.model_family.model_name}; "
+                "launch it without --lora-modules"
+            )
+        self._checkpoint = read_config(self.model_path)
+        self._prompt_format = named_format(self._checkpoint.template)
+        self._tokenizer = load_tokenizer(self.model_path)
+        self._stop_ids = [
+            self._tokenizer.convert_tokens_to_ids(stop) for stop in self._prompt_format.stop
+        ]
+        device = select_device(self._pytorch_model_config["device"])
+        everywhere = gpu_count() > 0 and is_hf_accelerate_supported(device)
+        dtype = self._dtype(device)
+        self._model = load_model(
+            self.model_path,
+            dtype=dtype,
+            device_map="auto" if everywhere else {"": device},
+            quantization_config=self._quantization_config(dtype),
+        )
+        self._context_length = (
+            self._pytorch_model_config.get("context_length") or self.model_family.context_length
+        )
+        self._generations = ThreadPoolExecutor(1, thread_name_prefix="generation")
+
+    def _dtype(self, device: str) -> torch.dtype:
+        name = self._pytorch_model_config.get("torch_dtype")
+        if name in (None, "auto"):
+            # The host prefers float32 on a CPU, which doubles the memory for the same answers.
+            preferred = None if device == "cpu" else get_device_preferred_dtype(device)
+            return preferred or getattr(torch, self._checkpoint.dtype)
+        dtype = getattr(torch, str(name), None) if not isinstance(name, torch.dtype) else name
+        if dtype not in (torch.bfloat16, torch.float16, torch.float32):
+            raise CheckpointError(
+                f"torch_dtype {name} is not supported; use bfloat16, float16 or float32"
+            )
+        return dtype
+
+    def _quantization_config(self, dtype: torch.dtype) -> Any:
+        options = dict(self._pytorch_model_config.get("quantization_config") or {})
+        if self.quantization == "8-bit":
+            options.setdefault("load_in_8bit", True)
+        elif self.quantization == "4-bit":
+            options = {
+                "load_in_4bit": True,
+                "bnb_4bit_quant_type": "nf4",
+                "bnb_4bit_use_double_quant": True,
+                "bnb_4bit_compute_dtype": dtype,
+                **options,
+            }
+        if not options:
+            return None
+        from transformers import BitsAndBytesConfig
+
+        return BitsAndBytesConfig(**options)
+
+    def stop(self) -> None:
+        if generations := getattr(self, "_generations", None):
+            generations.shutdown(wait=False, cancel_futures=True)
+        super().stop()
+
+    def count_tokens(
+        self, messages: list[dict[str, Any]], generate_config: dict[str, Any] | None = None
+    ) -> int:
+        run = pieces(messages, self._prompt_format)
+        if any(piece.media for piece in run):
+            raise NotImplementedError("prompts with images are counted when they are answered")
+        return len(self._encode([(piece.text, piece.trusted) for piece in run]))
+
+    async def chat(  # type: ignore[override]
+        self, messages: list[dict[str, Any]], generate_config: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
+        """Answer an OpenAI chat request: the completion, or its chunks if `stream` is set.
+
+        Raises:
+            RequestError: the request cannot be answered as it is.
+            ContextLengthExceeded: the prompt leaves no room for an answer.
+        """
+        config = generate_config or {}
+        request = await asyncio.to_thread(self._prepare, messages, config)
+        deltas = self._deltas(request)
+        if config.get("stream"):
+            include_usage = bool((config.get("stream_options") or {}).get("include_usage"))
+            return _chunks(self.model_uid, request.prompt_tokens, deltas, include_usage)
+        return await _completion(self.model_uid, request.prompt_tokens, deltas)
+
+    def _prepare(
+        self, messages: list[dict[str, Any]], config: Mapping[str, Any]
+    ) -> _Request:
+        validate_messages_media(messages)
+        segments: list[tuple[str, bool]] = []
+        tiles: list[torch.Tensor] = []
+        for piece in pieces(messages, self._prompt_format):
+            if piece.media is None:
+                segments.append((piece.text, piece.trusted))
+                continue
+            tiles.append(self._tiles(piece.media.url, piece.media.where))
+            tokens = self._checkpoint.tokens_per_tile * len(tiles[-1])
+            segments.append((image_tokens(tokens), True))
+        ids = self._encode(segments)
+        return _Request(
+            torch.tensor([ids], device=self._model.device),
+            torch.cat(tiles).to(self._model.device, self._model.dtype) if tiles else None,
+            _sampling(config, self._room(len(ids))),
+        )
+
+    def _tiles(self, url: str, where: str) -> torch.Tensor:
+        return image_to_tiles(
+            open_image(load_media_bytes(url), where),
+            image_size=self._checkpoint.tile_size,
+            min_tiles=self._checkpoint.min_tiles,
+            max_tiles=self._checkpoint.max_tiles,
+            use_thumbnail=self._checkpoint.use_thumbnail,
+        )
+
+    def _encode(self, segments: Sequence[tuple[str, bool]]) -> list[int]:
+        from ..tokenizer import encode_segments
+
+        return encode_segments(self._tokenizer, segments)
+
+    def _room(self, prompt_tokens: int) -> int:
+        context_length = self._context_length or prompt_tokens + DEFAULT_MAX_TOKENS
+        if prompt_tokens >= context_length:
+            raise ContextLengthExceeded(
+                f"the prompt has {prompt_tokens} tokens, but the context length is "
+                f"{context_length}; send less text or fewer images"
+            )
+        return int(context_length - prompt_tokens)
+
+    async def _deltas(self, request: _Request) -> AsyncGenerator[_Delta, None]:
+        """The answer as it comes. Closing the iterator stops the generation."""
+        text = TextStream(self._tokenizer, request.sampling.stop)
+        count = 0
+        async with aclosing(self._tokens(request)) as tokens:
+            async for token in tokens:
+                count += 1
+                yield _Delta(text.push(token), count)
+                if text.done:
+                    break
+        ended = text.done or count < request.sampling.max_tokens
+        yield _Delta(text.finish(), count, "stop" if ended else "length")
+
+    async def _tokens(self, request: _Request) -> AsyncGenerator[int, None]:
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[int | BaseException | None] = asyncio.Queue()
+        abandoned = threading.Event()
+
+        def generate() -> None:
+            end: BaseException | None = None
+            try:
+                for token in generate_tokens(
+                    self._model,
+                    request.input_ids,
+                    request.pixel_values,
+                    request.sampling,
+                    self._stop_ids,
+                ):
+                    if abandoned.is_set():
+                        return
+                    loop.call_soon_threadsafe(queue.put_nowait, token)
+            except BaseException as error:
+                end = error
+            loop.call_soon_threadsafe(queue.put_nowait, end)
+
+        generation = self._generations.submit(generate)
+        try:
+            while (item := await queue.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            abandoned.set()
+            generation.cancel()
+
+
+def _sampling(config: Mapping[str, Any], room: int) -> Sampling:
+    stop = config.get("stop") or ()
+    temperature, top_p, top_k = (config.get(key) for key in ("temperature", "top_p", "top_k"))
+    if temperature is None:
+        # Greedy, as the model was published, unless the client asks for a choice of tokens.
+        temperature = 0.0 if top_p is None and top_k is None else 1.0
+    seed = config.get("seed")
+    if seed is not None and not isinstance(seed, int):
+        raise RequestError(f"seed {seed!r} has to be a whole number")
+    wanted = config.get("max_tokens") or XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS
+    return Sampling(
+        max_tokens=min(int(wanted), room),
+        temperature=float(temperature),
+        top_p=1.0 if top_p is None else float(top_p),
+        top_k=max(int(top_k or 0), 0),
+        repetition_penalty=float(config.get("repetition_penalty") or 1.0),
+        seed=seed,
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+    )
+
+
+def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
+    return {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+    }
+
+
+async def _completion(
+    model_uid: str, prompt_tokens: int, deltas: AsyncGenerator[_Delta, None]
+) -> dict[str, Any]:
+    parts = [delta async for delta in deltas]
+    message = {"role": "assistant", "content": "".join(delta.text for delta in parts)}
+    return {
+        "id": f"chatcmpl-{uuid.uuid4()}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model_uid,
+        "choices": [
+            {"index": 0, "message": message, "finish_reason": parts[-1].finish_reason}
+        ],
+        "usage": _usage(prompt_tokens, parts[-1].completion_tokens),
+    }
+
+
+async def _chunks(
+    model_uid: str, prompt_tokens: int, deltas: AsyncGenerator[_Delta, None], include_usage: bool
+) -> AsyncGenerator[dict[str, Any], None]:
+    common = {
+        "id": f"chatcmpl-{uuid.uuid4()}",
+        "object": "chat.completion.chunk",
+        "created": int(time.time()),
+        "model": model_uid,
+    }
+
+    def chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        return {**common, "choices": [choice]}
+
+    yield chunk({"role": "assistant", "content": ""})
+    usage = _usage(prompt_tokens, 0)
+    async with aclosing(deltas):
+        async for part in deltas:
+            if part.text:
+                yield chunk({"content": part.text})
+            if part.finish_reason:
+                usage = _usage(prompt_tokens, part.completion_tokens)
+                yield chunk({}, part.finish_reason)
+    if include_usage:
+        yield {**common, "choices": [], "usage": usage}
