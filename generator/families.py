@@ -1,0 +1,83 @@
+"""Load the specs of a run: every stage of the check, and the rule between the files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import rules, schema
+from .model import Family, family
+from .problems import Issue, Problem
+from .source import Document, SpecError, load
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The root of the repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A valid spec file."""
+
+    origin: str
+    """The file as generated files name it, wherever the generator is called from."""
+    document: Document
+    family: Family
+
+
+def default_specs() -> list[Path]:
+    """Return the specs of the repository, in the order of their names."""
+    folder = ROOT / "family_specs"
+    if specs := sorted(folder.glob("*.yaml")):
+        return specs
+    message = "there is no *.yaml file here; describe a family in one"
+    raise SpecError([Problem(display(folder), 1, 1, "$", message)])
+
+
+def load_all(paths: Iterable[Path]) -> list[Spec]:
+    """Load every spec once; raises one `SpecError` with the problems of all of them."""
+    specs: list[Spec] = []
+    problems: list[Problem] = []
+    for path in {os.path.realpath(path): path for path in paths}.values():
+        try:
+            specs.append(load_one(path))
+        except SpecError as error:
+            problems += error.problems
+    problems += _same_name(specs)
+    if problems:
+        raise SpecError(problems)
+    return specs
+
+
+def load_one(path: Path) -> Spec:
+    """Load the spec at `path`; raises `SpecError` with all of its problems."""
+    document = load(path, display(path))
+    issues = schema.check(document.data)
+    issues += rules.check(document.data, [*document.issues, *issues])
+    if problems := document.problems(issues):
+        raise SpecError(problems)
+    return Spec(_origin(path), document, family(document.data))
+
+
+def display(path: Path) -> str:
+    """Return `path` as messages name it: below the working directory where it lies there."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def _origin(path: Path) -> str:
+    real = Path(os.path.realpath(path))
+    origin = real.relative_to(ROOT).as_posix() if real.is_relative_to(ROOT) else path.name
+    return os.fsencode(origin).decode("utf-8", "replace")
+
+
+def _same_name(specs: Sequence[Spec]) -> Iterator[Problem]:
+    # Without regard to case: labels of pages have none, and neither do the files of some systems.
+    first: dict[str, Spec] = {}
+    for spec in specs:
+        earlier = first.setdefault(spec.family.name.casefold(), spec)
+        if earlier is not spec:
+            message = f"{spec.family.name!r} is already the family of {earlier.document.name}"
+            issue = Issue(("model_name",), f"{message}; rename one of the two")
+            yield from spec.document.problems([issue])

@@ -1,0 +1,9 @@
+"""Deterministic maker of small InternVL2 checkpoints in the published format.
+
+>>> make_checkpoint("/some/directory", backbone="qwen2")  # doctest: +SKIP
+"""
+
+from .checkpoint import make_checkpoint
+from .dims import PRESETS, Dims
+
+__all__ = ["PRESETS", "Dims", "make_checkpoint"]

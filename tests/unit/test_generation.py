@@ -1,0 +1,119 @@
+"""From token ids to text, in parts that never have to be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.tiny import make_checkpoint
+from xinference_internvl2.checkpoint import load_model
+from xinference_internvl2.generation import Sampling, TextStream, generate_tokens
+from xinference_internvl2.tokenizer import InternVL2Tokenizer, load_tokenizer
+
+TEXTS = [
+    "The quick brown fox",
+    "一只敏捷的棕色狐狸 🦊 und 𝔘𝔫𝔦𝔠𝔬𝔡𝔢",
+    "  two spaces\n\n\ttabs ",
+    "",
+    "a",
+]
+
+
+@pytest.fixture(scope="module", params=["qwen2", "internlm2", "phi3", "llama"])
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp(request.param), backbone=request.param)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(checkpoint: Path) -> InternVL2Tokenizer:
+    return load_tokenizer(checkpoint)
+
+
+def streamed(
+    tokenizer: InternVL2Tokenizer, ids: Sequence[int], stop: Sequence[str] = ()
+) -> tuple[list[str], bool]:
+    stream = TextStream(tokenizer, stop)
+    parts = []
+    for token in ids:
+        parts.append(stream.push(token))
+        if stream.done:
+            break
+    return [*parts, stream.finish()], stream.done
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_parts_are_the_whole(tokenizer: InternVL2Tokenizer, text: str) -> None:
+    ids = tokenizer.encode(text, add_special_tokens=False)
+    parts, done = streamed(tokenizer, ids)
+    assert "".join(parts) == tokenizer.decode(ids)
+    assert not done
+    assert not any("\ufffd" in part for part in parts)
+
+
+def test_a_text_arrives_before_its_end(tokenizer: InternVL2Tokenizer) -> None:
+    ids = tokenizer.encode(TEXTS[0], add_special_tokens=False)
+    parts, _ = streamed(tokenizer, ids)
+    assert sum(bool(part) for part in parts[:-1]) > 2
+    assert parts[-1] == ""
+
+
+@pytest.mark.parametrize(
+    ("stop", "left"),
+    [
+        (["brown"], "The quick "),
+        (["quick brown f", "zzz"], "The "),
+        (["fox", "The"], ""),
+        (["nowhere"], "The quick brown fox"),
+        (["fox!"], "The quick brown fox"),
+    ],
+)
+def test_stop_strings(tokenizer: InternVL2Tokenizer, stop: list[str], left: str) -> None:
+    ids = tokenizer.encode(TEXTS[0], add_special_tokens=False)
+    parts, done = streamed(tokenizer, ids, stop)
+    whole = tokenizer.decode(ids)
+    assert "".join(parts).lstrip() == left.lstrip()
+    assert done == any(string in whole for string in stop)
+
+
+def test_an_unfinished_character_is_kept_to_the_end(tokenizer: InternVL2Tokenizer) -> None:
+    ids = tokenizer.encode("ok 🦊", add_special_tokens=False)[:-1]
+    parts, _ = streamed(tokenizer, ids)
+    assert "\ufffd" not in "".join(parts[:-1])
+    assert "".join(parts) == tokenizer.decode(ids)
+
+
+def test_control_tokens_are_not_in_the_text(tokenizer: InternVL2Tokenizer) -> None:
+    ids = tokenizer.encode("left", add_special_tokens=False)
+    ids += [tokenizer.convert_tokens_to_ids("<img>")]
+    assert "".join(streamed(tokenizer, ids)[0]) == tokenizer.decode(ids[:-1])
+
+
+def test_greedy_tokens_are_those_of_generate(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    ids = torch.tensor([[5, 6, 7, 8]])
+    wanted = model.generate(input_ids=ids, max_new_tokens=24, do_sample=False)[0, 4:].tolist()
+    assert list(generate_tokens(model, ids, None, Sampling(24), [])) == wanted
+    stop = wanted[7]
+    cut = list(generate_tokens(model, ids, None, Sampling(24), [stop]))
+    assert cut == wanted[: wanted.index(stop)]
+
+
+def test_sampling(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    ids = torch.tensor([[5, 6, 7, 8]])
+
+    def sample(**options: object) -> list[int]:
+        sampling = Sampling(12, **{"temperature": 1.0, **options})  # type: ignore[arg-type]
+        return list(generate_tokens(model, ids, None, sampling, []))
+
+    greedy = list(generate_tokens(model, ids, None, Sampling(12), []))
+    assert sample(seed=1) == sample(seed=1)
+    assert len({tuple(sample(seed=seed)) for seed in range(5)}) > 1
+    assert sample(seed=1, top_k=1) == greedy
+    assert sample(seed=1, top_p=1e-6) == greedy
+    assert sample(seed=1, temperature=1e-5) == greedy
+    repeated = list(generate_tokens(model, ids, None, Sampling(12, repetition_penalty=1e9), []))
+    assert len(set(repeated)) == 12
