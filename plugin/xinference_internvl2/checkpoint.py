@@ -145,7 +145,7 @@ def _open_tensors(files: list[Path]) -> dict[str, Any]:
         try:
             # The slices keep the file open for as long as they live.
             handle = safe_open(file, framework="pt")
-            tensors.update({name: handle.get_slice(name) for name in handle.keys()})
+            tensors.update({name: handle.get_slice(name) for name in list(handle.keys())})
         except FileNotFoundError:
             raise CheckpointError(
                 f"{file} is missing, though the index names it; download it again"

@@ -181,7 +181,8 @@ def _tokens_per_tile(top: _Section, tile_size: int, patch_size: int) -> int:
     side = tile_size // patch_size
     if tile_size % patch_size or side % int(1 / ratio):
         raise top.refuse(
-            "force_image_size", f"a multiple of {patch_size * int(1 / ratio)}, the image token's side"
+            "force_image_size",
+            f"a multiple of {patch_size * int(1 / ratio)}, an image token's side",
         )
     return int(side * ratio) ** 2
 
@@ -212,7 +213,9 @@ def _llm(llm: _Section) -> dict[str, Any]:
     heads = llm.integer("num_attention_heads", 1, MAX_DIMENSION)
     kv_heads = llm.integer("num_key_value_heads", 1, MAX_DIMENSION, heads)
     if hidden % heads or heads % kv_heads:
-        raise llm.refuse("num_attention_heads", f"a divisor of {hidden} and a multiple of {kv_heads}")
+        raise llm.refuse(
+            "num_attention_heads", f"a divisor of {hidden} and a multiple of {kv_heads}"
+        )
     return {
         "vocab_size": llm.integer("vocab_size", 1, MAX_DIMENSION),
         "hidden_size": hidden,

@@ -84,9 +84,7 @@ def _warpers(sampling: Sampling) -> LogitsProcessorList:
     return warpers
 
 
-def _choose(
-    logits: torch.Tensor, temperature: float, generator: torch.Generator
-) -> torch.Tensor:
+def _choose(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
     """(1, vocabulary) → (1, 1)"""
     if temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)

@@ -49,9 +49,7 @@ class Rendered(NamedTuple):
     media: tuple[Media, ...]
 
 
-def render(
-    messages: Sequence[Mapping[str, Any]], prompt_format: PromptFormat | str
-) -> Rendered:
+def render(messages: Sequence[Mapping[str, Any]], prompt_format: PromptFormat | str) -> Rendered:
     """The prompt text of `messages` and their media, both in order.
 
     Args:
@@ -87,9 +85,7 @@ def named_format(name: str) -> PromptFormat:
     return formats[name]
 
 
-def pieces(
-    messages: Sequence[Mapping[str, Any]], prompt_format: PromptFormat | str
-) -> list[Piece]:
+def pieces(messages: Sequence[Mapping[str, Any]], prompt_format: PromptFormat | str) -> list[Piece]:
     """The prompt of `messages` as runs, so that text of a request can be kept from being read
     as a control token. Arguments and errors as for `render`."""
     if isinstance(prompt_format, str):
@@ -232,12 +228,10 @@ def _media(place: str, part: Mapping[str, Any]) -> Media:
             f"{place}: content of type {kind!r} is not supported; use text or image_url"
         )
     value = part.get("image_url")
-    if isinstance(value, str):
-        value = {"url": value}
-    url = value.get("url") if isinstance(value, Mapping) else None
+    image = value if isinstance(value, Mapping) else {"url": value}
+    url, detail = image.get("url"), image.get("detail")
     if not isinstance(url, str) or not url:
         raise RequestError(f"{place}.image_url has to be a URL or an object with one")
-    detail = value.get("detail")
     if detail not in (None, "auto", "low", "high"):
         raise RequestError(f"{place}.image_url.detail {detail!r} is not one of auto, low, high")
     return Media("image", url, f"{place}.image_url", detail)

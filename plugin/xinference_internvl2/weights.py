@@ -58,7 +58,7 @@ SPLITS = {
     r"\.attn\.qkv\.": tuple(f".attention.{name}." for name in _QKV),
     r"\.attention\.wqkv\.": tuple(f".self_attn.{name}." for name in _QKV),
 }
-"""Regular expression of a fused weight → its parts; the first is the ViT's, the other InternLM2's."""
+"""Regular expression of a fused weight → its parts; first the ViT's, then InternLM2's."""
 
 PACKED_SUFFIXES = ("qweight", "qzeros", "scales")
 
@@ -70,7 +70,7 @@ class SplitGroupedQKV(ConversionOps):
     `qweight` or `qzeros`; a head is a whole number of such packs, so it is never cut.
     """
 
-    @torch.no_grad
+    @torch.no_grad()
     def convert(
         self,
         input_dict: dict[str, Any],
@@ -103,7 +103,6 @@ class InternVL2ForConditionalGeneration(InternVLForConditionalGeneration):
 
     Its name is the key under which transformers looks up the weight mapping.
     """
-
 
 
 register_checkpoint_conversion_mapping(

@@ -39,7 +39,8 @@ def shapes(directory: Path) -> dict[str, tuple[int, ...]]:
     found = {}
     for path in directory.glob("model*.safetensors"):
         with safe_open(path, framework="pt") as file:
-            found |= {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+            names = list(file.keys())
+            found |= {name: tuple(file.get_slice(name).get_shape()) for name in names}
     return found
 
 
@@ -190,6 +191,34 @@ def test_the_large_vision_model_has_its_own_weights(tmp_path: Path) -> None:
         True,
         False,
     )
+
+
+@pytest.mark.parametrize("backbone", get_args(Backbone))
+def test_answers_depend_on_text_and_image(tmp_path: Path, backbone: Backbone) -> None:
+    from xinference_internvl2.checkpoint import load_model
+    from xinference_internvl2.tokenizer import load_tokenizer
+
+    path = make_checkpoint(tmp_path, backbone=backbone)
+    model, tokenizer = load_model(path), load_tokenizer(path)
+    image = "<img>" + "<IMG_CONTEXT>" * PRESETS["tiny"].tokens_per_tile + "</img>\n"
+    answers = []
+    for question, shade in (("What?", -1.0), ("What?", 1.0), ("Who is it?", 1.0)):
+        ids = torch.tensor([tokenizer(image + question).input_ids])
+        pixels = torch.linspace(-1, 1, 112).expand(1, 3, 112, 112) + shade
+        with torch.no_grad():
+            logits = model(input_ids=ids, pixel_values=pixels.to(model.dtype)).logits
+            answer = model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                pixel_values=pixels.to(model.dtype),
+                max_new_tokens=12,
+                do_sample=False,
+            )
+        assert torch.isfinite(logits).all()
+        assert 1 < logits.float().std() < 20
+        answers.append(tuple(answer[0, ids.shape[1] :].tolist()))
+    assert len(set(answers)) == 3
+    assert all(len(set(answer)) > 3 for answer in answers)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from xinference.constants import XINFERENCE_MAX_TOKENS
@@ -21,7 +21,7 @@ from xinference.device_utils import (
     is_hf_accelerate_supported,
 )
 from xinference.model.llm.context_length import ContextLengthExceeded
-from xinference.model.llm.media import load_media_bytes, validate_messages_media
+from xinference.model.llm.media import load_media_bytes
 from xinference.model.llm.transformers.core import PytorchChatModel
 from xinference.model.utils import select_device
 
@@ -35,6 +35,10 @@ logger = logging.getLogger(__name__)
 
 ENGINE = "Transformers"
 DEFAULT_MAX_TOKENS = 1024
+
+
+class PromptTooLong(RequestError, ContextLengthExceeded):
+    """The prompt leaves no room for an answer; the host knows it by its own class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +118,13 @@ class InternVL2TransformersModel(PytorchChatModel):
         if name in (None, "auto"):
             # The host prefers float32 on a CPU, which doubles the memory for the same answers.
             preferred = None if device == "cpu" else get_device_preferred_dtype(device)
-            return preferred or getattr(torch, self._checkpoint.dtype)
+            return cast(torch.dtype, preferred or getattr(torch, self._checkpoint.dtype))
         dtype = getattr(torch, str(name), None) if not isinstance(name, torch.dtype) else name
         if dtype not in (torch.bfloat16, torch.float16, torch.float32):
             raise CheckpointError(
                 f"torch_dtype {name} is not supported; use bfloat16, float16 or float32"
             )
-        return dtype
+        return cast(torch.dtype, dtype)
 
     def _quantization_config(self, dtype: torch.dtype) -> Any:
         options = dict(self._pytorch_model_config.get("quantization_config") or {})
@@ -153,14 +157,13 @@ class InternVL2TransformersModel(PytorchChatModel):
             raise NotImplementedError("prompts with images are counted when they are answered")
         return len(self._encode([(piece.text, piece.trusted) for piece in run]))
 
-    async def chat(  # type: ignore[override]
+    async def chat(
         self, messages: list[dict[str, Any]], generate_config: Mapping[str, Any] | None = None
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
         """Answer an OpenAI chat request: the completion, or its chunks if `stream` is set.
 
         Raises:
             RequestError: the request cannot be answered as it is.
-            ContextLengthExceeded: the prompt leaves no room for an answer.
         """
         config = generate_config or {}
         request = await asyncio.to_thread(self._prepare, messages, config)
@@ -170,10 +173,7 @@ class InternVL2TransformersModel(PytorchChatModel):
             return _chunks(self.model_uid, request.prompt_tokens, deltas, include_usage)
         return await _completion(self.model_uid, request.prompt_tokens, deltas)
 
-    def _prepare(
-        self, messages: list[dict[str, Any]], config: Mapping[str, Any]
-    ) -> _Request:
-        validate_messages_media(messages)
+    def _prepare(self, messages: list[dict[str, Any]], config: Mapping[str, Any]) -> _Request:
         segments: list[tuple[str, bool]] = []
         tiles: list[torch.Tensor] = []
         for piece in pieces(messages, self._prompt_format):
@@ -192,7 +192,7 @@ class InternVL2TransformersModel(PytorchChatModel):
 
     def _tiles(self, url: str, where: str) -> torch.Tensor:
         return image_to_tiles(
-            open_image(load_media_bytes(url), where),
+            open_image(_fetched(url, where), where),
             image_size=self._checkpoint.tile_size,
             min_tiles=self._checkpoint.min_tiles,
             max_tiles=self._checkpoint.max_tiles,
@@ -207,7 +207,7 @@ class InternVL2TransformersModel(PytorchChatModel):
     def _room(self, prompt_tokens: int) -> int:
         context_length = self._context_length or prompt_tokens + DEFAULT_MAX_TOKENS
         if prompt_tokens >= context_length:
-            raise ContextLengthExceeded(
+            raise PromptTooLong(
                 f"the prompt has {prompt_tokens} tokens, but the context length is "
                 f"{context_length}; send less text or fewer images"
             )
@@ -259,6 +259,14 @@ class InternVL2TransformersModel(PytorchChatModel):
             generation.cancel()
 
 
+def _fetched(url: str, where: str) -> bytes:
+    try:
+        # Refuses what the host does not allow, and bounds time and size.
+        return bytes(load_media_bytes(url))
+    except Exception as error:
+        raise RequestError(f"{where} cannot be fetched: {error}") from None
+
+
 def _sampling(config: Mapping[str, Any], room: int) -> Sampling:
     stop = config.get("stop") or ()
     temperature, top_p, top_k = (config.get(key) for key in ("temperature", "top_p", "top_k"))
@@ -298,9 +306,7 @@ async def _completion(
         "object": "chat.completion",
         "created": int(time.time()),
         "model": model_uid,
-        "choices": [
-            {"index": 0, "message": message, "finish_reason": parts[-1].finish_reason}
-        ],
+        "choices": [{"index": 0, "message": message, "finish_reason": parts[-1].finish_reason}],
         "usage": _usage(prompt_tokens, parts[-1].completion_tokens),
     }
 

@@ -1,0 +1,116 @@
+"""`make bench`: speed and memory as ratios, each against a baseline measured in the same run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+
+from .plugin import environment
+from .tiny import make_checkpoint
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Run in a process of its own; prints seconds, bytes of peak memory beyond the libraries.
+LOAD = """
+import json, sys, time
+import torch
+from safetensors.torch import load_file
+from xinference_internvl2.checkpoint import load_model
+
+def memory(key):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key)) * 1024
+
+def read(tensors):
+    # Both ways map the file; only this brings it into memory.
+    for tensor in tensors:
+        torch.empty_like(tensor).copy_(tensor)
+
+path, ours = sys.argv[1], sys.argv[2] == "ours"
+before = memory("VmRSS")
+start = time.perf_counter()
+read(load_model(path).parameters() if ours else load_file(path + "/model.safetensors").values())
+print(json.dumps([time.perf_counter() - start, memory("VmHWM") - before]))
+"""
+
+
+def report(what: str, ours: float, baseline: float, unit: str, aim: str) -> None:
+    print(f"{what}: {ours:.3f} {unit} / {baseline:.3f} {unit} = {ours / baseline:.3f} (aim: {aim})")
+
+
+def timed(command: Sequence[str | Path]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def in_turn(
+    runs: int, first: Callable[[], float], second: Callable[[], float]
+) -> tuple[float, float]:
+    """Medians of both, measured in turn so that the machine's drift meets both."""
+    pairs = [(first(), second()) for _ in range(runs)]
+    return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+
+
+def interpreter_start(work: Path) -> None:
+    """Two empty environments; one has the wheel."""
+    bare, ours = (environment.create(work / name).python for name in ("bare", "ours"))
+    environment.uv("build", "--quiet", "--wheel", "--out-dir", str(work), str(REPOSITORY))
+    wheel = next(work.glob("*.whl"))
+    environment.uv("pip", "install", "--quiet", "--no-deps", "--python", str(ours), str(wheel))
+    for python in (bare, ours):
+        timed([python, "-c", "pass"])
+    with_plugin, without = in_turn(
+        60, lambda: timed([ours, "-c", "pass"]), lambda: timed([bare, "-c", "pass"])
+    )
+    report("interpreter start, with the plugin / without", with_plugin, without, "s", "")
+    print(f"    difference: {(with_plugin - without) * 1000:.2f} ms (aim: at most 1 ms)")
+
+
+def build(work: Path) -> None:
+    build = [sys.executable, "-m", "generator", "build", "--output"]
+    host = [sys.executable, "-c", "import xinference.model.llm"]
+    ours, baseline = in_turn(
+        5, lambda: timed([*build, tempfile.mkdtemp(dir=work)]), lambda: timed(host)
+    )
+    report(
+        "generator build from scratch / import xinference.model.llm",
+        *(ours, baseline, "s", "at most 0.050"),
+    )
+
+
+def load(work: Path) -> None:
+    path = make_checkpoint(work / "checkpoint", backbone="qwen2", dims="1b")
+    size = (path / "model.safetensors").stat().st_size
+
+    def measured(which: str) -> tuple[float, float]:
+        command = [sys.executable, "-c", LOAD, str(path), which]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        seconds, memory = json.loads(done.stdout.splitlines()[-1])
+        return seconds, memory
+
+    measured("baseline")
+    runs = [(measured("ours"), measured("baseline")) for _ in range(5)]
+    seconds = [median(run[side][0] for run in runs) for side in (0, 1)]
+    memory = median(run[0][1] for run in runs)
+    name = f"load_model and reading all weights / load_file and the same ({size / 1e9:.2f} GB)"
+    report(name, seconds[0], seconds[1], "s", "at most 2")
+    report("    peak memory / size of the file", memory / 1e9, size / 1e9, "GB", "at most 1.3")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="internvl2-bench-") as folder:
+        for benchmark in (interpreter_start, build, load):
+            work = Path(folder) / benchmark.__name__
+            work.mkdir()
+            benchmark(work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Real servers, started once, with real checkpoints launched through the real command line."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from PIL import Image
+
+from tests.demo import picture
+from tests.host import Host
+from tests.tiny import make_checkpoint
+
+BOMB = "import pathlib; pathlib.Path({marker!r}).write_text('ran')\nraise SystemExit(1)\n"
+CODE_FILES = (
+    "configuration_internvl_chat.py",
+    "modeling_internvl_chat.py",
+    "configuration_internlm2.py",
+    "modeling_internlm2.py",
+    "tokenization_internlm2.py",
+    "custom_generate/generate.py",
+)
+
+
+def data_uri(image: Image.Image, image_format: str = "PNG") -> str:
+    file = io.BytesIO()
+    image.save(file, image_format)
+    encoded = base64.b64encode(file.getvalue()).decode()
+    return f"data:image/{image_format.lower()};base64,{encoded}"
+
+
+def image_message(text: str, url: str) -> dict[str, Any]:
+    image = {"type": "image_url", "image_url": {"url": url}}
+    return {"role": "user", "content": [image, {"type": "text", "text": text}]}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A launched model: `checkpoint` is its directory, `uid` its name on the server."""
+
+    host: Host
+    uid: str
+    checkpoint: Path
+
+    def client(self) -> openai.OpenAI:
+        return openai.OpenAI(
+            base_url=f"{self.host.url}/v1", api_key="none", max_retries=0, timeout=120
+        )
+
+    def chat(self, *messages: dict[str, Any], **options: Any) -> Any:
+        return self.client().chat.completions.create(
+            model=self.uid,
+            messages=list(messages),  # type: ignore[arg-type]
+            **{"max_tokens": 16, **options},
+        )
+
+
+def launch(host: Host, uid: str, **options: str) -> Any:
+    """Run `xinference launch` for the 1B spec, with `options` in place of the usual ones."""
+    words = {
+        "model_engine": "Transformers",
+        "model_name": "internvl2",
+        "model_uid": uid,
+        "size_in_billions": "1",
+        "model_format": "pytorch",
+        "quantization": "none",
+        **options,
+    }
+    flags = [[f"--{name.replace('_', '-')}", value] for name, value in words.items()]
+    return host.cli("launch", *(word for flag in flags for word in flag))
+
+
+def plant_code(checkpoint: Path, marker: Path) -> None:
+    """Put files that leave `marker` when they are run where remote code would be looked for."""
+    for name in CODE_FILES:
+        file = checkpoint / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(BOMB.format(marker=str(marker)))
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A server as a user starts it after `pip install`: no variable, no option."""
+    with Host(tmp_path_factory.mktemp("host")) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def marker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What exists only if code of the checkpoint was run."""
+    return tmp_path_factory.mktemp("marker") / "ran"
+
+
+@pytest.fixture(scope="session")
+def served(host: Host, marker: Path, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """InternLM2 in float32, with code planted in its checkpoint."""
+    checkpoint = make_checkpoint(
+        tmp_path_factory.mktemp("internlm2"), backbone="internlm2", dtype="float32", shards=2
+    )
+    plant_code(checkpoint, marker)
+    done = launch(host, "served", model_path=str(checkpoint))
+    assert done.returncode == 0, done.stderr
+    return Served(host, "served", checkpoint)
+
+
+@pytest.fixture(scope="session")
+def picture_uri() -> str:
+    return data_uri(picture())
