@@ -12,22 +12,16 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import CONFIG_MAPPING, GenerationConfig, InternVLConfig, PreTrainedModel
+from transformers import GenerationConfig, InternVLConfig, PreTrainedModel
 
-from .config import CheckpointConfig, read_config, read_json
+from .config import read_config, read_json
 from .errors import CheckpointError
+from .hf_config import model_config
 from .weights import InternVL2ForConditionalGeneration, check_names_and_shapes
 
-IMAGE_TOKEN = "<IMG_CONTEXT>"
 UNQUANTIZED = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
 """Modules that stay as they are when a quantization is applied while loading."""
 
-_MODEL_TYPES = {
-    "Qwen2ForCausalLM": "qwen2",
-    "InternLM2ForCausalLM": "llama",
-    "Phi3ForCausalLM": "phi3",
-    "LlamaForCausalLM": "llama",
-}
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -72,51 +66,6 @@ def load_model(
         names = sorted([*report["missing_keys"], *report["unexpected_keys"]])
         raise CheckpointError(f"weight {names[0]} could not be loaded; report this as a bug")
     return model
-
-
-def model_config(checkpoint: CheckpointConfig) -> InternVLConfig:
-    """transformers' configuration of the same model, built field by field."""
-    llm = dict(checkpoint.llm)
-    bias, model_type = llm.pop("bias"), _MODEL_TYPES[checkpoint.backbone]
-    if model_type == "llama":
-        llm["attention_bias"] = bias
-        llm.pop("sliding_window")
-    elif model_type == "qwen2":
-        llm["use_sliding_window"] = llm["sliding_window"] is not None
-    # The classes' default special tokens belong to other vocabularies.
-    text = CONFIG_MAPPING[model_type](
-        **llm, bos_token_id=None, eos_token_id=None, pad_token_id=None
-    )
-    return InternVLConfig(
-        vision_config=dict(checkpoint.vision),
-        text_config=text,
-        image_token_id=_image_token_id(checkpoint),
-        image_seq_length=checkpoint.tokens_per_tile,
-        downsample_ratio=checkpoint.downsample_ratio,
-        vision_feature_layer=checkpoint.select_layer,
-        tie_word_embeddings=llm["tie_word_embeddings"],
-    )
-
-
-def _image_token_id(checkpoint: CheckpointConfig) -> int:
-    """The id of IMAGE_TOKEN, from whichever file of the tokenizer names it."""
-    path = checkpoint.path
-    ids: dict[str, Any] = {}
-    if (path / "added_tokens.json").is_file():
-        ids.update(read_json(path / "added_tokens.json"))
-    if (path / "tokenizer_config.json").is_file():
-        added = read_json(path / "tokenizer_config.json").get("added_tokens_decoder") or {}
-        ids.update({token["content"]: int(key) for key, token in added.items()})
-    if IMAGE_TOKEN not in ids and (path / "tokenizer.json").is_file():
-        added = read_json(path / "tokenizer.json").get("added_tokens") or []
-        ids.update({token["content"]: token["id"] for token in added})
-    found = ids.get(IMAGE_TOKEN)
-    if not isinstance(found, int) or not 0 <= found < checkpoint.llm["vocab_size"]:
-        raise CheckpointError(
-            f"{path}: the tokenizer's files name no id for {IMAGE_TOKEN} within the vocabulary; "
-            "download tokenizer_config.json and added_tokens.json again"
-        )
-    return found
 
 
 def _weight_files(path: Path) -> list[Path]:

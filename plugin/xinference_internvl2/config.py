@@ -135,7 +135,12 @@ def read_config(path: str | Path) -> CheckpointConfig:
     path = Path(path)
     if not path.is_dir():
         raise CheckpointError(f"{path} is not a directory; give the folder of a checkpoint")
-    top = _Section(path / "config.json", "", read_json(path / "config.json"))
+    return parse_config(path, read_json(path / "config.json"))
+
+
+def parse_config(path: Path, values: Any) -> CheckpointConfig:
+    """Check the parsed `config.json` of the checkpoint in `path`; errors as for `read_config`."""
+    top = _Section(path / "config.json", "", values)
     if top.get("model_type") != "internvl_chat":
         raise top.refuse("model_type", '"internvl_chat" (the original OpenGVLab format)')
     if top.get("ps_version") != "v2":

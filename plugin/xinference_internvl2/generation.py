@@ -7,7 +7,6 @@ however many requests there are), can be stopped at any token, and reports failu
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -21,20 +20,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from .sampling import Sampling
+
 FinishReason = Literal["stop", "length"]
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How the next token is chosen; a `temperature` of 0 takes the likeliest one."""
-
-    max_tokens: int
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    repetition_penalty: float = 1.0
-    seed: int | None = None
-    stop: tuple[str, ...] = field(default=())
 
 
 @torch.inference_mode()

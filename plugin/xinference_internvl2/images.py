@@ -89,6 +89,14 @@ def image_to_tiles(
     return _normalized(tiles)
 
 
+def count_tiles(
+    image: Image.Image, *, image_size: int, min_tiles: int, max_tiles: int, use_thumbnail: bool
+) -> int:
+    """The number of tiles that `image_to_tiles` makes of `image` with the same arguments."""
+    columns, rows = tile_grid(image.width, image.height, image_size, min_tiles, max_tiles)
+    return columns * rows + (use_thumbnail and columns * rows > 1)
+
+
 def tile_grid(
     width: int, height: int, image_size: int, min_tiles: int, max_tiles: int
 ) -> tuple[int, int]:

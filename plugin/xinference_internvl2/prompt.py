@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from .errors import RequestError
-from .runtime import PromptFormat, load_runtimes
+from .runtime import PromptFormat, prompt_format_named
 
 PLACEHOLDER = "<image>"
 IMAGE_START, IMAGE_TOKEN, IMAGE_END = "<img>", "<IMG_CONTEXT>", "</img>"
@@ -71,25 +71,11 @@ def image_tokens(count: int) -> str:
     return IMAGE_START + IMAGE_TOKEN * count + IMAGE_END
 
 
-def named_format(name: str) -> PromptFormat:
-    """The prompt format `name` of any family of the plugin.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
-    formats: dict[str, PromptFormat] = {}
-    for runtime in load_runtimes().values():
-        formats.update(runtime.prompt_formats)
-    if name not in formats:
-        raise ValueError(f"prompt format {name!r} is not one of {', '.join(formats)}")
-    return formats[name]
-
-
 def pieces(messages: Sequence[Mapping[str, Any]], prompt_format: PromptFormat | str) -> list[Piece]:
     """The prompt of `messages` as runs, so that text of a request can be kept from being read
     as a control token. Arguments and errors as for `render`."""
     if isinstance(prompt_format, str):
-        prompt_format = named_format(prompt_format)
+        prompt_format = prompt_format_named(prompt_format)
     system, turns = _split_system(messages)
     if system is None:
         system = prompt_format.system_text

@@ -26,6 +26,7 @@ from tests.unit.tokenizer_reference import (
     random_text,
 )
 from xinference_internvl2.errors import CheckpointError, RequestError
+from xinference_internvl2.sentencepiece_model import read_sentencepiece
 from xinference_internvl2.tokenizer import InternVL2Tokenizer, encode_segments, load_tokenizer
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "reference"
@@ -250,7 +251,8 @@ def test_named_tokens_padding_and_length(load, kind: str) -> None:
     pads = len(long) - len(short)
     assert batch.input_ids == [[fast.pad_token_id] * pads + short, long]
     assert batch.attention_mask[0] == [0] * pads + [1] * len(short)
-    # The padding that a batch leaves behind must not reach the next prompt.
+    # The padding that a call leaves behind must not reach the next prompt.
+    assert len(fast("a", padding="max_length", max_length=50).input_ids) == 50
     assert encode_segments(fast, [("a", True)]) == short
 
 
@@ -337,7 +339,7 @@ BAD = {
     "no merges": ("qwen2", remove("merges.txt"), "has none of tokenizer.model"),
     "no json": ("llama3", remove("tokenizer.json"), "has none of tokenizer.model"),
     "cut model": ("internlm2", cut("tokenizer.model", 5000), "damaged or not a SentencePiece"),
-    "empty model": ("phi3", cut("tokenizer.model", 0), "has no pieces"),
+    "empty model": ("phi3", cut("tokenizer.model", 0), "damaged or not"),
     "pointer": ("yi", replace("tokenizer.model", b"version https://git-lfs"), "damaged or not"),
     "noise": ("yi", replace("tokenizer.model", bytes(range(256)) * 9), "damaged or not"),
     "unigram": ("phi3", append(b"\x12\x02\x18\x01"), "is not a BPE model"),
@@ -378,13 +380,37 @@ def test_damaged_files_are_named_in_one_sentence(directories, tmp_path: Path, ca
     assert error.value.__cause__ is None
 
 
-def test_every_cut_of_a_model_file_is_refused_or_read(directories, tmp_path: Path) -> None:
-    shutil.copytree(directories["phi3"], tmp_path, dirs_exist_ok=True)
-    data = (tmp_path / "tokenizer.model").read_bytes()
-    for size in range(0, len(data), 97):
-        (tmp_path / "tokenizer.model").write_bytes(data[:size])
-        with pytest.raises(CheckpointError):
-            load_tokenizer(tmp_path)
+@pytest.mark.parametrize("kind", ["phi3", "yi"])
+def test_every_cut_of_a_model_file_is_noticed(directories, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "tokenizer.model"
+    data = (directories[kind] / "tokenizer.model").read_bytes()
+    data = data.removesuffix(b"\x2a\0")  # an empty message that nothing reads
+    for size in [*range(0, len(data) - 200, 97), *range(len(data) - 200, len(data))]:
+        path.write_bytes(data[:size])
+        with pytest.raises(CheckpointError, match="is damaged"):
+            read_sentencepiece(path)
+
+
+def test_truncation_and_padding_of_a_tokenizer_json_are_dropped(
+    directories, tmp_path: Path
+) -> None:
+    shutil.copytree(directories["llama3"], tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "tokenizer.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["truncation"] = dict(max_length=4, strategy="LongestFirst", stride=0, direction="Right")
+    values["padding"] = dict(
+        strategy={"Fixed": 9},
+        direction="Right",
+        pad_to_multiple_of=None,
+        pad_id=0,
+        pad_type_id=0,
+        pad_token="!",
+    )
+    path.write_text(json.dumps(values), encoding="utf-8")
+    expected = load_tokenizer(directories["llama3"])
+    for text in ("", "a b c d e f g h i j k l"):
+        assert load_tokenizer(tmp_path)(text).input_ids == expected(text).input_ids
+        assert encode_segments(load_tokenizer(tmp_path), [(text, True)]) == expected(text).input_ids
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:

@@ -7,38 +7,33 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from xinference.constants import XINFERENCE_MAX_TOKENS
 from xinference.device_utils import (
     get_device_preferred_dtype,
     gpu_count,
     is_hf_accelerate_supported,
 )
-from xinference.model.llm.context_length import ContextLengthExceeded
-from xinference.model.llm.media import load_media_bytes
 from xinference.model.llm.transformers.core import PytorchChatModel
 from xinference.model.utils import select_device
 
-from ..errors import CheckpointError, RequestError
-from ..generation import FinishReason, Sampling, TextStream, generate_tokens
-from ..images import image_to_tiles, open_image
-from ..prompt import image_tokens, named_format, pieces
-from ..runtime import serves
+from ..errors import CheckpointError
+from ..generation import FinishReason, TextStream, generate_tokens
+from ..images import image_to_tiles
+from ..prompt import pieces
+from ..requests import prepare, tiling
+from ..runtime import prompt_format_named, serves
+from ..sampling import Sampling
+from ..tokenizer import encode_segments, load_tokenizer
 
 logger = logging.getLogger(__name__)
 
 ENGINE = "Transformers"
-DEFAULT_MAX_TOKENS = 1024
-
-
-class PromptTooLong(RequestError, ContextLengthExceeded):
-    """The prompt leaves no room for an answer; the host knows it by its own class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,6 @@ class InternVL2TransformersModel(PytorchChatModel):
         """
         from ..checkpoint import load_model
         from ..config import read_config
-        from ..tokenizer import load_tokenizer
 
         if self._peft_model:
             raise CheckpointError(
@@ -94,7 +88,7 @@ class InternVL2TransformersModel(PytorchChatModel):
                 "launch it without --lora-modules"
             )
         self._checkpoint = read_config(self.model_path)
-        self._prompt_format = named_format(self._checkpoint.template)
+        self._prompt_format = prompt_format_named(self._checkpoint.template)
         self._tokenizer = load_tokenizer(self.model_path)
         self._stop_ids = [
             self._tokenizer.convert_tokens_to_ids(stop) for stop in self._prompt_format.stop
@@ -155,7 +149,7 @@ class InternVL2TransformersModel(PytorchChatModel):
         run = pieces(messages, self._prompt_format)
         if any(piece.media for piece in run):
             raise NotImplementedError("prompts with images are counted when they are answered")
-        return len(self._encode([(piece.text, piece.trusted) for piece in run]))
+        return len(encode_segments(self._tokenizer, [(piece.text, piece.trusted) for piece in run]))
 
     async def chat(
         self, messages: list[dict[str, Any]], generate_config: Mapping[str, Any] | None = None
@@ -174,44 +168,21 @@ class InternVL2TransformersModel(PytorchChatModel):
         return await _completion(self.model_uid, request.prompt_tokens, deltas)
 
     def _prepare(self, messages: list[dict[str, Any]], config: Mapping[str, Any]) -> _Request:
-        segments: list[tuple[str, bool]] = []
-        tiles: list[torch.Tensor] = []
-        for piece in pieces(messages, self._prompt_format):
-            if piece.media is None:
-                segments.append((piece.text, piece.trusted))
-                continue
-            tiles.append(self._tiles(piece.media.url, piece.media.where))
-            tokens = self._checkpoint.tokens_per_tile * len(tiles[-1])
-            segments.append((image_tokens(tokens), True))
-        ids = self._encode(segments)
+        request = prepare(
+            messages,
+            config,
+            prompt_format=self._prompt_format,
+            tokenizer=self._tokenizer,
+            checkpoint=self._checkpoint,
+            context_length=self._context_length,
+        )
+        device, dtype = self._model.device, self._model.dtype
+        tiles = [image_to_tiles(image, **tiling(self._checkpoint)) for image in request.images]
         return _Request(
-            torch.tensor([ids], device=self._model.device),
-            torch.cat(tiles).to(self._model.device, self._model.dtype) if tiles else None,
-            _sampling(config, self._room(len(ids))),
+            torch.tensor([request.ids], device=device),
+            torch.cat(tiles).to(device, dtype) if tiles else None,
+            request.sampling,
         )
-
-    def _tiles(self, url: str, where: str) -> torch.Tensor:
-        return image_to_tiles(
-            open_image(_fetched(url, where), where),
-            image_size=self._checkpoint.tile_size,
-            min_tiles=self._checkpoint.min_tiles,
-            max_tiles=self._checkpoint.max_tiles,
-            use_thumbnail=self._checkpoint.use_thumbnail,
-        )
-
-    def _encode(self, segments: Sequence[tuple[str, bool]]) -> list[int]:
-        from ..tokenizer import encode_segments
-
-        return encode_segments(self._tokenizer, segments)
-
-    def _room(self, prompt_tokens: int) -> int:
-        context_length = self._context_length or prompt_tokens + DEFAULT_MAX_TOKENS
-        if prompt_tokens >= context_length:
-            raise PromptTooLong(
-                f"the prompt has {prompt_tokens} tokens, but the context length is "
-                f"{context_length}; send less text or fewer images"
-            )
-        return int(context_length - prompt_tokens)
 
     async def _deltas(self, request: _Request) -> AsyncGenerator[_Delta, None]:
         """The answer as it comes. Closing the iterator stops the generation."""
@@ -257,35 +228,6 @@ class InternVL2TransformersModel(PytorchChatModel):
         finally:
             abandoned.set()
             generation.cancel()
-
-
-def _fetched(url: str, where: str) -> bytes:
-    try:
-        # Refuses what the host does not allow, and bounds time and size.
-        return bytes(load_media_bytes(url))
-    except Exception as error:
-        raise RequestError(f"{where} cannot be fetched: {error}") from None
-
-
-def _sampling(config: Mapping[str, Any], room: int) -> Sampling:
-    stop = config.get("stop") or ()
-    temperature, top_p, top_k = (config.get(key) for key in ("temperature", "top_p", "top_k"))
-    if temperature is None:
-        # Greedy, as the model was published, unless the client asks for a choice of tokens.
-        temperature = 0.0 if top_p is None and top_k is None else 1.0
-    seed = config.get("seed")
-    if seed is not None and not isinstance(seed, int):
-        raise RequestError(f"seed {seed!r} has to be a whole number")
-    wanted = config.get("max_tokens") or XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS
-    return Sampling(
-        max_tokens=min(int(wanted), room),
-        temperature=float(temperature),
-        top_p=1.0 if top_p is None else float(top_p),
-        top_k=max(int(top_k or 0), 0),
-        repetition_penalty=float(config.get("repetition_penalty") or 1.0),
-        seed=seed,
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-    )
 
 
 def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:

@@ -1,0 +1,48 @@
+"""The host's official way to load the plugin.
+
+XINFERENCE_EXTENSIONS=xinference_internvl2.extension:create
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from . import __version__, client_errors, runtime
+from ._autoload import HOST_MODULE
+from .registration import activate
+
+
+class Extension:
+    """What the host expects of an extension; ours adds model families and nothing else."""
+
+    name = "xinference-internvl2"
+    api_version = 1
+
+    def configure_api(self, context: Any) -> None:
+        """Add no route, but answer bad requests for our families as such."""
+        client_errors.activate()
+
+    def worker_metadata(self) -> dict[str, Any]:
+        """Tell the supervisor which version of the plugin this worker runs."""
+        return {"version": __version__, "model_families": sorted(runtime.load_runtimes())}
+
+    def filter_worker_resources(
+        self, worker: dict[str, Any], workers: list[dict[str, Any]]
+    ) -> list[int]:
+        """Allow every device of the worker."""
+        return list(worker["gpu_devices"])
+
+    def control_operation(self, operation: str, payload: dict[str, Any]) -> Any:
+        """Refuse: there is nothing to control."""
+        raise ValueError(
+            f"The extension {self.name} has no operation {operation!r}; it needs none."
+        )
+
+
+def create() -> Extension:
+    """Activate the plugin; the host calls this when its catalog may be complete already."""
+    host = importlib.import_module(HOST_MODULE)
+    if activate():
+        host.register_builtin_model()
+    return Extension()

