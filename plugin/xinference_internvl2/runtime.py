@@ -142,7 +142,7 @@ def _refusal(
         for name, quantizations in spec.engines.items()
         if wanted.lower() in (q.lower() for q in quantizations)
     )
-    remedy = f"; {wanted} is served by {_listed(others)}." if others else "."
+    remedy = f"; quantization {wanted} is served by {_listed(others)}." if others else "."
     if not served:
         return f"{engine} does not serve {what}{remedy}"
     return f"{engine} serves {what} with quantization {_listed(served)}, not {wanted}{remedy}"

@@ -136,7 +136,7 @@ def test_a_bad_request_is_the_clients_fault(
 ) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         served.chat(*messages)
-    assert named in str(caught.value)
+    assert named in caught.value.response.json()["detail"]
     with pytest.raises(openai.APIError) as caught_in_stream:
         list(served.chat(*messages, stream=True))
     assert named in str(caught_in_stream.value.body)

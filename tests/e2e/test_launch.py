@@ -54,7 +54,7 @@ def test_the_engine_query_is_the_specs_matrix(host: Host) -> None:
 WRONG_LAUNCHES: list[tuple[dict[str, str], str]] = [
     ({"quantization": "int3"}, "quantization: int3"),
     ({"size_in_billions": "3"}, "size: 3"),
-    ({"model_engine": "Nonsense"}, "engine Nonsense"),
+    ({"model_engine": "Nonsense"}, "Nonsense does not serve internvl2"),
     ({"model_path": "/nowhere/at/all"}, "/nowhere/at/all"),
 ]
 

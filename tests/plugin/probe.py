@@ -106,6 +106,7 @@ def launches() -> dict[str, str]:
     asked = [
         (FAMILY, "transformers", "pytorch", 1, "8-bit"),
         (FAMILY, "Transformers", "awq", 2, "Int4"),
+        (FAMILY, "vllm", "awq", 2, "Int4"),
         (FAMILY, "Transformers", "awq", 1, "Int4"),
         (FAMILY, "Transformers", "gptq", 2, "Int4"),
         (FAMILY, "vLLM", "pytorch", 2, "8-bit"),

@@ -154,10 +154,14 @@ def test_launching_follows_the_matrix(refreshed: dict[str, Any]) -> None:
     launches = refreshed["launches"]
     ours = "InternVL2TransformersModel"
     assert launches.pop(f"{FAMILY} transformers pytorch 1 8-bit") == ours
-    assert launches.pop(f"{FAMILY} Transformers awq 2 Int4") == ours
+    assert launches.pop(f"{FAMILY} vllm awq 2 Int4") == "InternVL2VLLMModel"
     assert launches.pop("my-internvl2 Transformers pytorch 3 none") == ours
     assert launches.pop("qwen2-vl-instruct Transformers pytorch 2 none") == "Qwen2VLChatModel"
     assert launches == {
+        f"{FAMILY} Transformers awq 2 Int4": (
+            "Transformers does not serve internvl2 in format awq;"
+            " quantization Int4 is served by vLLM."
+        ),
         f"{FAMILY} Transformers awq 1 Int4": (
             "internvl2 has no awq spec of size 1; its sizes are 2, 8, 26, 40, 76."
         ),
@@ -166,15 +170,15 @@ def test_launching_follows_the_matrix(refreshed: dict[str, Any]) -> None:
         ),
         f"{FAMILY} vLLM pytorch 2 8-bit": (
             "vLLM serves internvl2 in format pytorch with quantization none, not 8-bit;"
-            " 8-bit is served by Transformers."
+            " quantization 8-bit is served by Transformers."
         ),
         f"{FAMILY} SGLang pytorch 2 none": (
             "SGLang does not serve internvl2 in format pytorch;"
-            " none is served by Transformers, vLLM."
+            " quantization none is served by Transformers, vLLM."
         ),
         "my-internvl2 SGLang pytorch 3 none": (
             "SGLang does not serve internvl2 in format pytorch;"
-            " none is served by Transformers, vLLM."
+            " quantization none is served by Transformers, vLLM."
         ),
     }
 

@@ -69,7 +69,7 @@ def test_served(family: object, model_spec: object, quantization: str, engine: s
             "8-bit",
             "vLLM",
             "vLLM serves internvl2 in format pytorch with quantization none, not 8-bit;"
-            " 8-bit is served by Transformers.",
+            " quantization 8-bit is served by Transformers.",
         ),
         (
             CUSTOM,
@@ -85,7 +85,7 @@ def test_served(family: object, model_spec: object, quantization: str, engine: s
             "none",
             "SGLang",
             "SGLang does not serve internvl2 in format pytorch;"
-            " none is served by Transformers, vLLM.",
+            " quantization none is served by Transformers, vLLM.",
         ),
     ],
 )

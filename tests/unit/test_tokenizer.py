@@ -407,6 +407,7 @@ def test_truncation_and_padding_of_a_tokenizer_json_are_dropped(
         pad_token="!",
     )
     path.write_text(json.dumps(values), encoding="utf-8")
+    assert load_tokenizer(tmp_path).backend_tokenizer.truncation is None
     expected = load_tokenizer(directories["llama3"])
     for text in ("", "a b c d e f g h i j k l"):
         assert load_tokenizer(tmp_path)(text).input_ids == expected(text).input_ids
@@ -422,6 +423,19 @@ def test_half_a_surrogate_pair_is_the_clients_fault(load) -> None:
     fast, _ = load("qwen2")
     with pytest.raises(RequestError, match=r"half a surrogate pair, '\\ud83d', at character 1"):
         encode_segments(fast, [(TURN, True), ("a\ud83d", False)])
+
+
+def test_a_control_token_may_take_over_a_piece(directories, load, tmp_path: Path) -> None:
+    text = "the picture in the garden"
+    taken = load("phi3")[0](text, add_special_tokens=False).input_ids[0]
+    shutil.copytree(directories["phi3"], tmp_path, dirs_exist_ok=True)
+    decoder = load("phi3")[1].config["added_tokens_decoder"] | {str(taken): {"content": "<new>"}}
+    edit_config(tmp_path, added_tokens_decoder=decoder)
+    fast = load_tokenizer(tmp_path)
+    assert fast.convert_tokens_to_ids("<new>") == taken
+    ids = fast(text, add_special_tokens=False).input_ids
+    assert taken not in ids
+    assert fast.decode(ids) == text
 
 
 def test_tokens_unknown_to_the_vocabulary_get_no_id(directories, tmp_path: Path) -> None:
