@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import rules, schema
 from .model import Family, family
-from .problems import Issue, Problem
+from .problems import Problem
 from .source import Document, SpecError, load
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,7 +22,10 @@ class Spec:
 
     origin: str
     """The file as generated files name it, wherever the generator is called from."""
-    document: Document
+    file: str
+    """The file as messages name it."""
+    name_at: tuple[int, int]
+    """Where the name of the family stands."""
     family: Family
 
 
@@ -53,11 +56,18 @@ def load_all(paths: Iterable[Path]) -> list[Spec]:
 def load_one(path: Path) -> Spec:
     """Load the spec at `path`; raises `SpecError` with all of its problems."""
     document = load(path, display(path))
+    if problems := check(document):
+        raise SpecError(problems)
+    name = document.root.children["model_name"]
+    at = (name.line, name.column)
+    return Spec(_origin(path), document.name, at, family(document.data))
+
+
+def check(document: Document) -> list[Problem]:
+    """Return everything that is wrong with a spec."""
     issues = schema.check(document.data)
     issues += rules.check(document.data, [*document.issues, *issues])
-    if problems := document.problems(issues):
-        raise SpecError(problems)
-    return Spec(_origin(path), document, family(document.data))
+    return document.problems(issues)
 
 
 def display(path: Path) -> str:
@@ -78,6 +88,6 @@ def _same_name(specs: Sequence[Spec]) -> Iterator[Problem]:
     for spec in specs:
         earlier = first.setdefault(spec.family.name.casefold(), spec)
         if earlier is not spec:
-            message = f"{spec.family.name!r} is already the family of {earlier.document.name}"
-            issue = Issue(("model_name",), f"{message}; rename one of the two")
-            yield from spec.document.problems([issue])
+            message = f"{spec.family.name!r} is already the family of {earlier.file}"
+            remedy = "rename one of the two"
+            yield Problem(spec.file, *spec.name_at, "$.model_name", f"{message}; {remedy}")

@@ -29,6 +29,9 @@ class Source:
     hub: str
     model_id: str
     model_revision: str | None
+    quantizations: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Optional keys of the host's catalog: the names of files, a draft model, dimensions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,15 @@ class ModelSpec:
     serving: Serving | None
     """None for a checkpoint that other loaders than ours serve."""
     published_engines: tuple[EngineSupport, ...] | None
+    activated_size: int | str | None = None
+    shadowed: bool = False
+    """The host launches an earlier checkpoint instead."""
+
+    @property
+    def all_quantizations(self) -> tuple[str, ...]:
+        """The quantizations of the checkpoint on any of its hubs."""
+        of_sources = (q for source in self.sources for q in source.quantizations)
+        return tuple(dict.fromkeys([*self.quantizations, *of_sources]))
 
     @property
     def page_engines(self) -> tuple[EngineSupport, ...]:
@@ -90,7 +102,35 @@ class Family:
         return tuple((spec, spec.serving) for spec in self.specs if spec.serving)
 
 
-_HOST_SETTINGS = ("chat_template", "stop_token_ids", "stop", "featured", "virtualenv")
+_HOST_SETTINGS = (
+    "model_family",
+    "model_type",
+    "chat_template",
+    "stop_token_ids",
+    "stop",
+    "reasoning_start_tag",
+    "reasoning_end_tag",
+    "tool_parser",
+    "featured",
+    "cache_config",
+    "virtualenv",
+    "prompt_style",
+    "is_built_in",
+)
+
+SOURCE_SETTINGS = (
+    "model_file_name_template",
+    "model_file_name_split_template",
+    "quantization_parts",
+    "multimodal_projectors",
+    "draft_model_id",
+    "draft_model_revision",
+    "draft_model_file_name_template",
+    "draft_quantizations",
+    "model_metadata",
+    "model_metadata_by_quantization",
+)
+"""What a checkpoint may say for all of its hubs, or a hub for itself."""
 
 
 def family(data: Mapping[str, Any]) -> Family:
@@ -102,7 +142,7 @@ def family(data: Mapping[str, Any]) -> Family:
         languages=tuple(data["model_lang"]),
         abilities=tuple(data["model_ability"]),
         description=data["model_description"],
-        architectures=tuple(data["architectures"]),
+        architectures=tuple(data.get("architectures", ())),
         specs=tuple(model_spec(spec) for spec in data["model_specs"]),
         prompt_formats=tuple(
             PromptFormat(name, f["system_text"], f["roles"], f["turn_end"], tuple(f["stop"]))
@@ -123,13 +163,19 @@ def model_spec(data: Mapping[str, Any]) -> ModelSpec:
         model_format=data["model_format"],
         size=data["model_size_in_billions"],
         quantizations=tuple(data["quantizations"]),
-        sources=tuple(
-            Source(hub, source["model_id"], source.get("model_revision"))
-            for hub, source in data["model_src"].items()
-        ),
+        sources=tuple(_source(hub, source, data) for hub, source in data["model_src"].items()),
         serving=serving,
         published_engines=None if published is None else _engines(published),
+        activated_size=data.get("activated_size_in_billions"),
+        shadowed=data.get("shadowed", False),
     )
+
+
+def _source(hub: str, own: Mapping[str, Any], shared: Mapping[str, Any]) -> Source:
+    both = {**shared, **own}
+    settings = {key: both[key] for key in SOURCE_SETTINGS if key in both}
+    quantizations = tuple(both["quantizations"])
+    return Source(hub, own["model_id"], own.get("model_revision"), quantizations, settings)
 
 
 def _engines(data: Mapping[str, list[str]]) -> tuple[EngineSupport, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from . import files
 from .model import EngineSupport, ModelSpec, model_spec
 from .problems import Issue, Path, listed, shown, suggestion
 
@@ -24,22 +25,48 @@ def check(data: Any, known: Iterable[Issue]) -> list[Issue]:
         if index not in touched
     }
     formats = data.get("prompt_formats", {})
-    issues = list(_unique_specs(specs))
+    issues = list(_unique_specs(specs, not touched))
     for index, spec in specs.items():
+        issues += files.check(spec, ("model_specs", index))
         issues += _served(spec, ("model_specs", index))
         if isinstance(formats, dict):
             issues += _prompt_format(spec, ("model_specs", index), formats)
     return issues
 
 
-def _unique_specs(specs: Mapping[int, ModelSpec]) -> Iterator[Issue]:
-    first: dict[tuple[str, int | str], int] = {}
+def _unique_specs(specs: Mapping[int, ModelSpec], complete: bool) -> Iterator[Issue]:
+    """Of two checkpoints with the same names on a hub, the host only ever launches the first."""
+    taken = dict(shadowed(specs))
     for index, spec in specs.items():
-        earlier = first.setdefault((spec.model_format, spec.size), index)
-        if earlier != index:
-            what = f"{spec.model_format} of {spec.size} billion"
-            message = f"{what} is already model_specs[{earlier}]; remove one of the two"
-            yield Issue(("model_specs", index), message)
+        if index in taken and not spec.shadowed:
+            remedy = "remove one of the two, or say 'shadowed: true' here"
+            yield Issue(("model_specs", index), f"{taken[index]}; {remedy}")
+        if spec.shadowed and index not in taken and complete:
+            message = "no earlier checkpoint shadows this one; remove the key"
+            yield Issue(("model_specs", index, "shadowed"), message, at_key=True)
+
+
+def shadowed(specs: Mapping[int, ModelSpec]) -> Iterator[tuple[int, str]]:
+    """Yield the checkpoints of which the host never launches a quantization, and which."""
+    first: dict[tuple[str, ...], int] = {}
+    for index, spec in specs.items():
+        names = _launch_names(spec)
+        if name := next((name for name in names if name in first), None):
+            yield index, _taken(spec, name, first[name])
+        first = dict.fromkeys(names, index) | first
+
+
+def _launch_names(spec: ModelSpec) -> list[tuple[str, ...]]:
+    # The host compares quantizations without regard to case.
+    what = (spec.model_format, str(spec.size))
+    return [(*what, q.lower(), s.hub) for s in spec.sources for q in s.quantizations]
+
+
+def _taken(spec: ModelSpec, name: tuple[str, ...], earlier: int) -> str:
+    model_format, size, quantization, hub = name
+    shown_as = next(q for q in spec.all_quantizations if q.lower() == quantization)
+    what = f"{model_format} of {size} billion with quantization {shown_as} on {hub}"
+    return f"{what} is already model_specs[{earlier}]"
 
 
 def _served(spec: ModelSpec, path: Path) -> Iterator[Issue]:
@@ -51,8 +78,8 @@ def _served(spec: ModelSpec, path: Path) -> Iterator[Issue]:
 def _subsets(spec: ModelSpec, engines: Iterable[EngineSupport], path: Path) -> Iterator[Issue]:
     for support in engines:
         for index, quantization in enumerate(support.quantizations):
-            if quantization not in spec.quantizations:
-                own = f"the spec's quantizations {listed(spec.quantizations)}"
+            if quantization not in spec.all_quantizations:
+                own = f"the spec's quantizations {listed(spec.all_quantizations)}"
                 message = f"{shown(quantization)} is not one of {own}; add it there or remove it"
                 yield Issue((*path, support.engine, index), message)
 

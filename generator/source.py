@@ -67,16 +67,17 @@ class Document:
 def load(path: FilePath, name: str) -> Document:
     """Read the spec at `path`, which messages call `name`; raises `SpecError`."""
     try:
-        root, found = compose(_text(path))
+        root, found = compose(read_text(path, _MAX_BYTES))
     except YamlError as error:
         raise SpecError([Problem(name, error.line, error.column, "$", error.message)]) from None
     return Document(name, root, found)
 
 
-def _text(path: FilePath) -> str:
-    data = _bytes(path)
-    if len(data) > _MAX_BYTES:
-        raise YamlError(1, 1, f"the file is larger than {_MAX_BYTES >> 20} MiB; split the family")
+def read_text(path: FilePath, most: int) -> str:
+    """Return the text of a file of at most `most` bytes; raises `YamlError`."""
+    data = _bytes(path, most)
+    if len(data) > most:
+        raise YamlError(1, 1, f"the file is larger than {most >> 20} MiB; split the family")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -91,7 +92,7 @@ def _text(path: FilePath) -> str:
     return text
 
 
-def _bytes(path: FilePath) -> bytes:
+def _bytes(path: FilePath, most: int) -> bytes:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -99,7 +100,7 @@ def _bytes(path: FilePath) -> bytes:
         if not stat.S_ISREG(mode):
             raise YamlError(1, 1, "this is not a regular file; name a spec file")
         with path.open("rb") as file:
-            return file.read(_MAX_BYTES + 1)
+            return file.read(most + 1)
     except FileNotFoundError:
         raise YamlError(1, 1, "there is no such file; check the name") from None
     except (OSError, ValueError) as error:

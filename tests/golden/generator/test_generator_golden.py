@@ -49,7 +49,7 @@ def test_published_page_byte_for_byte(built: Path) -> None:
 
 
 def test_files_of_another_family(built: Path) -> None:
-    page = (built / f"docs/models/{AURORA}.rst").read_text("utf-8")
+    page = (built / f"docs/models/{AURORA.lower()}.rst").read_text("utf-8")
     registration = (built / FAMILIES / f"{AURORA}.json").read_text("utf-8")
     assert page == (HERE / "aurora.rst").read_text("utf-8")
     assert registration == (HERE / "aurora.json").read_text("utf-8")

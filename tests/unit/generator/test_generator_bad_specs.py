@@ -12,6 +12,12 @@ from generator.__main__ import main
 
 # Edits of the small valid spec base.yaml, and the lines they lead to, without the file.
 Edits = list[tuple[str, str]]
+TAKEN = "model_specs:\n"
+SECOND = "  - model_format: pytorch\n    model_size_in_billions: 1_8\n"
+OTHER = "    model_src: {huggingface: {model_id: owner/other}}\n"
+GGUF = (
+    "  - model_format: ggufv2\n    model_size_in_billions: 1_8\n    quantizations: [Q8_0]\n" + OTHER
+)
 EDITED: list[tuple[str, Edits, list[str]]] = [
     (
         "unknown key",
@@ -61,7 +67,7 @@ EDITED: list[tuple[str, Edits, list[str]]] = [
             )
         ],
         [
-            "2:1: $.kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk: unknown key; the keys here are 'model_name', 'updated_at', 'context_length', 'model_lang', 'model_ability', 'model_description', 'architectures', 'featured', 'chat_template', 'stop_token_ids', 'stop', 'virtualenv', 'prompt_formats', 'model_specs'"
+            "2:1: $.kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk: unknown key; the keys here are 'model_name', 'updated_at', 'context_length', 'model_lang', 'model_ability', 'model_description', 'architectures', 'model_family', 'model_type', 'featured', 'chat_template', 'stop_token_ids', 'stop', 'reasoning_start_tag', 'reasoning_end_tag', 'tool_parser', 'cache_config', 'virtualenv', 'prompt_style', 'is_built_in', 'prompt_formats', 'model_specs'"
         ],
     ),
     (
@@ -162,19 +168,21 @@ EDITED: list[tuple[str, Edits, list[str]]] = [
         "unknown quantization",
         [("quantizations: [4-bit, none]", "quantizations: [4bit, none]")],
         [
-            "17:21: $.model_specs[0].quantizations[0]: '4bit' is not one of '4-bit', '8-bit', 'none'; did you mean '4-bit'?"
+            "17:21: $.model_specs[0].quantizations[0]: '4bit' is not one of '4-bit', '8-bit', 'none', 'fp8', 'Int4', 'Int8'; did you mean '4-bit'?"
         ],
     ),
     (
         "quantization of another format",
-        [("quantizations: [4-bit, none]", "quantizations: [Int4, none]")],
-        ["17:21: $.model_specs[0].quantizations[0]: 'Int4' is not one of '4-bit', '8-bit', 'none'"],
+        [("quantizations: [4-bit, none]", "quantizations: [4-bit, none, Q8_0]")],
+        [
+            "17:34: $.model_specs[0].quantizations[2]: 'Q8_0' is not one of '4-bit', '8-bit', 'none', 'fp8', 'Int4', 'Int8'"
+        ],
     ),
     (
         "unknown format",
         [("model_format: pytorch", "model_format: torch")],
         [
-            "15:19: $.model_specs[0].model_format: 'torch' is not one of 'pytorch', 'awq'; did you mean 'pytorch'?"
+            "15:19: $.model_specs[0].model_format: 'torch' is not one of 'pytorch', 'awq', 'gptq', 'fp8', 'fp4', 'bnb', 'ggufv2', 'mlx'; did you mean 'pytorch'?"
         ],
     ),
     (
@@ -366,15 +374,170 @@ EDITED: list[tuple[str, Edits, list[str]]] = [
         ],
     ),
     (
-        "format and size twice",
+        "checkpoint twice",
+        [(TAKEN, TAKEN + SECOND + "    quantizations: [none]\n" + OTHER)],
+        [
+            "19:5: $.model_specs[1]: pytorch of 1_8 billion with quantization none on huggingface is already model_specs[0]; remove one of the two, or say 'shadowed: true' here"
+        ],
+    ),
+    (
+        "checkpoint twice in another case",
+        [
+            ("model_format: pytorch", "model_format: gptq"),
+            ("quantizations: [4-bit, none]", "quantizations: [Int4]"),
+            ("engines: {Transformers: [4-bit, none], vLLM: [none]}", "engines: {vLLM: [Int4]}"),
+            (
+                TAKEN,
+                TAKEN + SECOND.replace("pytorch", "gptq") + "    quantizations: [int4]\n" + OTHER,
+            ),
+        ],
+        [
+            "19:5: $.model_specs[1]: gptq of 1_8 billion with quantization Int4 on huggingface is already model_specs[0]; remove one of the two, or say 'shadowed: true' here"
+        ],
+    ),
+    (
+        "shadowed by nothing",
+        [(TAKEN, TAKEN + SECOND + "    quantizations: [8-bit]\n" + OTHER + "    shadowed: true\n")],
+        ["19:5: $.model_specs[0].shadowed: no earlier checkpoint shadows this one; remove the key"],
+    ),
+    (
+        "shadowed is not false",
         [
             (
-                "model_specs:\n",
-                "model_specs:\n  - model_format: pytorch\n    model_size_in_billions: 1_8\n    quantizations: [none]\n    model_src: {csghub: {model_id: owner/other}}\n",
+                TAKEN,
+                TAKEN + SECOND + "    quantizations: [8-bit]\n" + OTHER + "    shadowed: false\n",
             )
         ],
         [
-            "19:5: $.model_specs[1]: pytorch of 1_8 billion is already model_specs[0]; remove one of the two"
+            "19:15: $.model_specs[0].shadowed: false does not fit; expected true for a checkpoint of which the host never launches a quantization, because an earlier one of the same format and size has it on the same hub"
+        ],
+    ),
+    (
+        "neither architectures nor a family of the host",
+        [("architectures: [BaseModel]\n", "")],
+        ["1:1: $: missing key 'architectures' or 'model_family'; add one of them"],
+    ),
+    (
+        "mistyped architectures",
+        [("architectures: [BaseModel]", "architecture: [BaseModel]")],
+        ["7:1: $.architecture: unknown key; did you mean 'architectures'?"],
+    ),
+    (
+        "ggufv2 without the name of its file",
+        [(TAKEN, TAKEN + GGUF)],
+        [
+            "18:30: $.model_specs[0].model_src.huggingface: ggufv2 needs 'model_file_name_template', here or above; add it"
+        ],
+    ),
+    (
+        "split files without parts",
+        [
+            (
+                TAKEN,
+                TAKEN
+                + GGUF
+                + "    model_file_name_template: a-{quantization}.gguf\n    model_file_name_split_template: a-{quantization}-{part}.gguf\n",
+            )
+        ],
+        [
+            "18:30: $.model_specs[0].model_src.huggingface: 'model_file_name_split_template' needs 'quantization_parts'; add them"
+        ],
+    ),
+    (
+        "parts without a name",
+        [
+            (
+                TAKEN,
+                TAKEN
+                + GGUF
+                + "    model_file_name_template: a-{quantization}.gguf\n    quantization_parts: {Q8_0: [1-of-2, 2-of-2]}\n",
+            )
+        ],
+        [
+            "18:30: $.model_specs[0].model_src.huggingface: 'quantization_parts' needs 'model_file_name_split_template'; add it"
+        ],
+    ),
+    (
+        "no name of a file at all",
+        [(TAKEN, TAKEN + GGUF + '    model_file_name_template: ""\n')],
+        [
+            "18:30: $.model_specs[0].model_src.huggingface: the empty 'model_file_name_template' names no file; fill it in, or add 'quantization_parts'"
+        ],
+    ),
+    (
+        "name of a file with another variable",
+        [(TAKEN, TAKEN + GGUF + "    model_file_name_template: a-{quant}.gguf\n")],
+        [
+            "19:31: $.model_specs[0].model_file_name_template: 'a-{quant}.gguf' does not fit; expected the name of the file in the repository, where {quantization} stands for the chosen quantization"
+        ],
+    ),
+    (
+        "name of a file for another format",
+        [("    prompt_format:", "    model_file_name_template: a.gguf\n    prompt_format:")],
+        [
+            "19:20: $.model_specs[0].model_src.huggingface: 'model_file_name_template' is for ggufv2, not for pytorch; remove it"
+        ],
+    ),
+    (
+        "variable in a repository that nothing replaces",
+        [("owner/base", '"owner/base-{quant}"')],
+        [
+            "19:31: $.model_specs[0].model_src.huggingface.model_id: 'owner/base-{quant}' does not fit; expected the repository as owner/name, each of letters, digits, '.', '_' and '-'"
+        ],
+    ),
+    (
+        "dimension that is missing",
+        [
+            (
+                "    prompt_format:",
+                "    model_metadata: {vocab_size: 1, hidden_size: 1, intermediate_size: 1, num_hidden_layers: 1}\n    prompt_format:",
+            )
+        ],
+        ["20:21: $.model_specs[0].model_metadata: missing key 'num_attention_heads'; add it"],
+    ),
+    (
+        "dimension of nothing",
+        [
+            (
+                "    prompt_format:",
+                "    model_metadata: {vocab_size: 0, hidden_size: 1, intermediate_size: 1, num_hidden_layers: 1, num_attention_heads: 1}\n    prompt_format:",
+            )
+        ],
+        [
+            "20:34: $.model_specs[0].model_metadata.vocab_size: 0 is less than 1; expected the number of tokens of the vocabulary"
+        ],
+    ),
+    (
+        "checksum that is none",
+        [
+            (
+                "    prompt_format:",
+                "    model_metadata: {vocab_size: 1, hidden_size: 1, intermediate_size: 1, num_hidden_layers: 1, num_attention_heads: 1, config_sha256: abc}\n    prompt_format:",
+            )
+        ],
+        [
+            "20:136: $.model_specs[0].model_metadata.config_sha256: 'abc' does not fit; expected the SHA-256 of that config.json"
+        ],
+    ),
+    (
+        "quantizations of a hub",
+        [("model_revision: main}", "model_revision: main, quantizations: [none, none]}")],
+        [
+            "19:87: $.model_specs[0].model_src.huggingface.quantizations[1]: 'none' stands twice in the list; remove one"
+        ],
+    ),
+    (
+        "index that is neither a text nor a list",
+        [("prompt_formats:", "virtualenv: {packages: [], find_links: 3}\nprompt_formats:")],
+        [
+            "8:40: $.virtualenv.find_links: 3 does not fit; expected further places with archives: one, or a list"
+        ],
+    ),
+    (
+        "empty settings of the cache",
+        [("prompt_formats:", "cache_config: {}\nprompt_formats:")],
+        [
+            "8:15: $.cache_config: this is empty, but must hold which files of a repository the host downloads"
         ],
     ),
     (
@@ -487,7 +650,7 @@ EDITED: list[tuple[str, Edits, list[str]]] = [
         [
             "3:1: $.context_lenght: unknown key; did you mean 'context_length'?",
             "5:23: $.model_ability[1]: 'visoin' is not one of 'embed', 'generate', 'chat', 'tools', 'vision', 'audio', 'omni', 'reasoning', 'hybrid'; did you mean 'vision'?",
-            "17:28: $.model_specs[0].quantizations[1]: 'nnoe' is not one of '4-bit', '8-bit', 'none'; did you mean 'none'?",
+            "17:28: $.model_specs[0].quantizations[1]: 'nnoe' is not one of '4-bit', '8-bit', 'none', 'fp8', 'Int4', 'Int8'; did you mean 'none'?",
             "28:32: $.model_specs[1].published_engines.vLLM[0]: 'int4' is not one of the spec's quantizations 'Int4'; add it there or remove it",
         ],
     ),

@@ -190,7 +190,7 @@ def test_stale_files(folder: Path) -> None:
 @pytest.fixture
 def copy(root: Path, tmp_path: Path) -> Path:
     """A copy of what the generator reads and writes in the repository."""
-    for part in ("generator", "family_specs", "docs/models", FAMILIES):
+    for part in ("generator", "family_specs", "docs/models", "docs/reference", FAMILIES):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(root / part, tmp_path / part, ignore=ignored)
     return tmp_path

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from generator import yamltree
 from generator.model import EngineSupport, ModelSpec, Source
-from generator.render import engines_line, escape, rule
+from generator.page import engines_line, escape, rule
 from generator.scalars import resolve, text
 from generator.schema import SCHEMA_FILE, check
 
@@ -106,9 +106,10 @@ def test_schema_accepts_what_the_generator_accepts(base: str) -> None:
 
 def _engines_line(**engines: str) -> str:
     support = tuple(EngineSupport(name, tuple(q.split())) for name, q in engines.items())
-    source = Source("huggingface", "owner/name", None)
-    spec = ModelSpec("pytorch", 7, ("4-bit", "8-bit", "none"), (source,), None, support)
-    return engines_line(spec)
+    quantizations = ("4-bit", "8-bit", "none")
+    source = Source("huggingface", "owner/name", None, quantizations)
+    spec = ModelSpec("pytorch", 7, quantizations, (source,), None, support)
+    return engines_line(spec, quantizations)
 
 
 ALL = "4-bit 8-bit none"
