@@ -88,9 +88,10 @@ def _size(size: Any, path: Path, issues: list[Issue]) -> Any:
 def _mark_shadowed(specs: list[Record], issues: list[Issue]) -> None:
     try:
         models = {index: model_spec(spec) for index, spec in enumerate(specs)}
+        found = list(shadowed(models))
     except (KeyError, TypeError, AttributeError):
         return  # the check of the written spec says what is wrong
-    for index, message in shadowed(models):
+    for index, message in found:
         specs[index]["shadowed"] = True
         issues.append(Issue(("model_specs", index), f"{message}; marked as shadowed"))
 
@@ -102,10 +103,9 @@ def _fitted(value: Any, schema: Mapping[str, Any], path: Path, issues: list[Issu
     if not isinstance(value, dict) or schema.get("type") != "object":
         return value
     properties, others = schema.get("properties", {}), schema.get("additionalProperties")
-    order = [
-        *(key for key in properties if key in value),
-        *(k for k in value if k not in properties),
-    ]
+    # The host reads the hubs in the order of a record.
+    first = () if path[-1:] == ("model_src",) else properties
+    order = dict.fromkeys([*(key for key in first if key in value), *value])
     fitted = {}
     for key in order:
         inner, known = value[key], properties.get(key, others)

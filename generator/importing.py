@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import registrations, yamlwriter
+from . import registrations, schema, yamlwriter
 from .convert import spec_data
 from .families import ROOT, check, display
-from .problems import Problem, format_path
+from .problems import Problem, format_path, shown
 from .registrations import Record
-from .schema import SCHEMA_FILE
 from .source import Document, SpecError
-from .yamltree import compose
+from .yamltree import YamlError, compose
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +40,12 @@ def imported(
         for record in [*registrations.read(path, display(path))]:
             name = record["model_name"]
             if family in (None, name):
-                if name.casefold() in names:
-                    raise SpecError([_twice(path, name)])
-                names.add(name.casefold())
+                _check_name(path, name, names)
                 found.append(_one(path, record, others.pop(name, None), folder))
-    if modelscope:
-        found += [
-            _one(modelscope, r, None, folder) for n, r in others.items() if family in (None, n)
-        ]
+    for name, record in others.items():
+        if modelscope and family in (None, name):
+            _check_name(modelscope, name, names)
+            found.append(_one(modelscope, record, None, folder))
     if not found:
         where = ", ".join(display(path) for path in paths)
         raise SpecError([Problem(where, 1, 1, "$", f"no family is called {family!r}; correct it")])
@@ -66,9 +63,16 @@ def _by_name(path: Path) -> dict[str, Record]:
     }
 
 
-def _twice(path: Path, name: str) -> Problem:
-    message = f"{name!r} is there twice, and a spec has one family of a name; rename one of them"
-    return Problem(display(path), 1, 1, "$", message)
+def _check_name(path: Path, name: str, taken: set[str]) -> None:
+    """Raise `SpecError` for a name that cannot be that of one more file."""
+    # A catalog may hold several records of a name, one for each engine. A spec holds one.
+    message = f"{shown(name)} is there twice, but a spec is one record; rename one of them"
+    if not schema.is_name(name):
+        message = f"{shown(name)} cannot be the name of a file; rename the family"
+    elif name.casefold() not in taken:
+        taken.add(name.casefold())
+        return
+    raise SpecError([Problem(display(path), 1, 1, "$", message)])
 
 
 def _one(path: Path, record: Record, other: Record | None, folder: Path | None) -> Imported:
@@ -77,19 +81,25 @@ def _one(path: Path, record: Record, other: Record | None, folder: Path | None) 
     text = _comment(path, folder) + yamlwriter.document(data, dict(_comments(data)))
     target = f"{record['model_name']}.yaml"
     name = display(folder / target) if folder else target
-    document = Document(name, *compose(text))
     notes = [
         f"{display(path)}: {record['model_name']}: {format_path(issue.path)}: {issue.message}"
         for issue in [*issues, *more]
     ]
-    return Imported(record["model_name"], text, notes, check(document))
+    return Imported(record["model_name"], text, notes, _problems(name, text))
+
+
+def _problems(name: str, text: str) -> list[Problem]:
+    try:
+        return check(Document(name, *compose(text)))
+    except YamlError as error:
+        return [Problem(name, error.line, error.column, "$", error.message)]
 
 
 def _comment(path: Path, folder: Path | None) -> str:
-    schema = SCHEMA_FILE.name
+    schema_file = schema.SCHEMA_FILE.name
     if folder and folder.resolve().is_relative_to(ROOT):
-        schema = Path(os.path.relpath(SCHEMA_FILE, folder.resolve())).as_posix()
-    return f"# yaml-language-server: $schema={schema}\n#\n# Imported from {path.name}.\n\n"
+        schema_file = Path(os.path.relpath(schema.SCHEMA_FILE, folder.resolve())).as_posix()
+    return f"# yaml-language-server: $schema={schema_file}\n#\n# Imported from {path.name}.\n\n"
 
 
 def _comments(data: Mapping[str, object]) -> Iterator[tuple[str, str]]:

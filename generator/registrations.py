@@ -52,10 +52,18 @@ def _is_record(record: Any) -> bool:
 def _is_spec(spec: Any) -> bool:
     if not isinstance(spec, dict):
         return False
-    sources = spec.get("model_src")
-    if sources is not None:
-        return isinstance(sources, dict) and all(isinstance(s, dict) for s in sources.values())
-    return isinstance(spec.get("quantizations") or [], list)
+    if "model_src" in spec:
+        sources = spec["model_src"]
+        return isinstance(sources, dict) and all(map(_is_source, sources.values()))
+    names = (spec.get("model_hub"), spec.get("quantization"))
+    return all(isinstance(name, str | None) for name in names) and _is_source(spec)
+
+
+def _is_source(source: Any) -> bool:
+    if not isinstance(source, dict):
+        return False
+    quantizations = source.get("quantizations") or []
+    return isinstance(quantizations, list) and all(isinstance(q, str) for q in quantizations)
 
 
 def modernized(record: Record, modelscope: Record | None) -> tuple[Record, list[Issue]]:
@@ -107,7 +115,7 @@ def _add(specs: list[Record], own: Record, hub: str, source: Record) -> None:
         # A custom registration has one entry for each quantization.
         there = spec["model_src"].get(hub)
         if there and _but_quantizations(there) == _but_quantizations(source):
-            there["quantizations"] = _joined(there["quantizations"], source["quantizations"])
+            there["quantizations"] = _joined(there.get("quantizations"), source["quantizations"])
             return
     free = [spec for spec in same if hub not in spec["model_src"]]
     for spec in sorted(free, key=lambda spec: -_shared(spec, source)):
@@ -121,14 +129,14 @@ def _but_quantizations(source: Record) -> Record:
     return {key: value for key, value in source.items() if key != "quantizations" and value}
 
 
-def _joined(first: Iterable[str], second: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys([*first, *second]))
+def _joined(first: Iterable[str] | None, second: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([*(first or ()), *second]))
 
 
 def _shared(spec: Record, source: Record) -> int:
     """Count the quantizations that a source has in common with those of a spec's other hubs."""
-    others = {str(q) for s in spec["model_src"].values() for q in s["quantizations"]}
-    return len(others & set(map(str, source["quantizations"])))
+    others = {q for s in spec["model_src"].values() for q in s.get("quantizations") or ()}
+    return len(others & set(source["quantizations"]))
 
 
 def _other_text(record: Record, modelscope: Record) -> Iterator[Issue]:

@@ -21,6 +21,13 @@ def check(data: Any) -> list[Issue]:
     return list(dict.fromkeys(issue for fault in faults for issue in issues(fault)))
 
 
+def is_name(name: str) -> bool:
+    """Say whether a family can have this name."""
+    faults: list[Fault] = []
+    compiled(definition()["properties"]["model_name"])(name, None, faults)
+    return not faults
+
+
 @cache
 def definition() -> dict[str, Any]:
     """Return the schema with every reference replaced by what it refers to."""

@@ -126,7 +126,8 @@ def scalar(value: Any) -> str:
     """Return a value without children, quoted only where YAML would read something else."""
     if not isinstance(value, str):
         return json.dumps(value)
-    if _PLAIN.fullmatch(value) and _resolved(value) == value:
+    # As a key, << without quotes would be YAML's merge key.
+    if _PLAIN.fullmatch(value) and _resolved(value) == value != "<<":
         return value
     if _ESCAPED.search(value) or "\n" in value or "'" in value:
         return _double(value)

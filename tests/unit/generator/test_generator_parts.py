@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,6 +103,22 @@ def test_schema_accepts_what_the_generator_accepts(base: str) -> None:
     assert list(Draft202012Validator(schema).iter_errors(data)) == check(data) == []
     data["model_specs"][0]["quantizations"] = ["none", "none"]
     assert len(list(Draft202012Validator(schema).iter_errors(data))) == len(check(data)) == 1
+
+
+def _keys(value: Any) -> set[str]:
+    if isinstance(value, list):
+        return {key for item in value for key in _keys(item)}
+    if isinstance(value, dict):
+        return {key for name, inner in value.items() for key in {name} | _keys(inner)}
+    return set()
+
+
+def test_every_field_has_an_example(base: str) -> None:
+    schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
+    known = {key for part in _schemas(schema) for key in part.get("properties", {})}
+    rich = Path(__file__).with_name("rich.yaml").read_text("utf-8")
+    used = {key for text in (base, rich) for key in _keys(yamltree.compose(text)[0].value)}
+    assert known - used == {"SGLang", "MLX", "LMDEPLOY", "TRT-LLM"}
 
 
 def _engines_line(**engines: str) -> str:

@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import json
+import re
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, ValidationError, validators
 
 from generator.__main__ import main
+from generator.schema import SCHEMA_FILE, check
 from generator.yamltree import compose
 
-BASE = Path(__file__).with_name("base.yaml").read_text("utf-8")
-DATA = compose(BASE)[0].value
-WORDS = ["none", "Int4", "awq", "vLLM", "plain", "1_8", "huggingface", "owner/name", "a::", "<<"]
+from .mutations import WORDS, mutated
 
-leaves = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(WORDS)
-)
-keys = st.text(max_size=8) | st.sampled_from([*DATA, *DATA["model_specs"][0], *WORDS])
-values = st.recursive(
-    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3)
-)
+BASE = Path(__file__).with_name("base.yaml").read_text("utf-8")
+RICH = Path(__file__).with_name("rich.yaml").read_text("utf-8")
+DATA = [compose(text)[0].value for text in (BASE, RICH)]
+SECONDS = 2
 
 
 def _run(text: bytes) -> None:
-    """Build the text as a spec: it never raises, and writes all or nothing."""
+    """Build the text as a spec: it never raises, is quick, and writes all or nothing."""
     with tempfile.TemporaryDirectory() as folder:
         spec, out = Path(folder, "spec.yaml"), Path(folder, "out")
         spec.write_bytes(text)
         errors = io.StringIO()
         with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+            start = time.process_time()
             status = main(["build", "--output", str(out), str(spec)])
+            assert time.process_time() - start < SECONDS
         written = [path for path in out.rglob("*") if path.is_file()]
         if status == 0:
             assert len(written) in (2, 3)
@@ -47,48 +48,54 @@ def _run(text: bytes) -> None:
             assert all(line.startswith(f"{spec}:") for line in errors.getvalue().splitlines())
 
 
-def _places(value: Any) -> list[tuple[Any, Any]]:
-    """Return every container with a key or index in it."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value)
-    found = []
-    for key, child in inner:
-        found.append((value, key))
-        if isinstance(child, dict | list):
-            found += _places(child)
-    return found
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> Any:
-    """A valid spec with some of its values deleted, replaced or joined by others."""
-    data = copy.deepcopy(DATA)
-    for _ in range(draw(st.integers(1, 3))):
-        places = _places(data)
-        if not places:
-            break
-        container, key = draw(st.sampled_from(range(len(places))).map(places.__getitem__))
-        change = draw(st.sampled_from(["delete", "replace", "insert"]))
-        if change == "delete":
-            del container[key]
-        elif change == "replace":
-            container[key] = draw(values)
-        elif isinstance(container, dict):
-            container[draw(keys)] = draw(values)
-        else:
-            container.insert(key, draw(values))
-    return data
-
-
 @settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
-@given(mutated())
+@given(st.sampled_from(DATA).flatmap(mutated))
 def test_mutated_data(data: Any) -> None:
     _run(json.dumps(data).encode())
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.integers(0, len(BASE)), st.integers(0, 40), st.text(max_size=20) | st.sampled_from(WORDS))
-def test_mutated_text(start: int, length: int, inserted: str) -> None:
-    _run((BASE[:start] + inserted + BASE[start + length :]).encode("utf-8", "surrogatepass"))
+@given(
+    st.sampled_from([BASE, RICH]),
+    st.floats(0, 1),
+    st.integers(0, 40),
+    st.text(max_size=20) | st.sampled_from(WORDS),
+)
+def test_mutated_text(text: str, place: float, length: int, inserted: str) -> None:
+    start = round(place * len(text))
+    _run((text[:start] + inserted + text[start + length :]).encode("utf-8", "surrogatepass"))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.integers(0, RICH.count("\n")), min_size=2, max_size=2), st.booleans())
+def test_moved_lines(places: list[int], doubled: bool) -> None:
+    lines = RICH.splitlines(keepends=True)
+    line = lines[places[0] - 1] if doubled else lines.pop(places[0] - 1)
+    lines.insert(places[1], line)
+    _run("".join(lines).encode())
+
+
+# What the generator counts in its own way: True is no number, and 2.0 no whole one.
+STRICT: Any = validators.extend(
+    Draft202012Validator,
+    {"pattern": lambda _v, p, value, _s: _pattern(p, value)},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _checker, value: type(value) is int
+    ),
+)
+
+
+def _pattern(pattern: str, value: Any) -> Iterator[ValidationError]:
+    # In JSON Schema $ is the end of the text; Python's also matches before a last line break.
+    if isinstance(value, str) and not re.search(pattern.replace("$", r"\Z"), value):
+        yield ValidationError("")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(DATA).flatmap(mutated))
+def test_the_schema_means_what_jsonschema_reads(data: Any) -> None:
+    schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
+    assert STRICT(schema).is_valid(data) == (not check(data))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))

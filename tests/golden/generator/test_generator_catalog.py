@@ -1,0 +1,203 @@
+"""The host's whole catalog: imported, built again, and read by the host."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+from generator.__main__ import main
+
+FAMILIES = Path("plugin/xinference_internvl2/families")
+NOTES = {
+    "redundant": re.compile(r"quantizations: beside 'model_src' the host does not read it"),
+    "size": re.compile(r"_in_billions: '(\d+)' is written as \1, which means the same"),
+    "shadowed": re.compile(r"\]: .* is already model_specs\[\d+\]; marked as shadowed"),
+}  # fmt: skip
+
+
+def _host() -> Path:
+    # Found without importing the host, which takes seconds.
+    spec = importlib.util.find_spec("xinference")
+    if spec is None or spec.origin is None:
+        pytest.skip("xinference is not installed")
+    return Path(spec.origin).parent / "model"
+
+
+@dataclass
+class Catalog:
+    files: dict[str, Path]
+    """The host's files, by the name of the family."""
+    specs: Path
+    built: Path
+    notes: list[str]
+    problems: str
+
+    def original(self, name: str) -> Any:
+        (record,) = json.loads(self.files[name].read_text("utf-8"))
+        return record
+
+    def rebuilt(self, name: str) -> Any:
+        (record,) = json.loads((self.built / FAMILIES / f"{name}.json").read_text("utf-8"))
+        return record
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """The host's catalog, imported and built again."""
+    folder = tmp_path_factory.mktemp("catalog")
+    paths = sorted((_host() / "llm/models").glob("*.json"))
+    files = {json.loads(path.read_text("utf-8"))[0]["model_name"]: path for path in paths}
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        imported = main(["import", *map(str, paths), "-o", str(folder / "specs")])
+    notes = errors.getvalue().splitlines()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        built = _build(folder)
+    assert (imported, built) == (0, 0), errors.getvalue()
+    return Catalog(files, folder / "specs", folder / "built", notes, errors.getvalue())
+
+
+def _build(folder: Path) -> int:
+    specs = sorted((folder / "specs").glob("*.yaml"))
+    return main(["build", "--output", str(folder / "built"), *map(str, specs)])
+
+
+def test_nothing_is_lost(catalog: Catalog) -> None:
+    assert len(catalog.files) >= 171
+    said = [re.search(r": (\S+): \$", note) for note in catalog.notes]
+    named = {match[1] for match in said if match}
+    for name in catalog.files:
+        original, rebuilt = catalog.original(name), catalog.rebuilt(name)
+        assert (original == rebuilt) or name in named, name
+        assert _as_read(original) == rebuilt, name
+
+
+def _as_read(record: Any) -> Any:
+    """Return a record as the host reads it: "9" as 9, and no quantizations beside `model_src`."""
+    for spec in record["model_specs"]:
+        spec.pop("quantizations", None)
+        for key in ("model_size_in_billions", "activated_size_in_billions"):
+            if str(spec.get(key)).isdigit():
+                spec[key] = int(spec[key])
+    return record
+
+
+def test_all_that_is_not_expressed_is_named(catalog: Catalog) -> None:
+    kinds = [
+        [kind for kind, pattern in NOTES.items() if pattern.search(note)] for note in catalog.notes
+    ]
+    assert all(len(kind) == 1 for kind in kinds), catalog.notes
+    originals = [catalog.original(name) for name in catalog.files]
+    specs = [spec for record in originals for spec in record["model_specs"]]
+    assert kinds.count(["redundant"]) == sum("quantizations" in spec for spec in specs)
+    sizes = [spec.get(f"{k}_size_in_billions") for spec in specs for k in ("model", "activated")]
+    assert kinds.count(["size"]) == sum(isinstance(s, str) and s.isdigit() for s in sizes)
+
+
+def test_the_host_accepts_every_registration(catalog: Catalog) -> None:
+    names = ("llm.schema.json", "common.schema.json")
+    schemas = {name: json.loads((_host() / "schemas" / name).read_text("utf-8")) for name in names}
+    registry = Registry().with_resources(
+        (name, Resource.from_contents(schema)) for name, schema in schemas.items()
+    )
+    validator = Draft202012Validator(schemas[names[0]], registry=registry)
+    for name in catalog.files:
+        assert [error.message for error in validator.iter_errors([catalog.rebuilt(name)])] == []
+
+
+COMPARE = """
+import json, sys
+from xinference.model.llm.llm_family import LLMFamilyV2
+from xinference.model.utils import flatten_quantizations
+
+def read(path):
+    (record,) = json.load(open(path, encoding="utf-8"))
+    record["model_specs"] = [f for s in record["model_specs"] for f in flatten_quantizations(s)]
+    return LLMFamilyV2.parse_obj(record).dict()
+
+pairs = [line.split("\\t") for line in sys.stdin.read().splitlines()]
+print(json.dumps([theirs for theirs, ours in pairs if read(theirs) != read(ours)]))
+"""
+
+
+@pytest.mark.host
+def test_the_host_reads_the_same(catalog: Catalog, tmp_path: Path) -> None:
+    built = catalog.built / FAMILIES
+    pairs = [f"{path}\t{built / name}.json" for name, path in catalog.files.items()]
+    result = subprocess.run(
+        [sys.executable, "-c", COMPARE],
+        input="\n".join(pairs),
+        env=os.environ | {"XINFERENCE_HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1]) == []
+
+
+def test_a_change_of_one_family_writes_its_files(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _build(catalog.specs.parent) == 0
+    total = 2 * len(catalog.files)
+    assert capsys.readouterr().out == f"0 written, {total} unchanged\n"
+    spec = catalog.specs / "glm-4v.yaml"
+    text = spec.read_text("utf-8")
+    spec.write_text(text.replace("context_length: ", "context_length: 1"), "utf-8")
+    try:
+        assert _build(catalog.specs.parent) == 0
+        *written, summary = capsys.readouterr().out.splitlines()
+    finally:
+        spec.write_text(text, "utf-8")
+        assert _build(catalog.specs.parent) == 0
+    assert [Path(line.removesuffix(": written")).name for line in written] == [
+        "glm-4v.rst",
+        "glm-4v.json",
+    ]
+    assert summary == f"2 written, {total - 2} unchanged"
+
+
+IMPORTS = Path(__file__).parent / "imports"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("older.json", "--modelscope", "older_modelscope.json"), 1),
+        (("custom.json",), 1),
+        (("catalog.json",), 0),
+    ],
+    ids=["older catalogs", "custom model", "catalog"],
+)
+def test_other_registrations(
+    arguments: tuple[str, ...],
+    status: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for path in IMPORTS.glob("*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+        os.utime(tmp_path / path.name, (1767323045, 1767323045))
+    monkeypatch.chdir(tmp_path)
+    assert main(["import", *arguments, "-o", "specs"]) == status
+    printed = capsys.readouterr()
+    said = Path(arguments[0]).with_suffix(".txt").name
+    assert printed.out + printed.err == (IMPORTS / said).read_text("utf-8")
+    for path in Path("specs").iterdir():
+        assert path.read_text("utf-8") == (IMPORTS / path.name).read_text("utf-8")
