@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,15 @@ class Served:
         )
 
 
-def launch(host: Host, uid: str, **options: str) -> Any:
+# vLLM's CPU build is not the distribution that a virtual environment of the host would install.
+ENGINES: dict[str, tuple[str, ...]] = {
+    "Transformers": (),
+    "vLLM": ("--disable-virtual-env", "--dtype", "float32"),
+}
+READY_SECONDS = 240
+
+
+def launch(host: Host, uid: str, *flags: str, **options: str) -> Any:
     """Run `xinference launch` for the 1B spec, with `options` in place of the usual ones."""
     words = {
         "model_engine": "Transformers",
@@ -72,8 +81,21 @@ def launch(host: Host, uid: str, **options: str) -> Any:
         "quantization": "none",
         **options,
     }
-    flags = [[f"--{name.replace('_', '-')}", value] for name, value in words.items()]
-    return host.cli("launch", *(word for flag in flags for word in flag))
+    pairs = [[f"--{name.replace('_', '-')}", value] for name, value in words.items()]
+    return host.cli("launch", *(word for pair in pairs for word in pair), *flags)
+
+
+def wait_until_ready(model: Served) -> Served:
+    """The host reports vLLM as launched while its engine still starts."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            model.chat({"role": "user", "content": "?"}, max_tokens=1)
+            return model
+        except openai.APIStatusError as error:
+            if error.status_code != 503 or time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def plant_code(checkpoint: Path, marker: Path) -> None:
@@ -97,16 +119,24 @@ def marker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("marker") / "ran"
 
 
-@pytest.fixture(scope="session")
-def served(host: Host, marker: Path, tmp_path_factory: pytest.TempPathFactory) -> Served:
-    """InternLM2 in float32, with code planted in its checkpoint."""
+@pytest.fixture(scope="session", params=ENGINES)
+def served(
+    request: pytest.FixtureRequest,
+    host: Host,
+    marker: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Served]:
+    """InternLM2 in float32 on one engine after the other, with code planted in its checkpoint."""
     checkpoint = make_checkpoint(
         tmp_path_factory.mktemp("internlm2"), backbone="internlm2", dtype="float32", shards=2
     )
     plant_code(checkpoint, marker)
-    done = launch(host, "served", model_path=str(checkpoint))
+    engine = request.param
+    options = {"model_engine": engine, "model_path": str(checkpoint), "size_in_billions": "2"}
+    done = launch(host, engine.lower(), *ENGINES[engine], **options)
     assert done.returncode == 0, done.stderr
-    return Served(host, "served", checkpoint)
+    yield wait_until_ready(Served(host, engine.lower(), checkpoint))
+    assert host.cli("terminate", "--model-uid", engine.lower()).returncode == 0
 
 
 @pytest.fixture(scope="session")

@@ -148,7 +148,7 @@ def test_a_prompt_that_is_too_long_is_refused(served: Served) -> None:
         served.chat({"role": "user", "content": "word " * 40000})
 
 
-def test_code_in_the_checkpoint_never_ran(served: Served, marker: Path) -> None:
+def test_code_in_the_checkpoint_never_runs(served: Served, marker: Path) -> None:
     served.chat(TEXT, max_tokens=1)
     assert (served.checkpoint / "modeling_internvl_chat.py").exists()
     assert not marker.exists()

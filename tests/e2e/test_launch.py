@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from tests.host import Host
 from tests.tiny import make_checkpoint
 from xinference_internvl2 import runtime
 
-from .conftest import Served, data_uri, image_message, launch, picture
+from .conftest import ENGINES, Served, data_uri, image_message, launch, picture
 
 pytestmark = pytest.mark.e2e
 
@@ -47,13 +46,24 @@ def test_registrations_list_the_family(host: Host) -> None:
     assert "internvl2" in done.stdout + done.stderr
 
 
-def test_the_engine_query_is_the_specs_matrix(host: Host) -> None:
-    assert listed(host, "Transformers") == matrix("Transformers")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_engine_query_is_the_specs_matrix(host: Host, engine: str) -> None:
+    assert listed(host, engine) == matrix(engine)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that no launch gets to read the weights of."""
+    path = make_checkpoint(tmp_path_factory.mktemp("checkpoint"), backbone="qwen2")
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, "ps_version": "v1"}))
+    return path
 
 
 WRONG_LAUNCHES: list[tuple[dict[str, str], str]] = [
     ({"quantization": "int3"}, "quantization: int3"),
     ({"size_in_billions": "3"}, "size: 3"),
+    ({"model_engine": "vLLM", "quantization": "8-bit"}, "quantization 8-bit is served by"),
     ({"model_engine": "Nonsense"}, "Nonsense does not serve internvl2"),
     ({"model_path": "/nowhere/at/all"}, "/nowhere/at/all"),
 ]
@@ -61,24 +71,29 @@ WRONG_LAUNCHES: list[tuple[dict[str, str], str]] = [
 
 @pytest.mark.parametrize(("options", "named"), WRONG_LAUNCHES)
 def test_a_wrong_launch_names_the_cause(
-    served: Served, options: dict[str, str], named: str
+    host: Host, checkpoint: Path, options: dict[str, str], named: str
 ) -> None:
-    done = launch(served.host, "wrong", **{"model_path": str(served.checkpoint), **options})
+    done = launch(host, "wrong", **{"model_path": str(checkpoint), **options})
     assert done.returncode != 0
     assert named in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_broken_checkpoint_names_the_cause_and_the_server_goes_on(
-    served: Served, tmp_path: Path
-) -> None:
-    broken = shutil.copytree(served.checkpoint, tmp_path / "broken")
-    shard = broken / "model-00001-of-00002.safetensors"
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_broken_checkpoint_names_the_cause(host: Host, checkpoint: Path, engine: str) -> None:
+    done = launch(host, "broken", *ENGINES[engine], model_path=str(checkpoint), model_engine=engine)
+    assert done.returncode != 0
+    assert "ps_version is " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_truncated_shard_names_the_file(host: Host, tmp_path: Path) -> None:
+    path = make_checkpoint(tmp_path, backbone="qwen2", shards=2)
+    shard = path / "model-00001-of-00002.safetensors"
     shard.write_bytes(shard.read_bytes()[:-100])
-    done = launch(served.host, "broken", model_path=str(broken))
+    done = launch(host, "truncated", model_path=str(path))
     assert done.returncode != 0
     assert "model-00001-of-00002.safetensors is truncated" in done.stderr
-    assert served.chat({"role": "user", "content": "?"}, max_tokens=1).usage
 
 
 def test_a_failing_generation_reaches_the_client(host: Host, tmp_path: Path) -> None:

