@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -12,6 +13,9 @@ from .problems import Issue, Path, shown, suggestion
 from .scalars import resolve, text
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# Most nodes are scalars, which have neither children nor keys.
+_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 _MAX_DEPTH = 32
 _MAX_NODES = 50_000
@@ -36,8 +40,8 @@ class Node:
     column: int
     size: int = 1
     """How many nodes the value has once every alias is written out."""
-    children: dict[str | int, Node] = field(default_factory=dict)
-    keys: dict[str, tuple[int, int]] = field(default_factory=dict)
+    children: Mapping[str | int, Node] = field(default_factory=lambda: _NONE)
+    keys: Mapping[str, tuple[int, int]] = field(default_factory=lambda: _NONE)
 
 
 def compose(source: str) -> tuple[Node, list[tuple[int, int, Issue]]]:
@@ -138,24 +142,26 @@ class _Composer:
         return Node(value, *_position(event))
 
     def _sequence(self, event: Any, path: Path) -> Node:
-        node = Node([], *_position(event))
+        children: dict[str | int, Node] = {}
+        node = Node([], *_position(event), children=children)
         while not isinstance(item := next(self._events), yaml.SequenceEndEvent):
-            index = len(node.children)
-            child = self._node(item, (*path, index))
-            node.children[index] = child
+            index = len(children)
+            child = children[index] = self._node(item, (*path, index))
             node.value.append(child.value)
             node.size += child.size
         return node
 
     def _mapping(self, event: Any, path: Path) -> Node:
-        node = Node({}, *_position(event))
+        children: dict[str | int, Node] = {}
+        keys: dict[str, tuple[int, int]] = {}
+        node = Node({}, *_position(event), children=children, keys=keys)
         while not isinstance(key_event := next(self._events), yaml.MappingEndEvent):
             key = self._key(key_event, path)
             child = self._node(next(self._events), (*path, key))
             node.size += child.size + 1
             if self._usable(key_event, key, node, path):
-                node.keys[key] = _position(key_event)
-                node.children[key] = child
+                keys[key] = _position(key_event)
+                children[key] = child
                 node.value[key] = child.value
         return node
 
@@ -189,7 +195,8 @@ class _Composer:
 
 
 def _position(event: Any) -> tuple[int, int]:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1
 
 
 def _error(event: Any, message: str) -> YamlError:
