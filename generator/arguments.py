@@ -74,4 +74,10 @@ def _import(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the catalog that older versions had for ModelScope",
     )
+    command.add_argument(
+        "--pages",
+        type=Path,
+        metavar="DIR",
+        help="the published model pages, for the engines, which a registration does not have",
+    )
     command.add_argument("--family", metavar="NAME", help="import the family of this name alone")

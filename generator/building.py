@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import output
 from .families import ROOT, Spec, default_specs, display, load_all
-from .importing import Imported, imported
+from .importing import Imported, Request, imported
 from .problems import Problem
 from .reference import REFERENCE, reference
 from .render import outputs
@@ -72,11 +72,12 @@ def _differences(
 def import_(options: argparse.Namespace, report: Report) -> int:
     """Turn registrations into specs, and name what has no place in those."""
     folder = options.output
-    found = imported(options.registrations, options.modelscope, options.family, folder)
+    paths, others = options.registrations, options.modelscope
+    found = imported(Request(paths, others, options.family, folder, options.pages))
     if folder is None:
         if len(found) > 1:
             message = f"{len(found)} families need a folder; give one with -o, or one --family"
-            raise SpecError([Problem(display(options.registrations[0]), 1, 1, "$", message)])
+            raise SpecError([Problem(display(paths[0]), 1, 1, "$", message)])
         sys.stdout.write(found[0].text)
     else:
         _write(found, folder, report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,6 +12,7 @@ from . import registrations, schema, yamlwriter
 from .convert import spec_data
 from .families import ROOT, check, display
 from .problems import Problem, format_path, shown
+from .published import add_engines
 from .registrations import Record
 from .source import Document, SpecError
 from .yamltree import YamlError, compose
@@ -29,25 +30,39 @@ class Imported:
     """What is still to be completed in the spec."""
 
 
-def imported(
-    paths: Iterable[Path], modelscope: Path | None, family: str | None, folder: Path | None
-) -> list[Imported]:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to import."""
+
+    paths: Sequence[Path]
+    modelscope: Path | None
+    """The catalog that older hosts had for ModelScope."""
+    family: str | None
+    """The only family to import, or None for all."""
+    folder: Path | None
+    """Where the specs will be."""
+    pages: Path | None
+    """Where the model pages are, for the engines."""
+
+
+def imported(request: Request) -> list[Imported]:
     """Import every family of the registrations; raises `SpecError`."""
+    family, modelscope = request.family, request.modelscope
     others = _by_name(modelscope) if modelscope else {}
     found: list[Imported] = []
     names: set[str] = set()
-    for path in paths:
-        for record in [*registrations.read(path, display(path))]:
+    for path in request.paths:
+        for record in registrations.read(path, display(path)):
             name = record["model_name"]
             if family in (None, name):
                 _check_name(path, name, names)
-                found.append(_one(path, record, others.pop(name, None), folder))
+                found.append(_one(path, record, others.pop(name, None), request))
     for name, record in others.items():
         if modelscope and family in (None, name):
             _check_name(modelscope, name, names)
-            found.append(_one(modelscope, record, None, folder))
+            found.append(_one(modelscope, record, None, request))
     if not found:
-        where = ", ".join(display(path) for path in paths)
+        where = ", ".join(display(path) for path in request.paths)
         raise SpecError([Problem(where, 1, 1, "$", f"no family is called {family!r}; correct it")])
     return found
 
@@ -75,9 +90,12 @@ def _check_name(path: Path, name: str, taken: set[str]) -> None:
     raise SpecError([Problem(display(path), 1, 1, "$", message)])
 
 
-def _one(path: Path, record: Record, other: Record | None, folder: Path | None) -> Imported:
+def _one(path: Path, record: Record, other: Record | None, request: Request) -> Imported:
     modern, issues = registrations.modernized(record, other)
     data, more = spec_data(modern, int(path.stat().st_mtime))
+    if request.pages:
+        more += add_engines(data, request.pages)
+    folder = request.folder
     text = _comment(path, folder) + yamlwriter.document(data, dict(_comments(data)))
     target = f"{record['model_name']}.yaml"
     name = display(folder / target) if folder else target

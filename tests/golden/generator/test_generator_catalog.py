@@ -20,6 +20,7 @@ from referencing import Registry, Resource
 
 from generator.__main__ import main
 
+ROOT = Path(__file__).resolve().parents[3]
 FAMILIES = Path("plugin/xinference_internvl2/families")
 NOTES = {
     "redundant": re.compile(r"quantizations: beside 'model_src' the host does not read it"),
@@ -172,6 +173,70 @@ def test_a_change_of_one_family_writes_its_files(
     assert summary == f"2 written, {total - 2} unchanged"
 
 
+HUBS = {
+    "huggingface": ("Hugging Face", "https://huggingface.co"),
+    "modelscope": ("ModelScope", "https://modelscope.cn/models"),
+}
+
+
+def _published(record: Any) -> str:
+    """Return the page as the host's own documentation has it, without the engines.
+
+    They are not in a registration: the host's generator asks its loaders for them.
+    """
+    name = record["model_name"]
+    page = [
+        f".. _models_llm_{name.lower()}:", "", "=" * 40, name, "=" * 40, "",
+        f"- **Context Length:** {record['context_length']}",
+        f"- **Model Name:** {name}",
+        f"- **Languages:** {', '.join(record['model_lang'])}",
+        f"- **Abilities:** {', '.join(record['model_ability'])}",
+        f"- **Description:** {record['model_description']}",
+        "", "Specifications", "^" * 14, "",
+    ]  # fmt: skip
+    for number, spec in enumerate(record["model_specs"], 1):
+        page += _published_spec(name, number, spec)
+    return "\n".join([*page, ""])
+
+
+def _published_spec(name: str, number: int, spec: Any) -> list[str]:
+    sources = {hub: spec["model_src"][hub] for hub in HUBS if hub in spec["model_src"]}
+    first = next(iter(sources.values()))
+    form, size = spec["model_format"], spec["model_size_in_billions"]
+    links = [f"`{HUBS[hub][0]} <{HUBS[hub][1]}/{s['model_id']}>`__" for hub, s in sources.items()]
+    return [
+        "", f"Model Spec {number} ({form}, {size} Billion)", "+" * 40, "",
+        f"- **Model Format:** {form}",
+        f"- **Model Size (in billions):** {size}",
+        f"- **Quantizations:** {', '.join(first['quantizations'])}",
+        "- **Engines**: ",
+        f"- **Model ID:** {first['model_id']}",
+        f"- **Model Hubs**:  {', '.join(links)}",
+        "",
+        "Execute the following command to launch the model, "
+        "remember to replace ``${quantization}`` with your",
+        "chosen quantization method from the options listed above::",
+        "",
+        f"   xinference launch --model-engine ${{engine}} --model-name {name} "
+        f"--size-in-billions {size} --model-format {form} --quantization ${{quantization}}",
+        "",
+    ]  # fmt: skip
+
+
+def test_pages_follow_the_published_style(catalog: Catalog) -> None:
+    for name in catalog.files:
+        page = (catalog.built / f"docs/models/{name.lower()}.rst").read_text("utf-8")
+        # What would be markup is escaped, which the host's own documentation forgets.
+        assert re.sub(r"\\([\\*`|_])", r"\1", page) == _published(_as_read(catalog.original(name)))
+
+
+def test_pages_are_read_without_a_warning(catalog: Catalog) -> None:
+    core = pytest.importorskip("docutils.core")
+    for name in list(catalog.files)[::10]:
+        page = (catalog.built / f"docs/models/{name.lower()}.rst").read_text("utf-8")
+        core.publish_doctree(page, settings_overrides={"halt_level": 2})
+
+
 IMPORTS = Path(__file__).parent / "imports"
 
 
@@ -201,3 +266,38 @@ def test_other_registrations(
     assert printed.out + printed.err == (IMPORTS / said).read_text("utf-8")
     for path in Path("specs").iterdir():
         assert path.read_text("utf-8") == (IMPORTS / path.name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["internvl2", "aurora-borealis-2.5-mixture-of-experts-instruct_"])
+def test_published_page_comes_back(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    specs = [ROOT / "family_specs/internvl2.yaml", Path(__file__).with_name("aurora.yaml")]
+    assert main(["build", "--output", str(tmp_path / "first"), *map(str, specs)]) == 0
+    registrations = (tmp_path / "first" / FAMILIES).glob("*.json")
+    (registration,) = (p for p in registrations if p.stem.lower() == name)
+    pages = tmp_path / "first/docs/models"
+    arguments = ["-o", str(tmp_path / "specs"), "--pages", str(pages)]
+    assert main(["import", str(registration), *arguments]) == 0
+    (spec,) = (tmp_path / "specs").iterdir()
+    assert main(["build", "--output", str(tmp_path / "second"), str(spec)]) == 0
+    again = tmp_path / "second/docs/models" / f"{name}.rst"
+    assert again.read_bytes() == (pages / again.name).read_bytes()
+    assert json.loads((tmp_path / "second" / FAMILIES / registration.name).read_text()) == (
+        json.loads(registration.read_text())
+    )
+    assert capsys.readouterr().err == ""
+
+
+def test_page_that_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registration = IMPORTS / "catalog.json"
+    arguments = ["import", str(registration), "--pages", str(tmp_path)]
+    assert main(arguments) == 0
+    missing = capsys.readouterr().err.splitlines()[-1]
+    (tmp_path / "nova-2.rst").write_text("- **Engines**: vLLM\n", "utf-8")
+    assert main(arguments) == 0
+    short = capsys.readouterr().err.splitlines()[-1]
+    assert missing.endswith("$: no engines from nova-2.rst: there is no such file; check the name")
+    assert short.endswith(
+        "$: no engines from nova-2.rst: it has 1 checkpoints instead of 4"
+    )

@@ -1,0 +1,46 @@
+"""Read the engines of a model page, which a registration does not have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .problems import Issue
+from .registrations import Record
+from .source import read_text
+from .yamltree import YamlError
+
+_MAX_BYTES = 1 << 20
+_ENGINES = re.compile(r"^- \*\*Engines\*\*:(.*)$", re.MULTILINE)
+_NOTE = re.compile(r"(.+?) only available for quantizations? (.+)")
+_AND = re.compile(r", | and ")
+
+
+def add_engines(data: Record, folder: Path) -> Iterator[Issue]:
+    """Add to the data of a spec the engines of its page in `folder`; yield why not, if not."""
+    page = folder / f"{data['model_name'].lower()}.rst"
+    try:
+        lines = _ENGINES.findall(read_text(page, _MAX_BYTES))
+    except YamlError as error:
+        yield Issue((), f"no engines from {page.name}: {error.message}")
+        return
+    specs = data["model_specs"]
+    if len(lines) != len(specs):
+        what = f"it has {len(lines)} checkpoints instead of {len(specs)}"
+        yield Issue((), f"no engines from {page.name}: {what}")
+        return
+    for spec, line in zip(specs, lines, strict=True):
+        spec["published_engines"] = _engines(line.strip(), spec)
+
+
+def _engines(line: str, spec: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the engines of a line such as `vLLM, MLX (vLLM only available for …)`."""
+    names, _, notes = line.removesuffix(")").partition(" (")
+    engines = {name: list(spec["quantizations"]) for name in names.split(", ") if name}
+    for note in notes.split("; "):
+        if match := _NOTE.fullmatch(note):
+            for name in _AND.split(match[1]):
+                engines[name] = _AND.split(match[2])
+    return engines
