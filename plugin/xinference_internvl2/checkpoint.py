@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import GenerationConfig, InternVLConfig, PreTrainedModel
 
-from .config import read_config, read_json
+from .config import read_config, read_object
 from .errors import CheckpointError
 from .hf_config import model_config
 from .weights import InternVL2ForConditionalGeneration, check_names_and_shapes
@@ -37,7 +37,7 @@ def load_model(
     Args:
         path: directory of an original (`internvl_chat`) checkpoint with safetensors weights.
         dtype: of the parameters; by default `torch_dtype` of the checkpoint.
-        device_map: as in `from_pretrained`; by default everything is on the CPU.
+        device_map: as in `from_pretrained`, but never to disk; by default all is on the CPU.
         quantization_config: of transformers, applied to the language model only.
 
     Returns:
@@ -49,6 +49,12 @@ def load_model(
         CheckpointError: the checkpoint cannot be loaded; one sentence says why.
     """
     checkpoint = read_config(path)
+    if checkpoint.quantization:
+        method = checkpoint.quantization.get("quant_method")
+        raise CheckpointError(
+            f"{path} holds weights quantized with {method}, which transformers does not load "
+            "here; serve it with the vLLM engine"
+        )
     tensors = _open_tensors(_weight_files(checkpoint.path))
     config = model_config(checkpoint)
     _check_tensors(tensors, config)
@@ -71,11 +77,11 @@ def load_model(
 def _weight_files(path: Path) -> list[Path]:
     index = path / "model.safetensors.index.json"
     if index.is_file():
-        weight_map = read_json(index).get("weight_map")
-        names = set(weight_map.values()) if isinstance(weight_map, dict) else set()
-        if not names or any(Path(str(name)).name != name for name in names):
+        weight_map = read_object(index).get("weight_map")
+        names = list(weight_map.values()) if isinstance(weight_map, dict) else []
+        if not names or not all(isinstance(x, str) and Path(x).name == x for x in names):
             raise CheckpointError(f"{index}: weight_map does not name files of its own folder")
-        return [path / name for name in sorted(names)]
+        return [path / name for name in sorted(set(names))]
     if (path / "model.safetensors").is_file():
         return [path / "model.safetensors"]
     pickled = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLED)
@@ -91,19 +97,31 @@ def _open_tensors(files: list[Path]) -> dict[str, Any]:
     """Tensor name → lazy slice of its file; nothing but the headers is read."""
     tensors: dict[str, Any] = {}
     for file in files:
-        try:
-            # The slices keep the file open for as long as they live.
-            handle = safe_open(file, framework="pt")
-            tensors.update({name: handle.get_slice(name) for name in list(handle.keys())})
-        except FileNotFoundError:
-            raise CheckpointError(
-                f"{file} is missing, though the index names it; download it again"
-            ) from None
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(
-                f"{file} is truncated or not a safetensors file ({error}); download it again"
-            ) from None
+        for name, tensor in _slices(file).items():
+            if name in tensors:
+                raise CheckpointError(f"{file}: weight {name} is in another file of the folder too")
+            if tensor.get_dtype() not in ("BF16", "F16", "F32"):
+                raise CheckpointError(
+                    f"{file}: weight {name} is of type {tensor.get_dtype()}, but must be BF16, "
+                    "F16 or F32; download it again"
+                )
+            tensors[name] = tensor
     return tensors
+
+
+def _slices(file: Path) -> dict[str, Any]:
+    try:
+        # The slices keep the file open for as long as they live.
+        handle = safe_open(file, framework="pt")
+        return {name: handle.get_slice(name) for name in list(handle.keys())}
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{file} is missing, though the index names it; download it again"
+        ) from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{file} is truncated or not a safetensors file ({error}); download it again"
+        ) from None
 
 
 def _check_tensors(tensors: Mapping[str, Any], config: InternVLConfig) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CheckpointError
+from .runtime import prompt_formats
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 MAX_LAYERS = 1024
@@ -20,11 +21,11 @@ MAX_DIMENSION = 1 << 22
 
 BACKBONES = {
     "Qwen2ForCausalLM": "qwen2",
-    "InternLM2ForCausalLM": "internlm2",
+    "InternLM2ForCausalLM": "llama",
     "Phi3ForCausalLM": "phi3",
     "LlamaForCausalLM": "llama",
 }
-"""`llm_config.architectures[0]` of the checkpoints that the family has, and our name for it."""
+"""`llm_config.architectures[0]` of the family's checkpoints → transformers' model type."""
 
 _DTYPES = ("bfloat16", "float16", "float32")
 
@@ -78,6 +79,14 @@ def read_json(path: Path) -> Any:
         raise CheckpointError(f"{path} is not valid JSON; download it again") from None
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in the file at `path`; errors as for `read_json`, or it is no object."""
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} does not hold a JSON object; download it again")
+    return values
+
+
 class _Section:
     """One JSON object of the configuration; every access names the field when it fails."""
 
@@ -85,6 +94,10 @@ class _Section:
         if not isinstance(values, dict):
             raise CheckpointError(f"{path}: {name or 'the file'} is not a JSON object")
         self._path, self._name, self._values = path, name, values
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        return self._values
 
     def refuse(self, key: str, wanted: str) -> CheckpointError:
         name = f"{self._name}.{key}" if self._name else key
@@ -147,6 +160,8 @@ def parse_config(path: Path, values: Any) -> CheckpointConfig:
         raise top.refuse("ps_version", '"v2", the pixel shuffle that InternVL2 was trained with')
     vision, llm = _vision(top.section("vision_config")), top.section("llm_config")
     tile_size = top.integer("force_image_size", 1, 4096, vision["image_size"])
+    layers = vision["num_hidden_layers"]
+    min_tiles, max_tiles = _tiles(top)
     return CheckpointConfig(
         path=path,
         backbone=_backbone(llm),
@@ -154,21 +169,37 @@ def parse_config(path: Path, values: Any) -> CheckpointConfig:
         dtype=top.choice("torch_dtype", _DTYPES, "bfloat16"),
         tile_size=tile_size,
         tokens_per_tile=_tokens_per_tile(top, tile_size, vision["patch_size"]),
-        min_tiles=top.integer("min_dynamic_patch", 1, 64, 1),
-        max_tiles=top.integer("max_dynamic_patch", 1, 64, 12),
+        min_tiles=min_tiles,
+        max_tiles=max_tiles,
         use_thumbnail=top.flag("use_thumbnail", True),
         downsample_ratio=top.number("downsample_ratio", 0.5),
-        select_layer=top.integer("select_layer", -MAX_LAYERS, MAX_LAYERS, -1),
+        select_layer=top.integer("select_layer", -layers, layers - 1, -1),
         vision=vision,
         llm=_llm(llm),
-        quantization=llm.get("quantization_config") or top.get("quantization_config"),
+        quantization=_quantization(llm, top),
     )
 
 
 def _template(top: _Section) -> str:
-    if not isinstance(top.get("template"), str):
-        raise top.refuse("template", "the name of a prompt format")
+    known = prompt_formats()
+    if top.get("template") not in known:
+        raise top.refuse("template", f"the name of a prompt format: {', '.join(known)}")
     return str(top.get("template"))
+
+
+def _tiles(top: _Section) -> tuple[int, int]:
+    if not top.flag("dynamic_image_size", True):
+        return 1, 1
+    most = top.integer("max_dynamic_patch", 1, 64, 12)
+    return top.integer("min_dynamic_patch", 1, most, 1), most
+
+
+def _quantization(llm: _Section, top: _Section) -> Mapping[str, Any] | None:
+    """Published checkpoints have it beside the language model's fields, others at the top."""
+    for section in (llm, top):
+        if section.get("quantization_config") is not None:
+            return section.section("quantization_config").values
+    return None
 
 
 def _backbone(llm: _Section) -> str:
@@ -239,7 +270,9 @@ def _llm(llm: _Section) -> dict[str, Any]:
 
 
 def _sliding_window(llm: _Section) -> int | None:
-    if llm.get("sliding_window") is None or not llm.flag("use_sliding_window", True):
+    # Qwen2 alone has the switch, and it is off by default.
+    switched_on = llm.flag("use_sliding_window", _backbone(llm) != "Qwen2ForCausalLM")
+    if llm.get("sliding_window") is None or not switched_on:
         return None
     return llm.integer("sliding_window", 1, 1 << 24)
 

@@ -23,6 +23,8 @@ from transformers import (
 from .sampling import Sampling
 
 FinishReason = Literal["stop", "length"]
+# Tokens that may wait for their text; a bound, since they are decoded again with each new one.
+_MOST_UNCLEAR = 64
 
 
 @torch.inference_mode()
@@ -40,23 +42,39 @@ def generate_tokens(
         pixel_values: (tiles, 3, tile_size, tile_size), or None for a text prompt.
     """
     warpers = _warpers(sampling)
-    generator = torch.Generator(device=model.device)
+    generator = torch.Generator(device=input_ids.device)
     if sampling.seed is not None:
         generator.manual_seed(sampling.seed)
     else:
         generator.seed()
-    inputs: dict[str, Any] = {"pixel_values": pixel_values}
-    cache = DynamicCache(config=model.config.text_config)
-    ids = step = input_ids
+    config = model.config.text_config
+    switch = _rope_switch(config)
+    ids, seen, cache = input_ids, 0, DynamicCache(config=config)
     for _ in range(sampling.max_tokens):
+        if seen <= switch < ids.shape[1]:
+            seen, cache = 0, DynamicCache(config=config)
         logits = model(
-            input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1, **inputs
+            input_ids=ids[:, seen:],
+            pixel_values=None if seen else pixel_values,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
         ).logits[:, -1]
-        step = _choose(warpers(ids, logits.float()), sampling.temperature, generator)
-        if int(step) in stop_ids:
+        seen = ids.shape[1]
+        token = _choose(warpers(ids, logits.float()), sampling.temperature, generator)
+        if int(token) in stop_ids:
             return
-        yield int(step)
-        ids, inputs = torch.cat([ids, step], dim=1), {}
+        yield int(token)
+        ids = torch.cat([ids, token.to(ids.device)], dim=1)
+
+
+def _rope_switch(config: Any) -> int:
+    """The length beyond which all positions, earlier ones included, are encoded differently
+    (LongRoPE of Phi-3), so that a cache from before it is of no use."""
+    rope = config.rope_parameters
+    if rope["rope_type"] != "longrope":
+        return -1
+    return int(rope["original_max_position_embeddings"])
 
 
 def _warpers(sampling: Sampling) -> LogitsProcessorList:
@@ -100,12 +118,19 @@ class TextStream:
         """The text that is certain after `token`."""
         self._ids.append(token)
         text = self._unread_text()
-        # A character of several tokens is incomplete until its last one.
-        return "" if text.endswith("\ufffd") else self._take(text)
+        # A character of several tokens is incomplete until its last one, and a tokenizer drops
+        # the space of a word that follows nothing but control tokens.
+        unclear = not text or text.endswith("\ufffd")
+        if unclear and len(self._ids) - self._read < _MOST_UNCLEAR:
+            return ""
+        return self._take(text)
 
     def finish(self) -> str:
         """The rest of the text, once no token follows."""
-        return "" if self.done else self._take(self._unread_text()) + self._pending
+        if self.done:
+            return ""
+        ready = self._take(self._unread_text())
+        return ready if self.done else ready + self._pending
 
     def _unread_text(self) -> str:
         known = self._decode(self._ids[self._context : self._read])

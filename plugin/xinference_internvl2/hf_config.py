@@ -6,22 +6,15 @@ from typing import Any
 
 from transformers import CONFIG_MAPPING, InternVLConfig, PreTrainedConfig
 
-from .config import CheckpointConfig, read_json
+from .config import BACKBONES, CheckpointConfig, read_json
 from .errors import CheckpointError
 from .prompt import IMAGE_TOKEN
-
-_MODEL_TYPES = {
-    "Qwen2ForCausalLM": "qwen2",
-    "InternLM2ForCausalLM": "llama",
-    "Phi3ForCausalLM": "phi3",
-    "LlamaForCausalLM": "llama",
-}
 
 
 def language_config(checkpoint: CheckpointConfig) -> PreTrainedConfig:
     """The configuration of the language model; InternLM2 is Llama by other names."""
     fields = dict(checkpoint.llm)
-    bias, model_type = fields.pop("bias"), _MODEL_TYPES[checkpoint.backbone]
+    bias, model_type = fields.pop("bias"), BACKBONES[checkpoint.backbone]
     if model_type == "llama":
         fields["attention_bias"] = bias
         fields.pop("sliding_window")

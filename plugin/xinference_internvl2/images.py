@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 
@@ -15,37 +16,63 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 150_000_000
+MAX_SCANS = 100
+_START_OF_SCAN = b"\xff\xda"
 
 
-def open_image(data: bytes, where: str) -> Image.Image:
-    """Decode an image file; of an animation the first frame.
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image of a request whose header has been read; its pixels are decoded when asked for.
 
-    Args:
-        data: the file's content.
-        where: the part of the request it came from, for messages.
+    `where` is the part of the request it came from, for messages.
+    """
 
-    Returns:
-        The image in RGB; an alpha channel is dropped and the EXIF orientation ignored, as in
+    image: Image.Image
+    where: str
+
+    @property
+    def pixels(self) -> int:
+        return self.image.width * self.image.height
+
+    def decode(self) -> Image.Image:
+        """The image in RGB; an alpha channel is dropped and the EXIF orientation ignored, as in
         the preprocessing published with InternVL2.
 
+        Raises:
+            RequestError: the file is broken.
+        """
+        # Decoders of broken files raise whatever they run into.
+        try:
+            return self.image.convert("RGB")
+        except Exception:
+            raise _unreadable(self.where) from None
+
+
+def open_image(data: bytes, where: str) -> ImageFile:
+    """Read the header of an image file; of an animation the first frame counts.
+
     Raises:
-        RequestError: not an image in one of FORMATS, broken, or of more than MAX_PIXELS.
+        RequestError: not an image in one of FORMATS, of more than MAX_PIXELS, or a JPEG that
+            takes more than MAX_SCANS passes to decode.
     """
     try:
         image = Image.open(BytesIO(data), formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
-            raise RequestError(
-                f"{where} has {image.width}×{image.height} pixels; "
-                f"send an image of at most {MAX_PIXELS:,} pixels"
-            )
-        return image.convert("RGB")
-    except RequestError:
-        raise
-    # Decoders of broken files raise whatever they run into.
     except Exception:
+        raise _unreadable(where) from None
+    if image.width * image.height > MAX_PIXELS:
         raise RequestError(
-            f"{where} is not an image that can be read; send a {', '.join(FORMATS)} file"
-        ) from None
+            f"{where} has {image.width}×{image.height} pixels; "
+            f"send an image of at most {MAX_PIXELS:,} pixels"
+        )
+    if image.format == "JPEG" and (scans := data.count(_START_OF_SCAN)) > MAX_SCANS:
+        raise RequestError(f"{where} is a JPEG of {scans} scans; save it as a baseline JPEG")
+    return ImageFile(image, where)
+
+
+def _unreadable(where: str) -> RequestError:
+    return RequestError(
+        f"{where} is not an image that can be read; send a {', '.join(FORMATS)} file"
+    )
 
 
 def image_to_tiles(

@@ -76,15 +76,20 @@ def family_of(model_family: Any) -> Runtime | None:
     return None
 
 
+@cache
+def prompt_formats() -> Mapping[str, PromptFormat]:
+    """Return the prompt formats of all our families by their names."""
+    runtimes = load_runtimes().values()
+    return {key: item for runtime in runtimes for key, item in runtime.prompt_formats.items()}
+
+
 def prompt_format_named(name: str) -> PromptFormat:
     """Return a prompt format of any of our families.
 
     Raises:
         ValueError: no family has a prompt format of that name.
     """
-    formats = {
-        key: item for r in load_runtimes().values() for key, item in r.prompt_formats.items()
-    }
+    formats = prompt_formats()
     if name not in formats:
         raise ValueError(f"prompt format {name!r} is not one of {_listed(formats)}")
     return formats[name]

@@ -15,6 +15,9 @@ from typing import Any
 from .errors import CheckpointError
 
 MAX_BYTES = 64 * 1024 * 1024
+MAX_PIECE = 256
+"""Characters of a piece: ranking merges costs their square, and published models stay below 60."""
+MAX_USER_DEFINED = 4096
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 """Types of a piece, as the format numbers them."""
 
@@ -111,6 +114,10 @@ def _unsupported(
     """What keeps the model from being rebuilt exactly, or None."""
     if len(set(model.texts)) != len(model.texts) or not model.texts:
         return "has no pieces or a piece twice"
+    if max(map(len, model.texts)) > MAX_PIECE:
+        return f"has a piece of more than {MAX_PIECE} characters"
+    if len(model.ids_of(USER_DEFINED)) > MAX_USER_DEFINED:
+        return f"has more than {MAX_USER_DEFINED} user-defined pieces"
     if trainer.get(_TRAINER_MODEL_TYPE) != _BPE:
         return "is not a BPE model"
     if len(model.ids_of(BYTE)) != 256 or model.ids_of(UNUSED):

@@ -15,11 +15,12 @@ from tokenizers import Tokenizer
 from transformers import BatchEncoding, PreTrainedTokenizerFast
 
 from .errors import CheckpointError, RequestError
-from .tokenizer_backend import without_control_tokens
+from .tokenizer_backend import panics_as, without_control_tokens
 from .tokenizer_files import Prefix, read_tokenizer_files
 
 _SPACE = "▁"
 _INVALID_BYTE = re.compile("[\udc80-\udcff]")
+_TOO_MUCH = "the text is more than the tokenizer can split (a run of millions of spaces, say)"
 
 
 class InternVL2Tokenizer(PreTrainedTokenizerFast):
@@ -56,9 +57,7 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
         self._byte_values = {i: byte for i, byte in bytes_by_id.items() if i is not None}
         self._plain = without_control_tokens(self._tokenizer, longest_first)
 
-    def encode_segments(self, segments: Sequence[tuple[str, bool]]) -> list[int]:
-        """See the function `encode_segments`."""
-        _refuse_surrogates(segments)
+    def _encode_segments(self, segments: Sequence[tuple[str, bool]]) -> list[int]:
         ids = list(self._start)
         for position, part in enumerate(self._parts(segments)):
             if position % 2:
@@ -96,7 +95,8 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
         if self._prefix != "none" and not kwargs.get("is_split_into_words"):
             trusted = not kwargs.get("split_special_tokens")
             text, text_pair = self._prepared(text, trusted), self._prepared(text_pair, trusted)
-        return super()._encode_plus(text=text, text_pair=text_pair, **kwargs)
+        with panics_as(RequestError(f"{_TOO_MUCH}; send less text")):
+            return super()._encode_plus(text=text, text_pair=text_pair, **kwargs)
 
     def _decode(self, token_ids: Any, skip_special_tokens: bool = False, **kwargs: Any) -> str:
         text: str = super()._decode(token_ids, skip_special_tokens=skip_special_tokens, **kwargs)
@@ -131,7 +131,8 @@ def load_tokenizer(path: str | Path) -> InternVL2Tokenizer:
     """Load the tokenizer of the checkpoint in the directory `path`.
 
     `tokenizer.model`, `vocab.json` with `merges.txt`, or `tokenizer.json` is read, in this
-    order, and `tokenizer_config.json`. Nothing else is: no code, no network.
+    order, and `tokenizer_config.json`, or for want of its tokens `added_tokens.json`. Nothing
+    else is: no code, no network.
 
     Raises:
         CheckpointError: a file is missing, damaged, or lacks a control token.
@@ -139,6 +140,12 @@ def load_tokenizer(path: str | Path) -> InternVL2Tokenizer:
     directory = Path(path)
     if not directory.is_dir():
         raise CheckpointError(f"{directory} is not a directory; give the folder of a checkpoint")
+    problem = "makes the tokenizer library fail; download the tokenizer files again"
+    with panics_as(CheckpointError(f"{directory} {problem}")):
+        return _load(directory)
+
+
+def _load(directory: Path) -> InternVL2Tokenizer:
     files = read_tokenizer_files(directory)
     tokenizer = InternVL2Tokenizer(
         files.backend,
@@ -161,9 +168,11 @@ def encode_segments(
     string, the leading BOS included.
 
     Raises:
-        RequestError: a text is not valid Unicode.
+        RequestError: a text is not valid Unicode, or more than the tokenizer can split.
     """
-    return tokenizer.encode_segments(segments)
+    _refuse_surrogates(segments)
+    with panics_as(RequestError(f"{_TOO_MUCH}; send less text")):
+        return tokenizer._encode_segments(segments)
 
 
 def _refuse_surrogates(segments: Sequence[tuple[str, bool]]) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
-from .config import read_json
 from .errors import CheckpointError
 from .sentencepiece_model import USER_DEFINED, SentencePieceModel, rank_merges
 
@@ -23,6 +24,17 @@ _QWEN2_WORDS = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 """Where Qwen2 cuts text before it looks for merges."""
+
+_LLAMA3_WORDS = _QWEN2_WORDS.replace(r"\p{N}|", r"\p{N}{1,3}|")
+"""The same for Llama 3, which keeps up to three digits together."""
+
+_KNOWN_SPLITS = [
+    {"type": "Split", "pattern": {"Regex": words}, "behavior": "Isolated", "invert": False}
+    for words in (_QWEN2_WORDS, _LLAMA3_WORDS)
+]
+"""A pattern of somebody else's could take forever."""
+
+_MAX_TEMPLATE = 8
 
 _LIKE_CONTROL = re.compile(r"<.+>")
 """User-defined pieces that no text of a user may become, though no file calls them special."""
@@ -47,11 +59,10 @@ def from_sentencepiece(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), *strip]
     )
     # User-defined pieces are never joined with a neighbour, which is what an added token is.
-    for index in model.ids_of(USER_DEFINED):
-        text = model.texts[index]
-        if index not in added:
-            control = _LIKE_CONTROL.fullmatch(text) is not None
-            tokenizer.add_tokens([AddedToken(text, normalized=False, special=control)])
+    own = [model.texts[index] for index in model.ids_of(USER_DEFINED) if index not in added]
+    tokenizer.add_tokens(
+        [AddedToken(t, normalized=False, special=bool(_LIKE_CONTROL.fullmatch(t))) for t in own]
+    )
     return tokenizer
 
 
@@ -66,7 +77,8 @@ def from_vocab_and_merges(directory: Path) -> Tokenizer:
         tokenizer = Tokenizer(models.BPE.from_file(str(vocab), str(merges)))
     except Exception as error:  # the Rust side raises bare Exception
         raise CheckpointError(
-            f"{vocab} and {merges.name} are damaged or do not belong together ({error}); "
+            f"{vocab} and {merges.name} are damaged or do not belong together "
+            f"({_one_line(error)}); "
             "download both again"
         ) from None
     tokenizer.normalizer = normalizers.NFC()
@@ -80,24 +92,30 @@ def from_vocab_and_merges(directory: Path) -> Tokenizer:
     return tokenizer
 
 
-def from_tokenizer_json(path: Path) -> Tokenizer:
-    """The tokenizer that `tokenizer.json` describes; all its added tokens are control tokens.
+def from_tokenizer_json(
+    values: dict[str, Any], added: dict[int, AddedToken], path: Path
+) -> Tokenizer:
+    """The tokenizer that `tokenizer.json` describes, without its added tokens.
+
+    Args:
+        values: what the file says.
+        added: all control tokens by id, which the file may refer to.
+        path: of the file, for messages.
 
     Raises:
-        CheckpointError: the file is damaged.
+        CheckpointError: the file is damaged, or has a component that no checkpoint of the family
+            has: some make the library crash, take forever, or multiply a text.
     """
-    values = read_json(path)
+    unknown = _unknown_component(values, added)
+    if unknown:
+        raise CheckpointError(f"{path}: {unknown}; use the file of the original checkpoint")
+    values = values | {"added_tokens": [], "truncation": None, "padding": None}
     try:
-        for token in values["added_tokens"]:
-            token["special"] = True
-        tokenizer = Tokenizer.from_str(json.dumps(values))
+        return Tokenizer.from_str(json.dumps(values))
     except Exception as error:  # the Rust side raises bare Exception
         raise CheckpointError(
-            f"{path} does not describe a tokenizer ({error}); download it again"
+            f"{path} does not describe a tokenizer ({_one_line(error)}); download it again"
         ) from None
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
 
 
 def add_control_tokens(tokenizer: Tokenizer, added: dict[int, AddedToken], source: Path) -> None:
@@ -106,8 +124,8 @@ def add_control_tokens(tokenizer: Tokenizer, added: dict[int, AddedToken], sourc
     Raises:
         CheckpointError: an id that the vocabulary cannot give; `source` is named.
     """
+    tokenizer.add_special_tokens([token for _, token in sorted(added.items())])
     for index, token in sorted(added.items()):
-        tokenizer.add_special_tokens([token])
         found = tokenizer.token_to_id(token.content)
         if found != index:
             raise CheckpointError(
@@ -118,10 +136,9 @@ def add_control_tokens(tokenizer: Tokenizer, added: dict[int, AddedToken], sourc
 
 def prepend_token(tokenizer: Tokenizer, token: str) -> None:
     """Make every encoded text start with the control token `token`."""
+    start = {"id": "start", "ids": [tokenizer.token_to_id(token)], "tokens": [token]}
     tokenizer.post_processor = TemplateProcessing(
-        single=f"{token} $A",
-        pair=f"{token} $A {token} $B",
-        special_tokens=[(token, tokenizer.token_to_id(token))],
+        single="start $A", pair="start $A start $B", special_tokens=[start]
     )
 
 
@@ -136,3 +153,99 @@ def without_control_tokens(tokenizer: Tokenizer, controls: Collection[str]) -> T
     known = tokenizer.get_added_tokens_decoder()
     twin.add_tokens([token for _, token in sorted(known.items()) if token.content not in controls])
     return twin
+
+
+@contextmanager
+def panics_as(error: Exception) -> Iterator[None]:
+    """Raise `error` where the Rust library panics, which no `except Exception` would catch."""
+    try:
+        yield
+    except BaseException as panic:
+        kind = type(panic)
+        if (kind.__module__, kind.__name__) != ("pyo3_runtime", "PanicException"):
+            raise
+        raise error from None
+
+
+def shown(value: Any) -> str:
+    """A JSON value for a message: short, one line, and printable whatever it holds."""
+    try:
+        text = json.dumps(value)
+    except RecursionError:
+        text = "deeply nested"
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _unknown_component(values: dict[str, Any], added: dict[int, AddedToken]) -> str | None:
+    """What is wrong with the first component that no checkpoint of the family has, or None."""
+    model, processor = values.get("model"), values.get("post_processor")
+    model = model if isinstance(model, dict) else {}
+    vocab = model.get("vocab")
+    ids = dict(vocab) if isinstance(vocab, dict) else {}
+    ids |= {token.content: index for index, token in added.items()}
+    known = {
+        "normalizer": values.get("normalizer") in (None, {"type": "NFC"}),
+        "pre_tokenizer": _is_known_pre_tokenizer(values.get("pre_tokenizer")),
+        "post_processor": all(
+            step is None or _type(step) == "ByteLevel" or _is_known_template(step, ids)
+            for step in _steps(processor, "processors")
+        ),
+        "decoder": _type(values.get("decoder")) == "ByteLevel",
+        "model": _type(model) == "BPE" and model.get("dropout") is None,
+    }
+    for name, fine in known.items():
+        if not fine:
+            found = values.get(name)
+            if name == "model" and model:
+                found = {key: model[key] for key in model if key not in ("vocab", "merges")}
+            return f"the {name} is {shown(found)}, which no InternVL2 checkpoint has"
+    return None
+
+
+def _type(component: Any) -> Any:
+    return component.get("type") if isinstance(component, dict) else None
+
+
+def _steps(component: Any, key: str) -> list[Any]:
+    """The parts of a `Sequence`, or the component itself as its only part."""
+    if _type(component) != "Sequence":
+        return [component]
+    steps = component.get(key)
+    return steps if isinstance(steps, list) and 0 < len(steps) <= 2 else [component]
+
+
+def _is_known_pre_tokenizer(component: Any) -> bool:
+    *splits, last = _steps(component, "pretokenizers")
+    known = all(split in _KNOWN_SPLITS for split in splits)
+    return known and _type(last) == "ByteLevel" and last.get("add_prefix_space") is False
+
+
+def _is_known_template(component: Any, ids: Mapping[str, Any]) -> bool:
+    """Whether it puts control tokens, with their own ids, before a text that it keeps once."""
+    if _type(component) != "TemplateProcessing":
+        return False
+    try:
+        single = [_piece(piece) for piece in component["single"]]
+        pair = [_piece(piece) for piece in component["pair"]]
+        tokens = component["special_tokens"]
+        named = [name for kind, name in single + pair if kind == "SpecialToken"]
+        exact = all(
+            (tokens[name]["ids"], tokens[name]["tokens"]) == ([ids[name]], [name])
+            for name in {*tokens, *named}
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+    texts = [name for kind, name in pair if kind == "Sequence"]
+    starts = all(kind == "SpecialToken" for kind, _ in single[:-1])
+    short = len(single) <= _MAX_TEMPLATE and len(pair) <= 2 * _MAX_TEMPLATE
+    return exact and short and starts and single[-1:] == [("Sequence", "A")] and texts == ["A", "B"]
+
+
+def _piece(piece: dict[str, Any]) -> tuple[str, str]:
+    """Kind and name of one part of a template."""
+    ((kind, value),) = piece.items()
+    return kind, value["id"]

@@ -7,14 +7,21 @@ nothing of the host, so plain `vllm serve` has them too.
 
 from __future__ import annotations
 
+import json
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, PreTrainedConfig
+from transformers import PreTrainedConfig
 
-from .config import parse_config
+from .config import BACKBONES, parse_config
 from .hf_config import language_config
+from .runtime import PromptFormat, prompt_format_named, prompt_formats
+
+logger = logging.getLogger(__package__)
 
 MODEL_TYPE = "internvl_chat"
 TOKENIZER_FILES = ["*.json", "tokenizer.model", "merges.txt"]
@@ -76,12 +83,55 @@ _SHARED_VISION_FIELDS = (
 
 
 def register() -> None:
-    """Teach this process of vLLM the configuration and the tokenizers; safe to call again."""
-    from vllm.tokenizers.hf import CachedHfTokenizer, get_cached_tokenizer
-    from vllm.transformers_utils.config import _CONFIG_REGISTRY
+    """Teach this process of vLLM our checkpoints; safe to call again, and vLLM goes on if it
+    fails."""
+    try:
+        _extend_configurations()
+        _extend_tokenizers()
+    except Exception:
+        logger.exception(
+            "xinference-internvl2 could not teach vLLM the InternVL2 checkpoints, so they need "
+            "another version of vLLM here; all other models are served as before."
+        )
 
-    AutoConfig.register(MODEL_TYPE, InternVLChatConfig, exist_ok=True)
-    _CONFIG_REGISTRY[MODEL_TYPE] = InternVLChatConfig
+
+def is_internvl2(values: Mapping[str, Any]) -> bool:
+    """Whether a `config.json` is of this family: later InternVL models share its `model_type`,
+    and are vLLM's own business."""
+    llm = values.get("llm_config")
+    architectures = llm.get("architectures") if isinstance(llm, Mapping) else None
+    return (
+        values.get("model_type") == MODEL_TYPE
+        and values.get("template") in prompt_formats()
+        and isinstance(architectures, list)
+        and architectures[:1] != []
+        and architectures[0] in BACKBONES
+    )
+
+
+def _extend_configurations() -> None:
+    from vllm.transformers_utils.config import HFConfigParser
+
+    parse = HFConfigParser.parse
+    if hasattr(parse, "_xinference_internvl2"):
+        return
+
+    @wraps(parse)
+    def parse_ours(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        # A folder that cannot be read is for vLLM to report.
+        with suppress(OSError):
+            values, _ = PreTrainedConfig.get_config_dict(model, revision=kwargs.get("revision"))
+            if is_internvl2(values):
+                return values, InternVLChatConfig(**{**values, "_name_or_path": str(model)})
+        return parse(self, model, *args, **kwargs)
+
+    parse_ours._xinference_internvl2 = True  # type: ignore[attr-defined]
+    HFConfigParser.parse = parse_ours
+
+
+def _extend_tokenizers() -> None:
+    from vllm.tokenizers.hf import CachedHfTokenizer, get_cached_tokenizer
+
     load = CachedHfTokenizer.from_pretrained
     if hasattr(load, "_xinference_internvl2"):
         return
@@ -89,15 +139,42 @@ def register() -> None:
     @wraps(load)
     def from_pretrained(path_or_repo_id: str | Path, *args: Any, **kwargs: Any) -> Any:
         # Told by the configuration alone: what tokenizer_config.json says may be remote code.
-        if not isinstance(kwargs.get("config"), InternVLChatConfig):
+        config = kwargs.get("config")
+        if not isinstance(config, InternVLChatConfig):
             return load(path_or_repo_id, *args, **kwargs)
         from .tokenizer import load_tokenizer
 
         folder = _local(path_or_repo_id, kwargs.get("revision"), kwargs.get("download_dir"))
-        return get_cached_tokenizer(load_tokenizer(folder))
+        tokenizer = load_tokenizer(folder)
+        tokenizer.chat_template = chat_template(prompt_format_named(config.template))
+        return get_cached_tokenizer(tokenizer)
 
     from_pretrained._xinference_internvl2 = True  # type: ignore[attr-defined]
     CachedHfTokenizer.from_pretrained = staticmethod(from_pretrained)
+
+
+def chat_template(prompt_format: PromptFormat) -> str:
+    """A Jinja template of the prompt format, for plain `vllm serve`, which renders chats itself."""
+    text = {name: json.dumps(value) for name, value in _template_texts(prompt_format).items()}
+    return (
+        "{%- if messages[0]['role'] != 'system' -%}"
+        f"{{{{- {text['system']} + {text['system_text']} + {text['end']} -}}}}"
+        "{%- endif -%}"
+        "{%- for message in messages -%}"
+        f"{{{{- {{'system': {text['system']}, 'user': {text['user']}, "
+        f"'assistant': {text['assistant']}}}[message['role']] + message['content'] "
+        f"+ {text['end']} -}}}}"
+        "{%- endfor -%}"
+        f"{{%- if add_generation_prompt -%}}{{{{- {text['assistant']} -}}}}{{%- endif -%}}"
+    )
+
+
+def _template_texts(prompt_format: PromptFormat) -> dict[str, str]:
+    return {
+        **prompt_format.roles,
+        "system_text": prompt_format.system_text,
+        "end": prompt_format.turn_end,
+    }
 
 
 def _local(path_or_repo_id: str | Path, revision: str | None, cache: str | None) -> Path:

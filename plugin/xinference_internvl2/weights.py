@@ -60,15 +60,9 @@ SPLITS = {
 }
 """Regular expression of a fused weight → its parts; first the ViT's, then InternLM2's."""
 
-PACKED_SUFFIXES = ("qweight", "qzeros", "scales")
-
 
 class SplitGroupedQKV(ConversionOps):
-    """InternLM2's `wqkv`, rows (K, Q + 2, D), into q (K·Q·D, I), k and v (K·D, I each).
-
-    AWQ tensors have their output features last, packed eight to an int32 where the name ends in
-    `qweight` or `qzeros`; a head is a whole number of such packs, so it is never cut.
-    """
+    """InternLM2's `wqkv`, rows (K, Q + 2, D), into q (K·Q·D, I), k and v (K·D, I each)."""
 
     @torch.no_grad()
     def convert(
@@ -77,7 +71,6 @@ class SplitGroupedQKV(ConversionOps):
         source_patterns: list[str],
         target_patterns: list[str],
         *,
-        full_layer_name: str,
         config: Any,
         **kwargs: Any,
     ) -> dict[str, torch.Tensor]:
@@ -86,11 +79,13 @@ class SplitGroupedQKV(ConversionOps):
         text = config.text_config
         groups = text.num_key_value_heads
         queries = text.num_attention_heads // groups
-        dim = -1 if full_layer_name.endswith(PACKED_SUFFIXES) else 0
-        heads = tensor.movedim(dim, 0).unflatten(0, (groups, queries + 2, -1))
-        parts = (heads[:, :queries], heads[:, queries], heads[:, queries + 1])
-        split = [part.flatten(0, 1 if i else 2).movedim(0, dim) for i, part in enumerate(parts)]
-        return dict(zip(target_patterns, (part.contiguous() for part in split), strict=True))
+        heads = tensor.unflatten(0, (groups, queries + 2, -1))
+        parts = (
+            heads[:, :queries].flatten(0, 2),
+            heads[:, queries].flatten(0, 1),
+            heads[:, queries + 1].flatten(0, 1),
+        )
+        return dict(zip(target_patterns, (part.contiguous() for part in parts), strict=True))
 
     @property
     def reverse_op(self) -> ConversionOps:
@@ -155,7 +150,7 @@ def check_names_and_shapes(
             raise CheckpointError(
                 f"weight {name} is a second one for {parts[0]}; keep only one of the two"
             )
-        expected = _fused_shape(name, [wanted[part] for part in parts])
+        expected = (sum(wanted[part][0] for part in parts), *wanted[parts[0]][1:])
         if shape != expected:
             raise CheckpointError(
                 f"weight {name} has shape {list(shape)}, but config.json asks for "
@@ -166,11 +161,3 @@ def check_names_and_shapes(
             f"the checkpoint has no weight for {min(missing)} ({len(missing)} missing in all); "
             "download the whole model repository again"
         )
-
-
-def _fused_shape(name: str, parts: list[tuple[int, ...]]) -> tuple[int, ...]:
-    if len(parts) == 1:
-        return parts[0]
-    if name.endswith(PACKED_SUFFIXES):
-        return (*parts[0][:-1], sum(part[-1] for part in parts))
-    return (sum(part[0] for part in parts), *parts[0][1:])

@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.config import read_config
-from xinference_internvl2.generation import Sampling, generate_tokens
+from xinference_internvl2.generation import generate_tokens
 from xinference_internvl2.images import image_to_tiles
 from xinference_internvl2.prompt import image_tokens, render
+from xinference_internvl2.sampling import Sampling
 from xinference_internvl2.tokenizer import load_tokenizer
 
 GOLDENS = Path(__file__).resolve().parents[3] / "shared/reference/goldens"

@@ -133,6 +133,23 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "another pixel shuffle": (config(ps_version="v1"), 'ps_version is "v1", but must be "v2"'),
     "no pixel shuffle": (config(ps_version=None), "ps_version is null, but must be"),
     "no template": (config(template=None), "template is null, but must be the name of"),
+    "unknown template": (
+        config(template="internvl2_5"),
+        'template is "internvl2_5", but must be the name of a prompt format: Hermes-2',
+    ),
+    "layer that is not there": (config(select_layer=77), "select_layer is 77, but must be"),
+    "fewer tiles than the least": (
+        config(min_dynamic_patch=13),
+        "min_dynamic_patch is 13, but must be a whole number from 1 to 12",
+    ),
+    "quantized": (
+        config("llm_config", quantization_config={"quant_method": "awq"}),
+        "holds weights quantized with awq, which transformers does not load here",
+    ),
+    "quantization is a list": (
+        config("llm_config", quantization_config=[]),
+        "llm_config.quantization_config is [], but must be an object",
+    ),
     "unknown backbone": (
         config("llm_config", architectures=["GPT2LMHeadModel"]),
         'llm_config.architectures is ["GPT2LMHeadModel"], but must be one of Qwen2ForCausalLM',
@@ -191,6 +208,25 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "wrong shape": (
         weights(lambda found: found.update({"vision_model.encoder.layers.0.ls1": torch.ones(3)})),
         "weight vision_model.encoder.layers.0.ls1 has shape [3], but config.json asks for [",
+    ),
+    "wrong type": (
+        weights(lambda found: found.update({HEAD: found[HEAD].to(torch.int8)})),
+        "weight language_model.lm_head.weight is of type I8, but must be BF16",
+    ),
+    "the same weight twice": (
+        lambda path: (
+            shutil.copy(path / "model.safetensors", path / "again.safetensors"),
+            index(a="model.safetensors", b="again.safetensors")(path),
+        ),
+        "is in another file of the folder too",
+    ),
+    "index is a list": (
+        rewrite("model.safetensors.index.json", b"[]"),
+        "model.safetensors.index.json does not hold a JSON object",
+    ),
+    "index of lists": (
+        rewrite("model.safetensors.index.json", b'{"weight_map": {"a": ["b"]}}'),
+        "weight_map does not name files of its own folder",
     ),
     "truncated": (cut, "model.safetensors is truncated or not a safetensors file"),
     "not safetensors": (

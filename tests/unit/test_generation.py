@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
 
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint import load_model
-from xinference_internvl2.generation import Sampling, TextStream, generate_tokens
+from xinference_internvl2.generation import TextStream, generate_tokens
+from xinference_internvl2.sampling import Sampling
 from xinference_internvl2.tokenizer import InternVL2Tokenizer, load_tokenizer
 
 TEXTS = [
@@ -85,6 +88,34 @@ def test_an_unfinished_character_is_kept_to_the_end(tokenizer: InternVL2Tokenize
     assert "".join(parts) == tokenizer.decode(ids)
 
 
+def test_any_tokens_stream_to_what_they_decode_to(tokenizer: InternVL2Tokenizer) -> None:
+    """Words, control tokens and pieces of characters in any order."""
+    random = Random(0)
+    words = tokenizer.encode("The answer is 42, <ref>狐狸</ref> ok.", add_special_tokens=False)
+    controls = tokenizer.all_special_ids
+    for _ in range(300):
+        ids = [random.choice(random.choice([words, words, controls])) for _ in range(12)]
+        parts, _ = streamed(tokenizer, ids)
+        if "\ufffd" not in tokenizer.decode(ids):
+            assert "".join(parts) == tokenizer.decode(ids, skip_special_tokens=True), ids
+
+
+def test_garbage_is_not_held_back_for_ever(tokenizer: InternVL2Tokenizer) -> None:
+    first = tokenizer.encode("🦊", add_special_tokens=False)[-2]
+    parts, _ = streamed(tokenizer, [first] * 500)
+    assert sum(bool(part) for part in parts[:-1]) > 5
+
+
+def test_a_stop_string_in_the_last_piece_is_cut() -> None:
+    class Tokenizer:
+        def decode(self, ids: list[int], **options: object) -> str:
+            return "".join({1: "yes STOP\ufffd", 2: "no"}[token] for token in ids)
+
+    stream = TextStream(Tokenizer(), ["STOP"])
+    assert stream.push(1) + stream.finish() == "yes "
+    assert stream.done
+
+
 def test_control_tokens_are_not_in_the_text(tokenizer: InternVL2Tokenizer) -> None:
     ids = tokenizer.encode("left", add_special_tokens=False)
     ids += [tokenizer.convert_tokens_to_ids("<img>")]
@@ -99,6 +130,22 @@ def test_greedy_tokens_are_those_of_generate(checkpoint: Path) -> None:
     stop = wanted[7]
     cut = list(generate_tokens(model, ids, None, Sampling(24), [stop]))
     assert cut == wanted[: wanted.index(stop)]
+
+
+def test_longrope_switches_for_all_positions_at_once(tmp_path: Path) -> None:
+    """As if every token were computed without a cache, on both sides of the original length."""
+    path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
+    config = json.loads((path / "config.json").read_text())
+    config["llm_config"]["original_max_position_embeddings"] = 20
+    (path / "config.json").write_text(json.dumps(config))
+    model = load_model(path)
+    ids = torch.arange(5, 22)[None]
+    answer = list(generate_tokens(model, ids, None, Sampling(12), []))
+    for token in answer:
+        with torch.inference_mode():
+            logits = model(input_ids=ids, use_cache=False).logits[0, -1]
+        assert token == int(logits.argmax())
+        ids = torch.cat([ids, torch.tensor([[token]])], dim=1)
 
 
 def test_sampling(checkpoint: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from xinference_internvl2.errors import RequestError
-from xinference_internvl2.images import image_to_tiles, open_image, tile_grid
+from xinference_internvl2.images import count_tiles, image_to_tiles, open_image, tile_grid
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
@@ -91,7 +91,9 @@ def encoded(image: Image.Image, name: str) -> bytes:
 
 @pytest.mark.parametrize("name", ["PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG"])
 def test_formats(name: str) -> None:
-    image = open_image(encoded(noise(20, 10), name), "part")
+    file = open_image(encoded(noise(20, 10), name), "part")
+    assert file.pixels == 200
+    image = file.decode()
     assert (image.mode, image.size) == ("RGB", (20, 10))
 
 
@@ -108,12 +110,28 @@ BROKEN = [
 @pytest.mark.parametrize("data", BROKEN)
 def test_what_is_no_image_is_refused(data: bytes) -> None:
     with pytest.raises(RequestError, match=r"part\[1\] is not an image that can be read"):
-        open_image(data, "part[1]")
+        open_image(data, "part[1]").decode()
 
 
+@pytest.mark.filterwarnings("ignore:Image size")
 @pytest.mark.parametrize("side", [13000, 60000])
 def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
     data = bytearray(encoded(noise(8, 8), "BMP"))
     data[18:26] = side.to_bytes(4, "little") * 2
     with pytest.raises(RequestError, match="part"):
         open_image(bytes(data), "part")
+
+
+def test_a_jpeg_of_very_many_scans_is_refused() -> None:
+    data = encoded(noise(64, 64), "JPEG")
+    scan = data[data.index(b"\xff\xda") : -2]
+    with pytest.raises(RequestError, match="part is a JPEG of 151 scans"):
+        open_image(data[:-2] + scan * 150 + data[-2:], "part")
+
+
+@pytest.mark.parametrize(("width", "height"), [(448, 448), (1920, 1080), (10, 2000)])
+@pytest.mark.parametrize("most", [1, 12])
+def test_tiles_are_counted_without_cutting(width: int, height: int, most: int) -> None:
+    tiling = {"image_size": 28, "min_tiles": 1, "max_tiles": most, "use_thumbnail": True}
+    image = noise(width, height)
+    assert count_tiles(image, **tiling) == len(image_to_tiles(image, **tiling))

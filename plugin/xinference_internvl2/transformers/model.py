@@ -26,7 +26,7 @@ from ..errors import CheckpointError
 from ..generation import FinishReason, TextStream, generate_tokens
 from ..images import image_to_tiles
 from ..prompt import pieces
-from ..requests import prepare, tiling
+from ..requests import ChatRequest, ServedCheckpoint, prepared, trained_length
 from ..runtime import prompt_format_named, serves
 from ..sampling import Sampling
 from ..tokenizer import encode_segments, load_tokenizer
@@ -34,6 +34,7 @@ from ..tokenizer import encode_segments, load_tokenizer
 logger = logging.getLogger(__name__)
 
 ENGINE = "Transformers"
+STOPPED = "the model was terminated before it had answered; launch it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,14 @@ class InternVL2TransformersModel(PytorchChatModel):
             device_map="auto" if everywhere else {"": device},
             quantization_config=self._quantization_config(dtype),
         )
-        self._context_length = (
-            self._pytorch_model_config.get("context_length") or self.model_family.context_length
+        self._served = ServedCheckpoint(
+            self._checkpoint,
+            self._tokenizer,
+            self._prompt_format,
+            self._pytorch_model_config.get("context_length")
+            or trained_length(self._checkpoint, self.model_family.context_length),
         )
+        self._stopping = threading.Event()
         self._generations = ThreadPoolExecutor(1, thread_name_prefix="generation")
 
     def _dtype(self, device: str) -> torch.dtype:
@@ -140,6 +146,7 @@ class InternVL2TransformersModel(PytorchChatModel):
 
     def stop(self) -> None:
         if generations := getattr(self, "_generations", None):
+            self._stopping.set()
             generations.shutdown(wait=False, cancel_futures=True)
         super().stop()
 
@@ -160,29 +167,25 @@ class InternVL2TransformersModel(PytorchChatModel):
             RequestError: the request cannot be answered as it is.
         """
         config = generate_config or {}
-        request = await asyncio.to_thread(self._prepare, messages, config)
+        request = await self._with_pixels(await prepared(messages, config, self._served))
         deltas = self._deltas(request)
         if config.get("stream"):
             include_usage = bool((config.get("stream_options") or {}).get("include_usage"))
             return _chunks(self.model_uid, request.prompt_tokens, deltas, include_usage)
         return await _completion(self.model_uid, request.prompt_tokens, deltas)
 
-    def _prepare(self, messages: list[dict[str, Any]], config: Mapping[str, Any]) -> _Request:
-        request = prepare(
-            messages,
-            config,
-            prompt_format=self._prompt_format,
-            tokenizer=self._tokenizer,
-            checkpoint=self._checkpoint,
-            context_length=self._context_length,
-        )
-        device, dtype = self._model.device, self._model.dtype
-        tiles = [image_to_tiles(image, **tiling(self._checkpoint)) for image in request.images]
-        return _Request(
-            torch.tensor([request.ids], device=device),
-            torch.cat(tiles).to(device, dtype) if tiles else None,
-            request.sampling,
-        )
+    async def _with_pixels(self, request: ChatRequest) -> _Request:
+        tiles = await asyncio.to_thread(self._pixel_values, request) if request.images else None
+        ids = torch.tensor([request.ids], device=self._model.device)
+        return _Request(ids, tiles, request.sampling)
+
+    def _pixel_values(self, request: ChatRequest) -> torch.Tensor:
+        """One image after the other, so that only one is decoded at a time."""
+        tiles = []
+        for media, file in request.images:
+            tiles.append(image_to_tiles(file.decode(), **self._served.tiling(media)))
+            file.image.close()
+        return torch.cat(tiles).to(self._model.device, self._model.dtype)
 
     async def _deltas(self, request: _Request) -> AsyncGenerator[_Delta, None]:
         """The answer as it comes. Closing the iterator stops the generation."""
@@ -194,8 +197,9 @@ class InternVL2TransformersModel(PytorchChatModel):
                 yield _Delta(text.push(token), count)
                 if text.done:
                     break
+        rest = text.finish()
         ended = text.done or count < request.sampling.max_tokens
-        yield _Delta(text.finish(), count, "stop" if ended else "length")
+        yield _Delta(rest, count, "stop" if ended else "length")
 
     async def _tokens(self, request: _Request) -> AsyncGenerator[int, None]:
         loop = asyncio.get_running_loop()
@@ -214,12 +218,21 @@ class InternVL2TransformersModel(PytorchChatModel):
                 ):
                     if abandoned.is_set():
                         return
+                    if self._stopping.is_set():
+                        raise RuntimeError(STOPPED)
                     loop.call_soon_threadsafe(queue.put_nowait, token)
             except BaseException as error:
                 end = error
             loop.call_soon_threadsafe(queue.put_nowait, end)
 
         generation = self._generations.submit(generate)
+        # One that never began posts no end of its own.
+        generation.add_done_callback(
+            lambda future: (
+                future.cancelled()
+                and loop.call_soon_threadsafe(queue.put_nowait, RuntimeError(STOPPED))
+            )
+        )
         try:
             while (item := await queue.get()) is not None:
                 if isinstance(item, BaseException):

@@ -6,11 +6,12 @@ import asyncio
 from typing import Any
 
 import psutil
+from PIL import Image
 from xinference.model.llm.vllm.core import VLLMMultiModel
 
 from ..config import read_config
 from ..prompt import IMAGE_END, IMAGE_START, PLACEHOLDER
-from ..requests import prepare
+from ..requests import ChatRequest, ServedCheckpoint, prepared, trained_length
 from ..runtime import prompt_format_named, serves
 from ..tokenizer import InternVL2Tokenizer, load_tokenizer
 
@@ -49,47 +50,57 @@ class InternVL2VLLMModel(VLLMMultiModel):
         self._checkpoint = read_config(self.model_path)
         self._prompt_format = prompt_format_named(self._checkpoint.template)
         self._own_tokenizer = load_tokenizer(self.model_path)
+        self._trained_length = trained_length(self._checkpoint, self.model_family.context_length)
         super().load()
 
     def _sanitize_model_config(self, model_config: dict[str, Any] | None) -> dict[str, Any]:
         config = dict(model_config or {})
         if not config.get("limit_mm_per_prompt"):
             config["limit_mm_per_prompt"] = {"image": IMAGE_LIMIT}
-        # The host counts CUDA devices, and there may be none.
-        config.setdefault("tensor_parallel_size", max(self._device_count or 0, 1))
+        config.setdefault("tensor_parallel_size", self._parallel_size())
         if _platform().is_cpu():
             # On a CPU this is a share of the whole memory, and others use some of it.
             memory = psutil.virtual_memory()
             share = FREE_MEMORY_SHARE * memory.available / memory.total
             config.setdefault("gpu_memory_utilization", round(share, 2))
         if config.get("max_model_len") is None:
-            config["max_model_len"] = min(
-                self.model_family.context_length, self._checkpoint.llm["max_position_embeddings"]
-            )
+            config["max_model_len"] = self._trained_length
         if self._checkpoint.llm["sliding_window"] is not None:
             # Wider than the context, so it changes nothing but the choice of a kernel that fails.
             config.setdefault("disable_sliding_window", True)
         return {**super()._sanitize_model_config(config), "trust_remote_code": False}
+
+    def _parallel_size(self) -> int:
+        """As many devices as the attention heads can be divided among; the host counts CUDA
+        devices, and there may be none."""
+        heads = self._checkpoint.llm["num_attention_heads"]
+        return next(n for n in range(max(self._device_count or 0, 1), 0, -1) if heads % n == 0)
 
     async def _prepare_chat_inputs(
         self, messages: list[dict[str, Any]], generate_config: dict[str, Any] | None
     ) -> tuple[dict[str, Any], None, dict[str, Any], dict[str, Any]]:
         """The prompt as token ids, so that vLLM cannot read a user's text as a placeholder."""
         config = dict(generate_config or {})
-        request = await asyncio.to_thread(
-            prepare,
-            messages,
-            config,
-            prompt_format=self._prompt_format,
-            tokenizer=self._own_tokenizer,
-            checkpoint=self._checkpoint,
-            context_length=self._context_length,
+        served = ServedCheckpoint(
+            self._checkpoint, self._own_tokenizer, self._prompt_format, self._context_length
         )
+        request = await prepared(messages, config, served)
         inputs: dict[str, Any] = {"prompt_token_ids": request.ids}
         if request.images:
             inputs["prompt_token_ids"] = with_placeholders(request.ids, self._own_tokenizer)
-            inputs["multi_modal_data"] = {"image": request.images}
+            images = await asyncio.to_thread(self._decoded, request)
+            inputs["multi_modal_data"] = {"image": images}
         return inputs, None, {}, {**config, **self._generation_options(request.sampling)}
+
+    def _decoded(self, request: ChatRequest) -> list[Image.Image]:
+        tile = (self._checkpoint.tile_size,) * 2
+        return [
+            # vLLM has no tile limit for a single image, but leaves one of a tile's size alone.
+            file.decode().resize(tile, Image.Resampling.BICUBIC)
+            if media.detail == "low"
+            else file.decode()
+            for media, file in request.images
+        ]
 
     def _generation_options(self, sampling: Any) -> dict[str, Any]:
         ids = self._own_tokenizer.convert_tokens_to_ids(list(self._prompt_format.stop))
@@ -126,7 +137,7 @@ def with_placeholders(ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int
     """The prompt with vLLM's placeholder in place of every image's run of image tokens.
 
     vLLM replaces as many placeholders as there are images, from the left. Text of a user that
-    happens to encode to one, before the last image, is spelled out in single letters instead.
+    happens to encode to one, before the last image, is written in single letters instead.
     """
     start, end = tokenizer.convert_tokens_to_ids([IMAGE_START, IMAGE_END])
     placeholder = tokenizer.encode(PLACEHOLDER, add_special_tokens=False)
@@ -140,11 +151,10 @@ def with_placeholders(ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int
 
 
 def _without(placeholder: list[int], ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
-    letters = [tokenizer.encode(letter, add_special_tokens=False) for letter in PLACEHOLDER]
-    spelled_out = [token for letter in letters for token in letter]
+    letters = tokenizer.convert_tokens_to_ids(list(PLACEHOLDER))
     result: list[int] = []
     for token in ids:
         result.append(token)
         if result[-len(placeholder) :] == placeholder:
-            result[-len(placeholder) :] = spelled_out
+            result[-len(placeholder) :] = letters
     return result
