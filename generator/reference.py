@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .page import escape, rule
 from .schema import definition
+
+Schema = Mapping[str, Any]
 
 REFERENCE = "docs/reference/spec.rst"
 
@@ -31,23 +34,34 @@ def reference() -> str:
 def _lines() -> Iterator[str]:
     title = "Spec reference"
     yield from (".. _spec_reference:", "", title, rule(title, "="), "", _INTRODUCTION, "")
-    sections = dict(_sections("A family", definition()))
+    sections: dict[str, Schema] = {}
+    _collect("A family", definition(), sections)
     for heading, schema in sections.items():
-        yield from (heading, rule(heading, "-"), "")
-        yield from (f"{_sentence(schema['description'])}", "")
-        yield from _section(schema)
+        yield from (f".. _{_label(heading)}:", "", heading, rule(heading, "-"), "")
+        yield from (_sentence(schema["description"]), "")
+        yield from _section(schema, sections)
 
 
-def _sections(heading: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield every mapping with keys of its own, by the first place where it stands."""
-    yield heading, schema
+def _collect(heading: str, schema: Schema, sections: dict[str, Schema]) -> None:
+    """Collect every mapping with keys of its own, by the first place where it stands."""
+    sections[heading] = schema
     for name, field in schema["properties"].items():
         inner = _mapping(field)
-        if inner is not None:
-            yield from _sections(f"``{name}``", inner)
+        if inner is not None and _heading(inner, sections) is None:
+            _collect(f"``{name}``", inner, sections)
 
 
-def _mapping(field: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _heading(schema: Schema, sections: Mapping[str, Schema]) -> str | None:
+    """Return the section with the keys of a mapping: the hubs, say, have all the same ones."""
+    same = (h for h, known in sections.items() if known["properties"] == schema["properties"])
+    return next(same, None)
+
+
+def _label(heading: str) -> str:
+    return f"spec-{re.sub('[^a-z]+', '-', heading.lower()).strip('-')}"
+
+
+def _mapping(field: Schema) -> Schema | None:
     """Return the mapping that a field is, lists or names."""
     if field.get("type") == "array":
         return _mapping(field["items"])
@@ -56,7 +70,7 @@ def _mapping(field: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return field if "properties" in field else None
 
 
-def _section(schema: Mapping[str, Any]) -> Iterator[str]:
+def _section(schema: Schema, sections: Mapping[str, Schema]) -> Iterator[str]:
     required = set(schema.get("required", ()))
     for name, field in schema["properties"].items():
         needed = ", required" if name in required else ""
@@ -65,10 +79,13 @@ def _section(schema: Mapping[str, Any]) -> Iterator[str]:
         values = field.get("enum") or field.get("items", {}).get("enum") or ()
         if texts := [value for value in values if isinstance(value, str)]:
             yield f"   One of {_literals(texts)}."
+        inner = _mapping(field)
+        if inner is not None and (heading := _heading(inner, sections)):
+            yield f"   `Its keys <{_label(heading)}_>`__ have a section of their own."
         yield ""
 
 
-def _kind(field: Mapping[str, Any]) -> str:
+def _kind(field: Schema) -> str:
     if "anyOf" in field:
         return " or ".join(_kind(option) for option in field["anyOf"])
     kind = _KINDS[field["type"]]
