@@ -16,7 +16,7 @@ from .errors import CheckpointError
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIECE = 256
-"""Characters of a piece: ranking merges costs their square, and published models stay below 60."""
+"""Characters of a piece: ranking merges costs their square, and the longest published has 128."""
 MAX_USER_DEFINED = 4096
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 """Types of a piece, as the format numbers them."""

@@ -25,7 +25,10 @@ _QWEN2_WORDS = (
 )
 """Where Qwen2 cuts text before it looks for merges."""
 
-_LLAMA3_WORDS = _QWEN2_WORDS.replace(r"\p{N}|", r"\p{N}{1,3}|")
+_LLAMA3_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 """The same for Llama 3, which keeps up to three digits together."""
 
 _KNOWN_SPLITS = [
@@ -35,6 +38,7 @@ _KNOWN_SPLITS = [
 """A pattern of somebody else's could take forever."""
 
 _MAX_TEMPLATE = 8
+_COMPONENTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder", "model")
 
 _LIKE_CONTROL = re.compile(r"<.+>")
 """User-defined pieces that no text of a user may become, though no file calls them special."""
@@ -118,19 +122,19 @@ def from_tokenizer_json(
         ) from None
 
 
-def add_control_tokens(tokenizer: Tokenizer, added: dict[int, AddedToken], source: Path) -> None:
+def add_control_tokens(tokenizer: Tokenizer, added: dict[int, AddedToken], directory: Path) -> None:
     """Give each control token its id.
 
     Raises:
-        CheckpointError: an id that the vocabulary cannot give; `source` is named.
+        CheckpointError: an id that the vocabulary cannot give; `directory` is named.
     """
     tokenizer.add_special_tokens([token for _, token in sorted(added.items())])
     for index, token in sorted(added.items()):
         found = tokenizer.token_to_id(token.content)
         if found != index:
             raise CheckpointError(
-                f"{source}: {token.content} has the id {index}, but the vocabulary gives it "
-                f"{found}; download all tokenizer files again"
+                f"{directory}: the token {shown(token.content)} has the id {index}, but the "
+                f"vocabulary gives it {found}; download all tokenizer files again"
             )
 
 
@@ -182,27 +186,23 @@ def _one_line(error: Exception) -> str:
 
 def _unknown_component(values: dict[str, Any], added: dict[int, AddedToken]) -> str | None:
     """What is wrong with the first component that no checkpoint of the family has, or None."""
-    model, processor = values.get("model"), values.get("post_processor")
-    model = model if isinstance(model, dict) else {}
+    found = {name: values.get(name) for name in _COMPONENTS}
+    model = found["model"] if isinstance(found["model"], dict) else {}
     vocab = model.get("vocab")
     ids = dict(vocab) if isinstance(vocab, dict) else {}
     ids |= {token.content: index for index, token in added.items()}
     known = {
-        "normalizer": values.get("normalizer") in (None, {"type": "NFC"}),
-        "pre_tokenizer": _is_known_pre_tokenizer(values.get("pre_tokenizer")),
-        "post_processor": all(
-            step is None or _type(step) == "ByteLevel" or _is_known_template(step, ids)
-            for step in _steps(processor, "processors")
-        ),
-        "decoder": _type(values.get("decoder")) == "ByteLevel",
-        "model": _type(model) == "BPE" and model.get("dropout") is None,
+        "normalizer": found["normalizer"] in (None, {"type": "NFC"}),
+        "pre_tokenizer": _is_known_pre_tokenizer(found["pre_tokenizer"]),
+        "post_processor": _is_known_post_processor(found["post_processor"], ids),
+        "decoder": _type(found["decoder"]) == "ByteLevel",
+        "model": _type(model) == "BPE" and not model.get("dropout"),
     }
+    if model:  # too long for a message
+        found["model"] = {key: model[key] for key in model if key not in ("vocab", "merges")}
     for name, fine in known.items():
         if not fine:
-            found = values.get(name)
-            if name == "model" and model:
-                found = {key: model[key] for key in model if key not in ("vocab", "merges")}
-            return f"the {name} is {shown(found)}, which no InternVL2 checkpoint has"
+            return f"the {name} is {shown(found[name])}, which no InternVL2 checkpoint has"
     return None
 
 
@@ -222,6 +222,13 @@ def _is_known_pre_tokenizer(component: Any) -> bool:
     *splits, last = _steps(component, "pretokenizers")
     known = all(split in _KNOWN_SPLITS for split in splits)
     return known and _type(last) == "ByteLevel" and last.get("add_prefix_space") is False
+
+
+def _is_known_post_processor(component: Any, ids: Mapping[str, Any]) -> bool:
+    return component is None or all(
+        _type(step) == "ByteLevel" or _is_known_template(step, ids)
+        for step in _steps(component, "processors")
+    )
 
 
 def _is_known_template(component: Any, ids: Mapping[str, Any]) -> bool:
