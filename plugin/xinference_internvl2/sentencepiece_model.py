@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import CheckpointError
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 MAX_PIECE = 256
 """Characters of a piece: ranking merges costs their square, and the longest published has 128."""
 MAX_USER_DEFINED = 4096
