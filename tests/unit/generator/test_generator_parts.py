@@ -12,8 +12,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from generator import yamltree
-from generator.model import EngineSupport, ModelSpec, Source
-from generator.page import engines_line, escape, rule
+from generator.model import EngineSupport, ModelSpec, Source, family
+from generator.page import engines_line, escape, page, rule
+from generator.registration import registration
 from generator.scalars import resolve, text
 from generator.schema import SCHEMA_FILE, check
 
@@ -191,3 +192,35 @@ def test_docutils_reads_the_text_back(plain: str) -> None:
     source = f"- **Description:** {escape(plain)}\n\nTitle\n^^^^^\n\ntext\n"
     tree = core.publish_doctree(source, settings_overrides={"halt_level": 2})
     assert f"Description: {plain}\n" in tree.astext()
+
+
+def test_page_shows_the_quantizations_of_the_hub_that_it_shows_first() -> None:
+    rich = Path(__file__).with_name("rich.yaml").read_text("utf-8")
+    data = yamltree.compose(rich)[0].value
+    spec = data["model_specs"][0]
+    spec["published_engines"] = {"llama.cpp": ["Q8_0", "Q6_K"], "vLLM": ["Q8_0"]}
+    # On the page stand those of Hugging Face; then, without it, those of ModelScope.
+    lines = page(family(data)).splitlines()
+    assert "- **Quantizations:** Q4_0, Q8_0" in lines
+    note = "llama.cpp only available for quantizations Q8_0 and Q6_K"
+    rest = "vLLM only available for quantization Q8_0"
+    assert f"- **Engines**: llama.cpp, vLLM ({note}; {rest})" in lines
+    del spec["model_src"]["huggingface"]
+    lines = page(family(data)).splitlines()
+    assert "- **Quantizations:** Q8_0, Q6_K" in lines
+    assert f"- **Engines**: llama.cpp, vLLM ({rest})" in lines
+    assert "- **Model ID:** owner/rich" in lines
+
+
+def test_what_a_hub_says_holds_there() -> None:
+    rich = Path(__file__).with_name("rich.yaml").read_text("utf-8")
+    record = registration(family(yamltree.compose(rich)[0].value))["model_specs"][0]
+    sources = record["model_src"]
+    assert record["activated_size_in_billions"] == 3
+    assert "quantizations" not in record
+    assert sources["csghub"]["quantizations"] == ["Q4_0", "Q8_0"]
+    assert sources["csghub"]["model_file_name_template"] == "rich-{quantization}.gguf"
+    assert sources["modelscope"]["quantizations"] == ["Q8_0", "Q6_K"]
+    assert sources["modelscope"]["quantization_parts"] == {}
+    assert sources["modelscope"]["draft_model_revision"] == "master"
+    assert sources["huggingface"]["draft_model_revision"] == "main"
