@@ -17,27 +17,36 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="write what the specs describe")
-    validate = commands.add_parser("validate", help="check the specs, write nothing")
-    for command in (build, validate):
-        command.add_argument(
-            "specs",
-            nargs="*",
-            type=Path,
-            metavar="SPEC",
-            help="a spec file; without one, every family_specs/*.yaml of the repository",
-        )
+    _specs(build)
     _build(build)
+    validate = commands.add_parser("validate", help="check the specs, write nothing")
+    _specs(validate)
     importer = commands.add_parser("import", help="turn registrations of xinference into specs")
+    _registrations(importer)
     _import(importer)
     for command in (build, validate, importer):
-        command.add_argument(
-            "--format",
-            choices=FORMATS,
-            default="text",
-            help="how to say what is wrong: as text, as GitHub's annotations, or as JSON",
-        )
+        _format(command)
     commands.add_parser("schema", help="print the reference of all fields, in reStructuredText")
     return top
+
+
+def _specs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "specs",
+        nargs="*",
+        type=Path,
+        metavar="SPEC",
+        help="a spec file; without one, every family_specs/*.yaml of the repository",
+    )
+
+
+def _format(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="how to say what is wrong: as text, as GitHub's annotations, or as JSON",
+    )
 
 
 def _build(command: argparse.ArgumentParser) -> None:
@@ -53,7 +62,7 @@ def _build(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _import(command: argparse.ArgumentParser) -> None:
+def _registrations(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "registrations",
         nargs="+",
@@ -61,6 +70,10 @@ def _import(command: argparse.ArgumentParser) -> None:
         metavar="REGISTRATION.json",
         help="a catalog of xinference, or the registration of a custom model",
     )
+    command.add_argument("--family", metavar="NAME", help="import the family of this name alone")
+
+
+def _import(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-o",
         "--output",
@@ -80,4 +93,3 @@ def _import(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the published model pages, for the engines, which a registration does not have",
     )
-    command.add_argument("--family", metavar="NAME", help="import the family of this name alone")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -78,7 +77,7 @@ def import_(options: argparse.Namespace, report: Report) -> int:
         if len(found) > 1:
             message = f"{len(found)} families need a folder; give one with -o, or one --family"
             raise SpecError([Problem(display(paths[0]), 1, 1, "$", message)])
-        sys.stdout.write(found[0].text)
+        report.spec(found[0].name, found[0].text)
     else:
         _write(found, folder, report)
     for family in found:

@@ -56,6 +56,13 @@ class Report:
         else:
             print(message, file=sys.stderr)
 
+    def spec(self, name: str, text: str) -> None:
+        """Print a spec that is not to be written."""
+        if self._style == "json":
+            self._data.setdefault("specs", []).append({"family": name, "text": text})
+        else:
+            sys.stdout.write(text)
+
     def file(self, name: str, state: str) -> None:
         """Say what became of a file."""
         if self._style == "json":

@@ -96,7 +96,8 @@ class _Composer:
         return root
 
     def _node(self, event: Any, path: Path) -> Node:
-        if isinstance(event, yaml.AliasEvent):
+        kind = type(event)
+        if kind is yaml.AliasEvent:
             return self._alias(event)
         self._count(event, 1)
         if len(path) > _MAX_DEPTH:
@@ -104,9 +105,9 @@ class _Composer:
         self._check_tag(event, path)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
-        if isinstance(event, yaml.ScalarEvent):
+        if kind is yaml.ScalarEvent:
             node = self._scalar(event, path)
-        elif isinstance(event, yaml.SequenceStartEvent):
+        elif kind is yaml.SequenceStartEvent:
             node = self._sequence(event, path)
         else:
             node = self._mapping(event, path)
@@ -139,7 +140,8 @@ class _Composer:
             self._issue(event, path, str(error))
             # Stands in for the number, so that its type is not a second mistake.
             value = 1 if event.implicit[0] else value
-        return Node(value, *_position(event))
+        mark = event.start_mark
+        return Node(value, mark.line + 1, mark.column + 1)
 
     def _sequence(self, event: Any, path: Path) -> Node:
         children: dict[str | int, Node] = {}

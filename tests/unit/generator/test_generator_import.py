@@ -133,6 +133,16 @@ def test_the_only_family_is_printed(folder: Path, capsys: pytest.CaptureFixture[
     }
 
 
+def test_the_only_family_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _import(folder, RECORD | {"wish": 1}, "--format", "json") == 0
+    data = json.loads(capsys.readouterr().out)
+    (spec,) = data["specs"]
+    assert spec["family"] == "base"
+    assert yamltree.compose(spec["text"])[0].value["model_name"] == "base"
+    assert data["notes"] == ["base.json: base: $.wish: the format has no such key; left out"]
+    assert (data["problems"], data["files"]) == ([], [])
+
+
 def test_several_families_need_a_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     both = [RECORD, RECORD | {"model_name": "other"}]
     assert _import(folder, both) == 1
