@@ -1,4 +1,4 @@
-"""Keep the host's last resort away from our families.
+"""Keep the host's last resort away from our families, and say why a launch is refused.
 
 In virtual environment mode, the host falls back to a loader class that it picks by the sound of its
 name when no class matches, for engines that it could install. For our families that would be a
@@ -10,16 +10,22 @@ from __future__ import annotations
 import functools
 import inspect
 from types import ModuleType, SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from . import runtime
 
-GUARDED = "check_engine_by_spec_parameters_with_virtual_env"
+WITHOUT_VIRTUALENV = "check_engine_by_spec_parameters"
+GUARDED = (WITHOUT_VIRTUALENV, f"{WITHOUT_VIRTUALENV}_with_virtual_env")
 
 
 def guard(llm_family: ModuleType) -> None:
-    """Let the host launch our families with our own loader classes only."""
-    check = getattr(llm_family, GUARDED, None)
+    """Let the host launch our families with our own loader classes only, or say why not."""
+    for name in GUARDED:
+        _guard(llm_family, name)
+
+
+def _guard(llm_family: ModuleType, name: str) -> None:
+    check = getattr(llm_family, name, None)
     if check is None or hasattr(check, "_xinference_internvl2"):
         return
     signature = inspect.signature(check)
@@ -30,13 +36,18 @@ def guard(llm_family: ModuleType) -> None:
         family = call.get("llm_family") or llm_family.get_llm_family_by_name(call["model_name"])
         if family is None or runtime.family_of(family) is None:
             return check(*args, **kwargs)
-        return _our_class(llm_family.SUPPORTED_ENGINES, family, call)
+        found = _our_class(llm_family.SUPPORTED_ENGINES, family, call)
+        # A virtual environment may bring the library; without one it has to be here.
+        installed = name != WITHOUT_VIRTUALENV or found.check_lib()
+        if installed is not True:
+            raise ValueError(installed[1])
+        return found
 
     guarded._xinference_internvl2 = True  # type: ignore[attr-defined]
-    setattr(llm_family, GUARDED, guarded)
+    setattr(llm_family, name, guarded)
 
 
-def _our_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any]) -> type:
+def _our_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any]) -> Any:
     engine, quantization = call["model_engine"], call["quantization"]
     spec = SimpleNamespace(
         model_format=call["model_format"],
@@ -54,7 +65,7 @@ def _our_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any]
     verdict = found.match_json(family, spec, quantization)
     if verdict is not True:
         raise ValueError(verdict[1])
-    return cast(type, found)
+    return found
 
 
 def _loader(engines: dict[str, list[type]], engine: str) -> Any:

@@ -146,17 +146,21 @@ def _extend_tokenizers() -> None:
 
         folder = _local(path_or_repo_id, kwargs.get("revision"), kwargs.get("download_dir"))
         tokenizer = load_tokenizer(folder)
-        tokenizer.chat_template = chat_template(prompt_format_named(config.template))
+        # vLLM adds no BOS to a rendered chat, so it is part of the template where there is one.
+        start = tokenizer.decode(tokenizer.encode(""))
+        tokenizer.chat_template = chat_template(prompt_format_named(config.template), start)
         return get_cached_tokenizer(tokenizer)
 
     from_pretrained._xinference_internvl2 = True  # type: ignore[attr-defined]
     CachedHfTokenizer.from_pretrained = staticmethod(from_pretrained)
 
 
-def chat_template(prompt_format: PromptFormat) -> str:
-    """A Jinja template of the prompt format, for plain `vllm serve`, which renders chats itself."""
+def chat_template(prompt_format: PromptFormat, start: str) -> str:
+    """A Jinja template of the prompt format, for plain `vllm serve`, which renders chats itself;
+    `start` is what the tokenizer puts before a text."""
     text = {name: json.dumps(value) for name, value in _template_texts(prompt_format).items()}
     return (
+        f"{{{{- {json.dumps(start)} -}}}}"
         "{%- if messages[0]['role'] != 'system' -%}"
         f"{{{{- {text['system']} + {text['system_text']} + {text['end']} -}}}}"
         "{%- endif -%}"

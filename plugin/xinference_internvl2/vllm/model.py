@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from typing import Any
 
 import psutil
@@ -125,6 +126,9 @@ def _platform() -> Any:
 
 
 def _has_device() -> bool | tuple[bool, str]:
+    if importlib.util.find_spec("vllm") is None:
+        # A virtual environment of the host may bring it; `check_lib` is for where none does.
+        return True
     if _platform().is_unspecified():
         return False, (
             "this build of vLLM finds no device that it was made for; install a build for this "
