@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from .problems import Issue
+from .problems import Issue, shown
 from .registrations import Record
 from .source import read_text
 from .yamltree import YamlError
@@ -31,16 +30,21 @@ def add_engines(data: Record, folder: Path) -> Iterator[Issue]:
         what = f"it has {len(lines)} checkpoints instead of {len(specs)}"
         yield Issue((), f"no engines from {page.name}: {what}")
         return
-    for spec, line in zip(specs, lines, strict=True):
-        spec["published_engines"] = _engines(line.strip(), spec)
+    for index, (spec, line) in enumerate(zip(specs, lines, strict=True)):
+        names, _, notes = line.strip().removesuffix(")").partition(" (")
+        engines = {name: list(spec["quantizations"]) for name in names.split(", ") if name}
+        for note in filter(None, notes.split("; ")):
+            if not _limit(engines, note):
+                message = f"the page says {shown(note)} of the engines; left out"
+                yield Issue(("model_specs", index), message)
+        spec["published_engines"] = engines
 
 
-def _engines(line: str, spec: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the engines of a line such as `vLLM, MLX (vLLM only available for …)`."""
-    names, _, notes = line.removesuffix(")").partition(" (")
-    engines = {name: list(spec["quantizations"]) for name in names.split(", ") if name}
-    for note in notes.split("; "):
-        if match := _NOTE.fullmatch(note):
-            for name in _AND.split(match[1]):
-                engines[name] = _AND.split(match[2])
-    return engines
+def _limit(engines: dict[str, list[str]], note: str) -> bool:
+    """Limit engines as a note such as `vLLM only available for quantization none` says."""
+    match = _NOTE.fullmatch(note)
+    if not match:
+        return False
+    for name in _AND.split(match[1]):
+        engines[name] = _AND.split(match[2])
+    return True

@@ -343,6 +343,40 @@ def test_published_page_comes_back(
     assert capsys.readouterr().err == ""
 
 
+def _older(record: Any, hub: str) -> Any:
+    """Return a record as catalogs were before they had all hubs in one file."""
+    specs = []
+    for spec in record["model_specs"]:
+        size = {key: spec[key] for key in ("model_format", "model_size_in_billions")}
+        specs.append(size | spec["model_src"][hub])
+        if hub != "huggingface":
+            specs[-1]["model_hub"] = hub
+    keys = ("context_length", "model_name", "model_lang", "model_ability", "model_description")
+    return {"version": 1} | {key: record[key] for key in keys} | {"model_specs": specs}
+
+
+def test_an_older_catalog_and_its_page_come_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (record,) = json.loads((ROOT / FAMILIES / "internvl2.json").read_text("utf-8"))
+    paths = [tmp_path / f"{hub}.json" for hub in ("huggingface", "modelscope")]
+    for path in paths:
+        path.write_text(json.dumps([_older(record, path.stem)]), "utf-8")
+    specs, built = tmp_path / "specs", tmp_path / "built"
+    options = ["--modelscope", str(paths[1]), "--pages", str(ROOT / "docs/models")]
+    assert main(["import", str(paths[0]), *options, "-o", str(specs)]) == 1
+    assert (
+        "missing key 'architectures' or 'model_family'; add one of them" in capsys.readouterr().err
+    )
+    spec = specs / "internvl2.yaml"
+    spec.write_text(spec.read_text("utf-8") + "architectures: [InternVLChatModel]\n", "utf-8")
+    assert main(["build", "--output", str(built), str(spec)]) == 0
+    page = Path("docs/models/internvl2.rst")
+    assert (built / page).read_bytes() == (ROOT / page).read_bytes()
+    (again,) = json.loads((built / FAMILIES / "internvl2.json").read_text("utf-8"))
+    assert again["model_specs"] == record["model_specs"]
+
+
 def test_page_that_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     registration = IMPORTS / "catalog.json"
     arguments = ["import", str(registration), "--pages", str(tmp_path)]
@@ -352,4 +386,11 @@ def test_page_that_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(arguments) == 0
     short = capsys.readouterr().err.splitlines()[-1]
     assert missing.endswith("$: no engines from nova-2.rst: there is no such file; check the name")
+    (tmp_path / "nova-2.rst").write_text("- **Engines**: vLLM (vLLM >= 1)\n" * 4, "utf-8")
+    assert main(arguments) == 0
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .endswith("$.model_specs[3]: the page says 'vLLM >= 1' of the engines; left out")
+    )
     assert short.endswith("$: no engines from nova-2.rst: it has 1 checkpoints instead of 4")
