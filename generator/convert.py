@@ -14,6 +14,8 @@ from .schema import definition
 # The page shows what Hugging Face has; the others say where they differ.
 _LEADING_HUBS = ("huggingface", "modelscope")
 _DEFAULT_CONTEXT_LENGTH = 2048
+# Dimensions stand together: a few in common do not.
+_WORTH_SHARING = 5
 # Keys that say nothing, with the values for which that is so.
 _SILENT = {"version": (1, 2), "is_builtin": (False,), "inherit_pip_config": (True,)}
 
@@ -49,16 +51,55 @@ def _spec(spec: Record, path: Path, issues: list[Issue]) -> Record:
         hub: {key: value for key, value in source.items() if value is not None}
         for hub, source in spec["model_src"].items()
     }
+    _factor_quantizations(sources, path, issues)
     shared = _shared(sources)
+    common = _common(list(sources.values())) if len(sources) > 1 else {}
+    if common:
+        shared["model_metadata"] = common
     own = {key: value for key, value in spec.items() if key != "model_src"}
     for key in ("model_size_in_billions", "activated_size_in_billions"):
         if key in own:
             own[key] = _size(own[key], (*path, key), issues)
-    model_src = {
-        hub: {key: value for key, value in source.items() if shared.get(key) != value}
-        for hub, source in sources.items()
-    }
+    model_src = {hub: _own(source, shared) for hub, source in sources.items()}
     return {**own, **shared, "model_src": model_src}
+
+
+def _own(source: Record, shared: Record) -> Record:
+    """Return what a hub says beyond what is said for all."""
+    own = {key: value for key, value in source.items() if shared.get(key) != value}
+    if "model_metadata" in own:
+        own["model_metadata"] = _without(own["model_metadata"], shared.get("model_metadata", {}))
+    return own
+
+
+def _without(metadata: Record, common: Record) -> Record:
+    return {key: value for key, value in metadata.items() if common.get(key) != value}
+
+
+def _common(sources: list[Record]) -> Record:
+    """Return the dimensions that all of the sources have."""
+    found = [source.get("model_metadata") for source in sources]
+    if not all(isinstance(metadata, dict) for metadata in found):
+        return {}
+    first = found[0] or {}
+    common = {k: v for k, v in first.items() if all(m and k in m and m[k] == v for m in found)}
+    return common if len(common) >= _WORTH_SHARING else {}
+
+
+def _factor_quantizations(sources: Mapping[str, Record], path: Path, issues: list[Issue]) -> None:
+    """Put what the dimensions of all quantizations have in common before them."""
+    for hub, source in sources.items():
+        of_each = source.get("model_metadata_by_quantization")
+        if not isinstance(of_each, dict) or not all(isinstance(m, dict) for m in of_each.values()):
+            continue
+        if source.pop("model_metadata", None) is not None:
+            message = "beside 'model_metadata_by_quantization' the host does not read it; left out"
+            issues.append(Issue((*path, "model_src", hub, "model_metadata"), message))
+        common = _common([{"model_metadata": metadata} for metadata in of_each.values()])
+        if len(of_each) > 1 and common:
+            source["model_metadata"] = common
+            rest = {q: _without(metadata, common) for q, metadata in of_each.items()}
+            source["model_metadata_by_quantization"] = rest
 
 
 def _shared(sources: Mapping[str, Record]) -> Record:

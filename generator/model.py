@@ -127,10 +127,11 @@ SOURCE_SETTINGS = (
     "draft_model_revision",
     "draft_model_file_name_template",
     "draft_quantizations",
-    "model_metadata",
-    "model_metadata_by_quantization",
 )
-"""What a checkpoint may say for all of its hubs, or a hub for itself."""
+"""What a checkpoint may say for all of its hubs, or a hub for itself.
+
+So it may with its dimensions, but of those a hub says only what it adds.
+"""
 
 
 def family(data: Mapping[str, Any]) -> Family:
@@ -173,9 +174,19 @@ def model_spec(data: Mapping[str, Any]) -> ModelSpec:
 
 def _source(hub: str, own: Mapping[str, Any], shared: Mapping[str, Any]) -> Source:
     both = {**shared, **own}
-    settings = {key: both[key] for key in SOURCE_SETTINGS if key in both}
+    settings = {key: both[key] for key in SOURCE_SETTINGS if key in both} | _metadata(shared, own)
     quantizations = tuple(both["quantizations"])
     return Source(hub, own["model_id"], own.get("model_revision"), quantizations, settings)
+
+
+def _metadata(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the dimensions as the host has them: of a hub, or of each of its quantizations."""
+    both = {**shared, **own}
+    common = {**shared.get("model_metadata", {}), **own.get("model_metadata", {})}
+    if "model_metadata_by_quantization" in both:
+        of_each = both["model_metadata_by_quantization"].items()
+        return {"model_metadata_by_quantization": {q: {**common, **m} for q, m in of_each}}
+    return {"model_metadata": common} if common else {}
 
 
 def _engines(data: Mapping[str, list[str]]) -> tuple[EngineSupport, ...]:

@@ -82,12 +82,10 @@ def _wraps(value: Any) -> bool:
     """Say whether a value that has no room on one line stands in brackets on several."""
     if isinstance(value, list):
         return _flows(value)
-    inner = [v for v in value.values() if not isinstance(v, str | int)]
-    return (
-        len(value) > 3
-        and all(isinstance(v, dict | list) and _flows(v) for v in inner)
-        and all(_is_word(v) for v in value.values() if isinstance(v, str))
-    )
+    inner = [v for v in value.values() if isinstance(v, dict | list)]
+    # Mostly words, such as a table of dimensions; not a mapping of such tables.
+    words = all(_is_word(v) for v in value.values() if not isinstance(v, dict | list))
+    return words and all(map(_flows, inner)) and len(value) > 3 + 3 * len(inner)
 
 
 def _wrapped(value: Any, indent: str) -> list[str]:

@@ -493,7 +493,21 @@ EDITED: list[tuple[str, Edits, list[str]]] = [
                 "    model_metadata: {vocab_size: 1, hidden_size: 1, intermediate_size: 1, num_hidden_layers: 1}\n    prompt_format:",
             )
         ],
-        ["20:21: $.model_specs[0].model_metadata: missing key 'num_attention_heads'; add it"],
+        [
+            "19:20: $.model_specs[0].model_src.huggingface: the dimensions here lack 'num_attention_heads'; add it to 'model_metadata' here or above"
+        ],
+    ),
+    (
+        "dimension that a quantization lacks",
+        [
+            (
+                "    prompt_format:",
+                "    model_metadata: {vocab_size: 1, hidden_size: 1, intermediate_size: 1, num_hidden_layers: 1}\n    model_metadata_by_quantization: {none: {num_attention_heads: 1}, 4-bit: {head_dim: 1}}\n    prompt_format:",
+            )
+        ],
+        [
+            "19:20: $.model_specs[0].model_src.huggingface: the dimensions of 4-bit lack 'num_attention_heads'; add it to 'model_metadata' here or above"
+        ],
     ),
     (
         "dimension of nothing",

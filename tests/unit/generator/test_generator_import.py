@@ -203,6 +203,32 @@ def test_what_is_left_out_and_filled_in_is_named(
     ]
 
 
+def test_dimensions_that_the_host_does_not_read(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = copy.deepcopy(RECORD)
+    names = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")
+    metadata = dict.fromkeys([*names, "num_attention_heads"], 8)
+    source = record["model_specs"][0]["model_src"]["huggingface"]
+    source["model_metadata"] = metadata
+    source["model_metadata_by_quantization"] = {
+        "Q4_0": metadata | {"weights_bytes": 1},
+        "Q8_0": metadata | {"weights_bytes": 2},
+    }
+    assert _import(folder, record) == 0
+    printed = capsys.readouterr()
+    assert printed.err == (
+        "base.json: base: $.model_specs[0].model_src.huggingface.model_metadata: "
+        "beside 'model_metadata_by_quantization' the host does not read it; left out\n"
+    )
+    spec = yamltree.compose(printed.out)[0].value["model_specs"][0]
+    assert spec["model_src"]["huggingface"]["model_metadata"] == metadata
+    assert spec["model_src"]["huggingface"]["model_metadata_by_quantization"] == {
+        "Q4_0": {"weights_bytes": 1},
+        "Q8_0": {"weights_bytes": 2},
+    }
+
+
 lines = st.text(st.sampled_from("ab :#-{}[]'\"|>%@`!&*?,\\\t\n\r\x85\u2028\ufeff\U0001f600數"))
 leaves = (
     st.none()

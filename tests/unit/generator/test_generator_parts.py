@@ -224,3 +224,26 @@ def test_what_a_hub_says_holds_there() -> None:
     assert sources["modelscope"]["quantization_parts"] == {}
     assert sources["modelscope"]["draft_model_revision"] == "master"
     assert sources["huggingface"]["draft_model_revision"] == "main"
+
+
+def test_dimensions_are_put_together(base: str) -> None:
+    data = yamltree.compose(base)[0].value
+    spec = data["model_specs"][0]
+    spec["model_metadata"] = {"vocab_size": 1, "head_dim": 2}
+    own, of_each = {"head_dim": 3}, {"none": {"vocab_size": 4}, "4-bit": {}}
+    spec["model_src"] |= {
+        "modelscope": {"model_id": "a/b", "model_metadata": own},
+        "csghub": {
+            "model_id": "a/b",
+            "model_metadata": own,
+            "model_metadata_by_quantization": of_each,
+        },
+    }
+    sources = registration(family(data))["model_specs"][0]["model_src"]
+    assert sources["huggingface"]["model_metadata"] == {"vocab_size": 1, "head_dim": 2}
+    assert sources["modelscope"]["model_metadata"] == {"vocab_size": 1, "head_dim": 3}
+    assert "model_metadata" not in sources["csghub"]
+    assert sources["csghub"]["model_metadata_by_quantization"] == {
+        "none": {"vocab_size": 4, "head_dim": 3},
+        "4-bit": {"vocab_size": 1, "head_dim": 3},
+    }
