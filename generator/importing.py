@@ -68,14 +68,14 @@ def imported(request: Request) -> list[Imported]:
 
 
 def _by_name(path: Path) -> dict[str, Record]:
-    records = registrations.read(path, display(path))
-    return {
-        record["model_name"]: {
-            **record,
-            "model_specs": [{"model_hub": "modelscope"} | spec for spec in record["model_specs"]],
-        }
-        for record in records
-    }
+    found: dict[str, Record] = {}
+    names: set[str] = set()
+    for record in registrations.read(path, display(path)):
+        name = record["model_name"]
+        _check_name(path, name, names)
+        specs = [{"model_hub": "modelscope"} | spec for spec in record["model_specs"]]
+        found[name] = {**record, "model_specs": specs}
+    return found
 
 
 def _check_name(path: Path, name: str, taken: set[str]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
-from .problems import Issue, Problem
+from .problems import Issue, Problem, shown
 from .source import SpecError, read_text
 from .yamltree import YamlError
 
@@ -23,12 +24,14 @@ Record = dict[str, Any]
 def read(path: FilePath, name: str) -> list[Record]:
     """Return the records of a registration, which messages call `name`; raises `SpecError`."""
     try:
-        data = json.loads(read_text(path, _MAX_BYTES))
+        data = json.loads(read_text(path, _MAX_BYTES), object_pairs_hook=_mapping)
     except YamlError as error:
         raise _refused(name, error.message, error.line, error.column) from None
     except json.JSONDecodeError as error:
         message = f"not valid JSON: {error.msg}; correct it"
         raise _refused(name, message, error.lineno, error.colno) from None
+    except _TwiceError as error:
+        raise _refused(name, str(error)) from None
     except (RecursionError, ValueError):
         raise _refused(name, "nested too deep, or a number too long; correct it") from None
     records = data if isinstance(data, list) else [data]
@@ -36,6 +39,19 @@ def read(path: FilePath, name: str) -> list[Record]:
         what = "a mapping with 'model_name' and 'model_specs', or a list of such"
         raise _refused(name, f"this is no registration ({what}); name another file")
     return records
+
+
+class _TwiceError(Exception):
+    """A key stands twice in a mapping."""
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # JSON's own reader would keep the last value and drop the others in silence.
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise _TwiceError(f"the key {shown(twice)} stands twice in a mapping; remove one")
+    return data
 
 
 def _refused(name: str, message: str, line: int = 1, column: int = 1) -> SpecError:

@@ -88,6 +88,11 @@ REFUSED: list[tuple[str, str, str]] = [
         "1:1: $: '../base' cannot be the name of a file; rename the family",
     ),
     (
+        "key twice",
+        '{"model_name": "base", "model_specs": [{"a": 1, "b": 2, "a": 3}]}',
+        "1:1: $: the key 'a' stands twice in a mapping; remove one",
+    ),
+    (
         "records of one name",
         json.dumps([RECORD, RECORD | {"model_name": "Base"}]),
         "1:1: $: 'Base' is there twice, but a spec is one record; rename one of them",
@@ -167,6 +172,16 @@ def test_a_spec_is_not_overwritten(folder: Path, capsys: pytest.CaptureFixture[s
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "specs/base.yaml is there already; move it away\n")
     assert [path.name for path in (folder / "specs").iterdir()] == ["base.yaml"]
+
+
+def test_a_family_is_once_in_the_catalog_for_modelscope(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "scope.json").write_text(json.dumps([CUSTOM, CUSTOM]), "utf-8")
+    assert _import(folder, RECORD, "--modelscope", "scope.json") == 1
+    assert capsys.readouterr().err == (
+        "scope.json:1:1: $: 'base' is there twice, but a spec is one record; rename one of them\n"
+    )
 
 
 def test_the_schema_is_found_from_within_the_repository(root: Path) -> None:
