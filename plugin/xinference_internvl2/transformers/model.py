@@ -82,6 +82,7 @@ class InternVL2TransformersModel(PytorchChatModel):
         """
         from ..checkpoint import load_model
         from ..config import read_config
+        from ..quantization import check_quantization
 
         if self._peft_model:
             raise CheckpointError(
@@ -89,6 +90,7 @@ class InternVL2TransformersModel(PytorchChatModel):
                 "launch it without --lora-modules"
             )
         self._checkpoint = read_config(self.model_path)
+        check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         self._prompt_format = prompt_format_named(self._checkpoint.template)
         self._tokenizer = load_tokenizer(self.model_path)
         self._stop_ids = [

@@ -12,6 +12,7 @@ from xinference.model.llm.vllm.core import VLLMMultiModel
 
 from ..config import read_config
 from ..prompt import IMAGE_END, IMAGE_START, PLACEHOLDER
+from ..quantization import check_quantization
 from ..requests import ChatRequest, ServedCheckpoint, prepared, trained_length
 from ..runtime import prompt_format_named, serves
 from ..tokenizer import InternVL2Tokenizer, load_tokenizer
@@ -49,10 +50,15 @@ class InternVL2VLLMModel(VLLMMultiModel):
             CheckpointError: the checkpoint cannot be served.
         """
         self._checkpoint = read_config(self.model_path)
+        check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         self._prompt_format = prompt_format_named(self._checkpoint.template)
         self._own_tokenizer = load_tokenizer(self.model_path)
         self._trained_length = trained_length(self._checkpoint, self.model_family.context_length)
         super().load()
+
+    def prepare_parse_reasoning_content(self, *args: Any, **kwargs: Any) -> None:
+        """The family does not reason. The host would make it a parser all the same, and leave
+        control tokens in its answers because of it."""
 
     def _sanitize_model_config(self, model_config: dict[str, Any] | None) -> dict[str, Any]:
         config = dict(model_config or {})
