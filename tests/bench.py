@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
+from .bench_engines import engines
 from .plugin import environment
 from .tiny import make_checkpoint
 
@@ -138,7 +139,7 @@ def load(work: Path) -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="internvl2-bench-") as folder:
-        for benchmark in (interpreter_start, build, catalog, load):
+        for benchmark in (interpreter_start, build, catalog, load, engines):
             work = Path(folder) / benchmark.__name__
             work.mkdir()
             benchmark(work)

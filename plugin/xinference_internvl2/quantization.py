@@ -52,3 +52,24 @@ def _described(quantization: Mapping[str, Any]) -> str:
     if bits != 4 or layout.lower() != "gemm":
         return f"AWQ in {bits} bit and {layout} layout"
     return AWQ
+
+
+def check_awq_kernel() -> None:
+    """Refuse AWQ where this build of vLLM has no kernel for it: it would start, and then end at
+    the first request.
+
+    Raises:
+        CheckpointError: vLLM runs on an x86 processor without AVX-512.
+    """
+    import torch
+    from vllm import _custom_ops  # noqa: F401  loads the kernels
+    from vllm.platforms import CpuArchEnum, current_platform
+
+    on_x86 = (
+        current_platform.is_cpu() and current_platform.get_cpu_architecture() == CpuArchEnum.X86
+    )
+    if on_x86 and not hasattr(torch.ops._C, "cpu_gemm_wna16"):
+        raise CheckpointError(
+            "vLLM computes AWQ weights only on a GPU or on a processor with AVX-512, which this "
+            "machine has not; launch an unquantized checkpoint with format pytorch here"
+        )

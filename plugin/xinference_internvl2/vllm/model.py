@@ -12,7 +12,7 @@ from xinference.model.llm.vllm.core import VLLMMultiModel
 
 from ..config import read_config
 from ..prompt import IMAGE_END, IMAGE_START, PLACEHOLDER
-from ..quantization import check_quantization
+from ..quantization import check_awq_kernel, check_quantization
 from ..requests import ChatRequest, ServedCheckpoint, prepared, trained_length
 from ..runtime import prompt_format_named, serves
 from ..tokenizer import InternVL2Tokenizer, load_tokenizer
@@ -51,6 +51,8 @@ class InternVL2VLLMModel(VLLMMultiModel):
         """
         self._checkpoint = read_config(self.model_path)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
+        if self._checkpoint.quantization:
+            check_awq_kernel()
         self._prompt_format = prompt_format_named(self._checkpoint.template)
         self._own_tokenizer = load_tokenizer(self.model_path)
         self._trained_length = trained_length(self._checkpoint, self.model_family.context_length)

@@ -1,0 +1,89 @@
+"""The README's commands, as they are written there but for the address and the picture."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.host import BIN, Host
+from tests.plugin import environment
+from tests.tiny import make_checkpoint
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+pytestmark = pytest.mark.e2e
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def adapted(block: str, host: Host, picture_uri: str) -> str:
+    assert "http://127.0.0.1:9997" in block
+    assert "https://example.com/picture.jpg" in block
+    return block.replace("http://127.0.0.1:9997", host.url).replace(
+        "https://example.com/picture.jpg", picture_uri
+    )
+
+
+def command(first: str) -> list[str]:
+    (found,) = (block for block in blocks("sh") if block.startswith(first))
+    return shlex.split(found)
+
+
+def test_install(tmp_path: Path) -> None:
+    """From a folder with our wheel in place of the package index, which has the rest."""
+    made = environment.create(tmp_path / "venv")
+    environment.uv("pip", "install", "--quiet", "--python", str(made.python), "pip")
+    environment.uv("build", "--quiet", "--wheel", "--out-dir", str(tmp_path), str(REPOSITORY))
+    pip = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    done = made.run("-m", *command("pip install"), env=pip)
+    assert "Successfully installed xinference-internvl2" in done.stdout
+    assert not re.search("does not provide the extra", done.stdout + done.stderr)
+
+
+@pytest.fixture(scope="module")
+def launched(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    assert command("xinference-local") == ["xinference-local"]
+    checkpoint = make_checkpoint(tmp_path_factory.mktemp("readme"), backbone="qwen2")
+    words = command("xinference launch")[2:]
+    done = host.cli("launch", *words, "--model-path", str(checkpoint))
+    assert done.returncode == 0, done.stderr
+    yield host
+    assert host.cli("terminate", "--model-uid", "internvl2").returncode == 0
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_curl(launched: Host, picture_uri: str) -> None:
+    (block,) = (block for block in blocks("sh") if block.startswith("curl"))
+    script = adapted(block, launched, picture_uri)
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert '"finish_reason": "' in done.stdout.replace('":"', '": "')
+
+
+def test_python(launched: Host, picture_uri: str) -> None:
+    (block,) = blocks("python")
+    script = adapted(block, launched, picture_uri)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_every_make_target_and_file_named_exists() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for target in re.findall(r"`?make ([a-z]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for name in ("xinference", "xinference-local"):
+        assert os.access(BIN / name, os.X_OK)
