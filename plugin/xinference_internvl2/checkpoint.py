@@ -14,9 +14,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import GenerationConfig, InternVLConfig, PreTrainedModel
 
-from .config import read_config, read_object
+from .config import read_config
 from .errors import CheckpointError
 from .hf_config import model_config
+from .json_files import read_object
 from .weights import InternVL2ForConditionalGeneration, check_names_and_shapes
 
 UNQUANTIZED = ("model.vision_tower", "model.multi_modal_projector", "lm_head")

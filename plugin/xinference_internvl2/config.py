@@ -6,16 +6,15 @@ nor ask for kernels, adapters or sizes that were not foreseen.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .errors import CheckpointError
+from .json_files import Section, read_json
 from .runtime import prompt_formats
 
-MAX_JSON_BYTES = 64 * 1024 * 1024
 MAX_LAYERS = 1024
 MAX_DIMENSION = 1 << 22
 
@@ -54,90 +53,6 @@ class CheckpointConfig:
     quantization: Mapping[str, Any] | None
 
 
-def read_json(path: Path) -> Any:
-    """The parsed file at `path`.
-
-    Raises:
-        CheckpointError: it is missing, larger than 64 MiB, or not JSON in UTF-8.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_JSON_BYTES + 1)
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path} is missing; download the whole model repository again"
-        ) from None
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error.strerror}); check the path and its permissions"
-        ) from None
-    if len(data) > MAX_JSON_BYTES:
-        raise CheckpointError(f"{path} is larger than 64 MiB; it is not a file of a checkpoint")
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        raise CheckpointError(f"{path} is not valid JSON; download it again") from None
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in the file at `path`; errors as for `read_json`, or it is no object."""
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path} does not hold a JSON object; download it again")
-    return values
-
-
-class _Section:
-    """One JSON object of the configuration; every access names the field when it fails."""
-
-    def __init__(self, path: Path, name: str, values: Any) -> None:
-        if not isinstance(values, dict):
-            raise CheckpointError(f"{path}: {name or 'the file'} is not a JSON object")
-        self._path, self._name, self._values = path, name, values
-
-    @property
-    def values(self) -> Mapping[str, Any]:
-        return self._values
-
-    def refuse(self, key: str, wanted: str) -> CheckpointError:
-        name = f"{self._name}.{key}" if self._name else key
-        found = json.dumps(self._values[key])[:80] if key in self._values else "missing"
-        return CheckpointError(f"{self._path}: {name} is {found}, but must be {wanted}")
-
-    def section(self, key: str) -> _Section:
-        if not isinstance(self._values.get(key), dict):
-            raise self.refuse(key, "an object")
-        return _Section(self._path, f"{self._name}.{key}".lstrip("."), self._values[key])
-
-    def get(self, key: str, default: Any = None) -> Any:
-        value = self._values.get(key)
-        return default if value is None else value
-
-    def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
-        value = self.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise self.refuse(key, f"a whole number from {low} to {high}")
-        return value
-
-    def number(self, key: str, default: float | None = None) -> float:
-        value = self.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
-            raise self.refuse(key, "a positive number")
-        return float(value)
-
-    def flag(self, key: str, default: bool) -> bool:
-        value = self.get(key, default)
-        if not isinstance(value, bool):
-            raise self.refuse(key, "true or false")
-        return value
-
-    def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
-        value = self.get(key, default)
-        if value not in allowed:
-            raise self.refuse(key, " or ".join(allowed))
-        return str(value)
-
-
 def read_config(path: str | Path) -> CheckpointConfig:
     """Read and check `config.json` in the checkpoint directory `path`.
 
@@ -153,7 +68,7 @@ def read_config(path: str | Path) -> CheckpointConfig:
 
 def parse_config(path: Path, values: Any) -> CheckpointConfig:
     """Check the parsed `config.json` of the checkpoint in `path`; errors as for `read_config`."""
-    top = _Section(path / "config.json", "", values)
+    top = Section(path / "config.json", "", values)
     if top.get("model_type") != "internvl_chat":
         raise top.refuse("model_type", '"internvl_chat" (the original OpenGVLab format)')
     if top.get("ps_version") != "v2":
@@ -180,21 +95,21 @@ def parse_config(path: Path, values: Any) -> CheckpointConfig:
     )
 
 
-def _template(top: _Section) -> str:
+def _template(top: Section) -> str:
     known = prompt_formats()
     if top.get("template") not in known:
         raise top.refuse("template", f"the name of a prompt format: {', '.join(known)}")
     return str(top.get("template"))
 
 
-def _tiles(top: _Section) -> tuple[int, int]:
+def _tiles(top: Section) -> tuple[int, int]:
     if not top.flag("dynamic_image_size", True):
         return 1, 1
     most = top.integer("max_dynamic_patch", 1, 64, 12)
     return top.integer("min_dynamic_patch", 1, most, 1), most
 
 
-def _quantization(llm: _Section, top: _Section) -> Mapping[str, Any] | None:
+def _quantization(llm: Section, top: Section) -> Mapping[str, Any] | None:
     """Published checkpoints have it beside the language model's fields, others at the top."""
     for section in (llm, top):
         if section.get("quantization_config") is not None:
@@ -202,7 +117,7 @@ def _quantization(llm: _Section, top: _Section) -> Mapping[str, Any] | None:
     return None
 
 
-def _backbone(llm: _Section) -> str:
+def _backbone(llm: Section) -> str:
     architectures = llm.get("architectures")
     found = architectures[0] if isinstance(architectures, list) and architectures else None
     if not isinstance(found, str) or found not in BACKBONES:
@@ -210,7 +125,7 @@ def _backbone(llm: _Section) -> str:
     return found
 
 
-def _tokens_per_tile(top: _Section, tile_size: int, patch_size: int) -> int:
+def _tokens_per_tile(top: Section, tile_size: int, patch_size: int) -> int:
     ratio = top.number("downsample_ratio", 0.5)
     if ratio > 1 or not (1 / ratio).is_integer():
         raise top.refuse("downsample_ratio", "1 divided by a whole number")
@@ -223,7 +138,7 @@ def _tokens_per_tile(top: _Section, tile_size: int, patch_size: int) -> int:
     return int(side * ratio) ** 2
 
 
-def _vision(vision: _Section) -> dict[str, Any]:
+def _vision(vision: Section) -> dict[str, Any]:
     hidden = vision.integer("hidden_size", 1, MAX_DIMENSION)
     heads = vision.integer("num_attention_heads", 1, MAX_DIMENSION)
     if hidden % heads:
@@ -244,7 +159,7 @@ def _vision(vision: _Section) -> dict[str, Any]:
     }
 
 
-def _llm(llm: _Section) -> dict[str, Any]:
+def _llm(llm: Section) -> dict[str, Any]:
     hidden = llm.integer("hidden_size", 1, MAX_DIMENSION)
     heads = llm.integer("num_attention_heads", 1, MAX_DIMENSION)
     kv_heads = llm.integer("num_key_value_heads", 1, MAX_DIMENSION, heads)
@@ -269,7 +184,7 @@ def _llm(llm: _Section) -> dict[str, Any]:
     }
 
 
-def _sliding_window(llm: _Section) -> int | None:
+def _sliding_window(llm: Section) -> int | None:
     # Qwen2 alone has the switch, and it is off by default.
     switched_on = llm.flag("use_sliding_window", _backbone(llm) != "Qwen2ForCausalLM")
     if llm.get("sliding_window") is None or not switched_on:
@@ -277,7 +192,7 @@ def _sliding_window(llm: _Section) -> int | None:
     return llm.integer("sliding_window", 1, 1 << 24)
 
 
-def _rope(llm: _Section, head_dim: int) -> dict[str, Any]:
+def _rope(llm: Section, head_dim: int) -> dict[str, Any]:
     theta = llm.number("rope_theta", 10000.0)
     if llm.get("rope_scaling") is None:
         return {"rope_type": "default", "rope_theta": theta}

@@ -19,8 +19,8 @@ from typing import Any, Literal, TypeGuard
 from tokenizers import AddedToken, Tokenizer
 
 from . import tokenizer_backend as backends
-from .config import read_json
 from .errors import CheckpointError
+from .json_files import read_json, read_object
 from .sentencepiece_model import USER_DEFINED, read_sentencepiece
 from .tokenizer_backend import shown
 
@@ -57,7 +57,7 @@ def read_tokenizer_files(directory: Path) -> TokenizerFiles:
         CheckpointError: a file is missing, damaged, or lacks a control token.
     """
     path = directory / "tokenizer_config.json"
-    config = _read_object(path)
+    config = read_object(path)
     added, named = _merge(directory, config), _named_tokens(config, path)
     backend, prefix = _backend(directory, config, added)
     _require_controls(backend, added, directory)
@@ -77,7 +77,7 @@ def token_id(directory: Path, token: str, vocab_size: int) -> int:
         CheckpointError: a file is damaged, or none names an id below `vocab_size`.
     """
     path = directory / "tokenizer_config.json"
-    config = _read_object(path) if path.is_file() else {}
+    config = read_object(path) if path.is_file() else {}
     ids: list[int] = []
     for tokens in _sources(directory, config):
         ids += [index for index, found in tokens.items() if found.content == token]
@@ -124,7 +124,7 @@ def _sources(directory: Path, config: dict[str, Any]) -> Iterator[dict[int, Adde
     if config.get("added_tokens_decoder") is not None:
         yield _from_config(config["added_tokens_decoder"], directory / "tokenizer_config.json")
     elif added.is_file():
-        yield _from_added_tokens(_read_object(added), added)
+        yield _from_added_tokens(read_object(added), added)
     sentencepiece = (directory / "tokenizer.model").is_file()
     if fast.is_file() and not sentencepiece and not _has_vocab_and_merges(directory):
         yield _from_fast(_read_fast(fast), fast)
@@ -222,13 +222,6 @@ def _bad(path: Path, problem: str, value: Any) -> CheckpointError:
 
 def _has_vocab_and_merges(directory: Path) -> bool:
     return (directory / "vocab.json").is_file() and (directory / "merges.txt").is_file()
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path} is not a JSON object; download it again")
-    return values
 
 
 def _read_fast(path: Path) -> dict[str, Any]:

@@ -222,7 +222,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "index is a list": (
         rewrite("model.safetensors.index.json", b"[]"),
-        "model.safetensors.index.json does not hold a JSON object",
+        "model.safetensors.index.json is not a JSON object",
     ),
     "index of lists": (
         rewrite("model.safetensors.index.json", b'{"weight_map": {"a": ["b"]}}'),
