@@ -57,9 +57,11 @@ def prompt_ids(config: CheckpointConfig, tokenizer: InternVL2Tokenizer, images: 
     return encode_segments(tokenizer, segments)
 
 
-def of_vllm(checkpoint: Path, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def of_vllm(
+    checkpoint: Path, requests: list[dict[str, Any]], dtype: str = "float32"
+) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.engines.vllm_answers", str(checkpoint)],
+        [sys.executable, "-m", "tests.engines.vllm_answers", str(checkpoint), dtype],
         input=json.dumps(requests),
         cwd=REPOSITORY,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"},

@@ -1,51 +1,82 @@
-"""`python -m tests.engines.vllm_answers CHECKPOINT < REQUESTS`: greedy tokens of plain vLLM.
+"""`python -m tests.engines.vllm_answers CHECKPOINT [DTYPE] < REQUESTS`: greedy tokens of vLLM.
 
 A request is {"ids": […], "images": number of pictures}; the answer has the prompt that vLLM made
-of it, its tokens and their logprobs. A process of its own, since vLLM spawns others from it.
+of it, its tokens and their logprobs. With "first": true it also has the logprobs of the whole
+vocabulary at the first token, and how the linear layers were quantized. A process of its own,
+since vLLM spawns others from it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from typing import Any
 
 TOKENS = 32
 
 
-def main() -> None:
-    from vllm import LLM, SamplingParams
+def engine(checkpoint: str, dtype: str) -> Any:
+    from vllm import LLM
 
-    from tests.demo import picture
     from xinference_internvl2.config import read_config
 
-    checkpoint = sys.argv[1]
-    llm = LLM(
+    return LLM(
         checkpoint,
-        dtype="float32",
+        dtype=dtype,
         max_model_len=2048,
         max_num_seqs=4,
         enforce_eager=True,
         gpu_memory_utilization=0.1,
+        max_logprobs=-1,
         limit_mm_per_prompt={"image": 3},
         disable_sliding_window=read_config(checkpoint).llm["sliding_window"] is not None,
     )
-    options = SamplingParams(max_tokens=TOKENS, temperature=0, ignore_eos=True, logprobs=1)
-    answers = []
-    for request in json.load(sys.stdin):
-        prompt = {"prompt_token_ids": request["ids"]}
-        if request["images"]:
-            prompt["multi_modal_data"] = {"image": [picture()] * request["images"]}
-        (output,) = llm.generate(prompt, options, use_tqdm=False)
-        tokens = list(output.outputs[0].token_ids)
-        steps = zip(tokens, output.outputs[0].logprobs, strict=True)
-        answers.append(
-            {
-                "prompt": list(output.prompt_token_ids),
-                "tokens": tokens,
-                "logprobs": [step[token].logprob for token, step in steps],
-            }
-        )
-    print("answers:" + json.dumps(answers))
+
+
+def answer(llm: Any, request: dict[str, Any]) -> dict[str, Any]:
+    from vllm import SamplingParams
+
+    from tests.demo import picture
+
+    # By its importable name: vLLM's worker has another `__main__`.
+    from tests.engines.vllm_answers import linear_methods
+
+    prompt = {"prompt_token_ids": request["ids"]}
+    if request["images"]:
+        prompt["multi_modal_data"] = {"image": [picture()] * request["images"]}
+    whole = request.get("first", False)
+    options = SamplingParams(
+        max_tokens=TOKENS, temperature=0, ignore_eos=True, logprobs=-1 if whole else 1
+    )
+    (output,) = llm.generate(prompt, options, use_tqdm=False)
+    tokens, steps = list(output.outputs[0].token_ids), output.outputs[0].logprobs
+    found = {
+        "prompt": list(output.prompt_token_ids),
+        "tokens": tokens,
+        "logprobs": [step[token].logprob for token, step in zip(tokens, steps, strict=True)],
+    }
+    if whole:
+        found["first"] = [steps[0][token].logprob for token in range(len(steps[0]))]
+        (found["methods"],) = llm.apply_model(linear_methods)
+    return found
+
+
+def linear_methods(model: Any) -> dict[str, list[str]]:
+    """Part of the model → how vLLM computes its linear layers; runs in vLLM's worker."""
+    methods: dict[str, set[str]] = {}
+    for name, module in model.named_modules():
+        if hasattr(module, "quant_method") and "Linear" in type(module).__name__:
+            kind = type(module.quant_method).__name__
+            methods.setdefault(name.split(".")[0], set()).add(kind)
+    return {part: sorted(kinds) for part, kinds in methods.items()}
+
+
+def main() -> None:
+    # So that `apply_model` may send a function to vLLM's worker.
+    os.environ["VLLM_ALLOW_INSECURE_SERIALIZATION"] = "1"
+    llm = engine(*(*sys.argv[1:], "float32")[:2])
+    print("answers:" + json.dumps([answer(llm, request) for request in json.load(sys.stdin)]))
 
 
 if __name__ == "__main__":
