@@ -76,7 +76,6 @@ def family_of(model_family: Any) -> Runtime | None:
     return None
 
 
-@cache
 def prompt_formats() -> Mapping[str, PromptFormat]:
     """Return the prompt formats of all our families by their names."""
     runtimes = load_runtimes().values()
