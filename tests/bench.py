@@ -119,7 +119,7 @@ def catalog(work: Path) -> None:
 
 
 def load(work: Path) -> None:
-    path = make_checkpoint(work / "checkpoint", backbone="qwen2", dims="1b")
+    path = make_checkpoint(work / "checkpoint", backbone="internlm2", dims="2b")
     size = (path / "model.safetensors").stat().st_size
 
     def measured(which: str) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from transformers import GenerationConfig, InternVLConfig, PreTrainedModel
+from transformers.initialization import no_init_weights
 
 from .config import read_config
 from .errors import CheckpointError
@@ -126,7 +127,7 @@ def _slices(file: Path) -> dict[str, Any]:
 
 
 def _check_tensors(tensors: Mapping[str, Any], config: InternVLConfig) -> None:
-    with torch.device("meta"):
+    with torch.device("meta"), no_init_weights():
         model = InternVL2ForConditionalGeneration(config)
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.get_shape()) for name, value in tensors.items()}
