@@ -24,7 +24,10 @@ from .tiny import make_checkpoint
 RUNS = 3
 TOKENS = 32
 AT_ONCE = (1, 4, 8)
-FLAGS = {"Transformers": (), "vLLM": ("--max_model_len", "8192")}
+FLAGS = {
+    "Transformers": ("--torch_dtype", "float32"),
+    "vLLM": ("--dtype", "float32", "--max_model_len", "8192"),
+}
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def engines(work: Path) -> None:
     environment = {"VLLM_CPU_OMP_THREADS_BIND": cores, "VLLM_CPU_NUM_OF_RESERVED_CPU": "0"}
     with Host(work / "host", **environment) as host:
         ours, vllm = (measure(host, engine, checkpoint) for engine in ("Transformers", "vLLM"))
-    print("Transformers / vLLM, a random 1B in bfloat16, through the server:")
+    print("Transformers / vLLM, a random 1B in float32, through the server:")
     rows = [
         ("first token, 1920 × 1080 (s)", ours.first_token, vllm.first_token),
         ("decode (tokens/s)", ours.decode, vllm.decode),

@@ -52,7 +52,7 @@ class Served:
 
     def client(self) -> openai.OpenAI:
         return openai.OpenAI(
-            base_url=f"{self.host.url}/v1", api_key="none", max_retries=0, timeout=120
+            base_url=f"{self.host.url}/v1", api_key="none", max_retries=0, timeout=300
         )
 
     def chat(self, *messages: dict[str, Any], **options: Any) -> Any:
