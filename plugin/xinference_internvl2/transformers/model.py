@@ -118,7 +118,7 @@ class InternVL2TransformersModel(PytorchChatModel):
     def _dtype(self, device: str) -> torch.dtype:
         name = self._pytorch_model_config.get("torch_dtype")
         if name in (None, "auto"):
-            # Half the memory where the CPU computes in bfloat16, hundreds of times slower elsewhere.
+            # Half the memory where the CPU has bfloat16, hundreds of times slower elsewhere.
             own = device == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
             preferred = None if own else get_device_preferred_dtype(device)
             return cast(torch.dtype, preferred or getattr(torch, self._checkpoint.dtype))
