@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,7 +60,6 @@ def launched(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
     assert host.cli("terminate", "--model-uid", "internvl2").returncode == 0
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_curl(launched: Host, picture_uri: str) -> None:
     (block,) = (block for block in blocks("sh") if block.startswith("curl"))
     script = adapted(block, launched, picture_uri)
