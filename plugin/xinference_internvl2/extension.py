@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from . import __version__, client_errors, runtime
+from . import __version__, api, runtime
 from ._autoload import HOST_MODULE
 from .registration import activate
 
@@ -20,8 +20,8 @@ class Extension:
     api_version = 1
 
     def configure_api(self, context: Any) -> None:
-        """Add no route, but answer bad requests for our families as such."""
-        client_errors.activate()
+        """Add no route, but refuse bad requests to our families with a 400 that says why."""
+        api.activate()
 
     def worker_metadata(self) -> dict[str, Any]:
         """Tell the supervisor which version of the plugin this worker runs."""

@@ -19,12 +19,15 @@ IMAGE_START, IMAGE_TOKEN, IMAGE_END = "<img>", "<IMG_CONTEXT>", "</img>"
 _GROUNDING = re.compile(r"(</?(?:ref|box|quad)>)")
 
 
+DEFAULT_FRAMES = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
     """One image or video of a request.
 
     `where` names the part of the request for messages to the client; `detail` is the client's
-    `low`, `high` or `auto`, if given.
+    `low`, `high` or `auto` for an image, if given.
     """
 
     kind: Literal["image", "video"]
@@ -43,27 +46,32 @@ class Piece:
 
 
 class Rendered(NamedTuple):
-    """A prompt with one `<image>` for every image in `media`, in the same order."""
+    """A prompt with one `<image>` for every image and every frame of a video in `media`, in the
+    same order."""
 
     text: str
     media: tuple[Media, ...]
 
 
-def render(messages: Sequence[Mapping[str, Any]], prompt_format: PromptFormat | str) -> Rendered:
+def render(
+    messages: Sequence[Mapping[str, Any]],
+    prompt_format: PromptFormat | str,
+    frames: int = DEFAULT_FRAMES,
+) -> Rendered:
     """The prompt text of `messages` and their media, both in order.
 
     Args:
         messages: as in an OpenAI chat request.
         prompt_format: one of the family's, or its name.
+        frames: what is shown of every video.
 
     Raises:
         RequestError: a message that cannot be rendered; the text names the part at fault.
 
     Source: the conversation templates published with InternVL2.
     """
-    run = pieces(messages, prompt_format)
-    media = tuple(piece.media for piece in run if piece.media is not None)
-    return Rendered("".join(piece.text for piece in run), media)
+    run = pieces(messages, prompt_format, frames)
+    return Rendered("".join(piece.text for piece in run), media_of(run))
 
 
 def image_tokens(count: int) -> str:
@@ -71,7 +79,17 @@ def image_tokens(count: int) -> str:
     return IMAGE_START + IMAGE_TOKEN * count + IMAGE_END
 
 
-def pieces(messages: Sequence[Mapping[str, Any]], prompt_format: PromptFormat | str) -> list[Piece]:
+def media_of(run: Sequence[Piece]) -> tuple[Media, ...]:
+    """The images and videos of a prompt; a video stands there once, though it has many frames."""
+    found = {id(piece.media): piece.media for piece in run if piece.media is not None}
+    return tuple(found.values())
+
+
+def pieces(
+    messages: Sequence[Mapping[str, Any]],
+    prompt_format: PromptFormat | str,
+    frames: int = DEFAULT_FRAMES,
+) -> list[Piece]:
     """The prompt of `messages` as runs, so that text of a request can be kept from being read
     as a control token. Arguments and errors as for `render`."""
     if isinstance(prompt_format, str):
@@ -79,10 +97,10 @@ def pieces(messages: Sequence[Mapping[str, Any]], prompt_format: PromptFormat | 
     system, turns = _split_system(messages)
     if system is None:
         system = prompt_format.system_text
-    images = _Numbering(_count_images(turns))
+    labels = _Labels(_count_images(turns), frames)
     run = [*_turn("system", [Piece(system)], prompt_format)]
     for where, message in turns:
-        run += _turn(message["role"], _content(where, message, images), prompt_format)
+        run += _turn(message["role"], _content(where, message, labels), prompt_format)
     if turns[-1][1]["role"] == "assistant":
         # The last answer is continued, so its turn stays open.
         run.pop()
@@ -111,6 +129,7 @@ def _split_system(messages: Sequence[Mapping[str, Any]]) -> tuple[str | None, li
         elif role == "system":
             raise RequestError(f"{where}: a system message has to be the first and only one")
         elif role in ("user", "assistant"):
+            _refuse_calls(where, message)
             turns.append((where, message))
         else:
             raise RequestError(
@@ -121,6 +140,12 @@ def _split_system(messages: Sequence[Mapping[str, Any]]) -> tuple[str | None, li
     return system, turns
 
 
+def _refuse_calls(where: str, message: Mapping[str, Any]) -> None:
+    for name in ("tool_calls", "function_call"):
+        if message.get(name):
+            raise RequestError(f"{where}.{name}: the model calls no tools; leave it out")
+
+
 def _system_text(where: str, content: Any) -> str:
     parts = _parts(where, content)
     texts = [_text(place, part) for place, part in parts if part.get("type") == "text"]
@@ -129,7 +154,7 @@ def _system_text(where: str, content: Any) -> str:
     return "\n".join(texts)
 
 
-def _content(where: str, message: Mapping[str, Any], images: _Numbering) -> list[Piece]:
+def _content(where: str, message: Mapping[str, Any], labels: _Labels) -> list[Piece]:
     """A turn's text and media. Media come first, as the model was trained, unless the request
     puts text on both sides of one: then the order is kept."""
     run: list[Piece | Media] = []
@@ -143,11 +168,12 @@ def _content(where: str, message: Mapping[str, Any], images: _Numbering) -> list
     kinds = [isinstance(item, Media) for item in run]
     if kinds == sorted(kinds):
         run.sort(key=lambda item: isinstance(item, Piece))
-    return list(_laid_out(run, images))
+    return list(_laid_out(run, labels))
 
 
-def _laid_out(run: list[Piece | Media], images: _Numbering) -> Iterator[Piece]:
-    """Every image on a line of its own; texts that follow each other on lines of their own."""
+def _laid_out(run: list[Piece | Media], labels: _Labels) -> Iterator[Piece]:
+    """Every image and frame on a line of its own; texts that follow each other on lines of their
+    own."""
     after_text = False
     for item in run:
         if after_text:
@@ -155,8 +181,9 @@ def _laid_out(run: list[Piece | Media], images: _Numbering) -> Iterator[Piece]:
         after_text = isinstance(item, Piece)
         if isinstance(item, Piece):
             yield from _request_text(item.text)
-        else:
-            yield Piece(images.label())
+            continue
+        for label in labels.of(item):
+            yield Piece(label)
             yield Piece(PLACEHOLDER, trusted=True, media=item)
             yield Piece("\n")
 
@@ -166,15 +193,18 @@ def _request_text(text: str) -> Iterator[Piece]:
         yield Piece(part, trusted=index % 2 == 1)
 
 
-class _Numbering:
-    """`Image-1: `, `Image-2: ` … through the whole conversation, nothing for a lone image."""
+class _Labels:
+    """`Image-1: `, `Image-2: ` … through the whole conversation, nothing for a lone image;
+    `Frame1: `, `Frame2: ` … for every video from the start."""
 
-    def __init__(self, total: int) -> None:
-        self._total, self._count = total, 0
+    def __init__(self, images: int, frames: int) -> None:
+        self._images, self._frames, self._count = images, frames, 0
 
-    def label(self) -> str:
+    def of(self, media: Media) -> list[str]:
+        if media.kind == "video":
+            return [f"Frame{number}: " for number in range(1, self._frames + 1)]
         self._count += 1
-        return f"Image-{self._count}: " if self._total > 1 else ""
+        return [f"Image-{self._count}: " if self._images > 1 else ""]
 
 
 def _count_images(turns: list[Turn]) -> int:
@@ -208,16 +238,17 @@ def _text(place: str, part: Mapping[str, Any]) -> str:
 
 
 def _media(place: str, part: Mapping[str, Any]) -> Media:
-    kind = part.get("type")
-    if kind != "image_url":
+    field = part.get("type")
+    if field not in ("image_url", "video_url"):
         raise RequestError(
-            f"{place}: content of type {kind!r} is not supported; use text or image_url"
+            f"{place}: content of type {field!r} is not supported; use text, image_url or video_url"
         )
-    value = part.get("image_url")
-    image = value if isinstance(value, Mapping) else {"url": value}
-    url, detail = image.get("url"), image.get("detail")
+    value = part.get(field)
+    source = value if isinstance(value, Mapping) else {"url": value}
+    url, detail = source.get("url"), source.get("detail")
     if not isinstance(url, str) or not url:
-        raise RequestError(f"{place}.image_url has to be a URL or an object with one")
+        raise RequestError(f"{place}.{field} has to be a URL or an object with one")
     if detail not in (None, "auto", "low", "high"):
-        raise RequestError(f"{place}.image_url.detail {detail!r} is not one of auto, low, high")
-    return Media("image", url, f"{place}.image_url", detail)
+        raise RequestError(f"{place}.{field}.detail {detail!r} is not one of auto, low, high")
+    kind: Literal["image", "video"] = "image" if field == "image_url" else "video"
+    return Media(kind, url, f"{place}.{field}", detail)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,44 +11,35 @@ from typing import Any
 
 from .config import CheckpointConfig
 from .errors import RequestError
-from .images import MAX_PIXELS, ImageFile, count_tiles, open_image
-from .prompt import Media, image_tokens, pieces
+from .media import MediaLimits, OpenMedia, open_media, request_limits
+from .prompt import image_tokens, media_of, pieces
 from .runtime import PromptFormat
-from .sampling import Sampling
+from .sampling import Sampling, options_of, read_sampling
 from .tokenizer import InternVL2Tokenizer, encode_segments
 
-DEFAULT_MAX_TOKENS = 1024
 MAX_CHARACTERS_PER_TOKEN = 32
-MAX_IMAGE_BYTES = 256 * 1024 * 1024
-FETCH_SECONDS = 60
-MAX_STOPS, MAX_STOP_LENGTH = 16, 256
 
 # Not the event loop's own threads: slow image servers would take them from every other request.
-_fetching = ThreadPoolExecutor(8, thread_name_prefix="images")
+_fetching = ThreadPoolExecutor(8, thread_name_prefix="media")
 
 
 @dataclass(frozen=True, slots=True)
 class ServedCheckpoint:
     """What a request is prepared for. `context_length` is the most tokens that prompt and answer
-    may have together."""
+    may have together; `constrained` says whether the engine can hold an answer to a grammar."""
 
     config: CheckpointConfig
     tokenizer: InternVL2Tokenizer
     prompt_format: PromptFormat
     context_length: int
+    limits: MediaLimits
+    constrained: bool = False
 
-    def max_tiles(self, media: Media) -> int:
-        return 1 if media.detail == "low" else self.config.max_tiles
-
-    def tiling(self, media: Media) -> dict[str, Any]:
-        """The arguments of `image_to_tiles` for an image of a request."""
-        most = self.max_tiles(media)
-        return {
-            "image_size": self.config.tile_size,
-            "min_tiles": min(self.config.min_tiles, most),
-            "max_tiles": most,
-            "use_thumbnail": self.config.use_thumbnail,
-        }
+    @property
+    def stop_ids(self) -> list[int]:
+        """The tokens that end an answer; only the prompt format's do, not what the repository
+        calls its end of a text."""
+        return [self.tokenizer.convert_tokens_to_ids(stop) for stop in self.prompt_format.stop]
 
 
 def trained_length(checkpoint: CheckpointConfig, context_length: int) -> int:
@@ -62,19 +51,26 @@ def trained_length(checkpoint: CheckpointConfig, context_length: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """`ids` is the whole prompt, with an image token for every feature of the images."""
+    """`ids` is the whole prompt, with an image token for every feature of the media; `max_tiles`
+    is the largest grid that one of its images may have."""
 
     ids: list[int]
-    images: list[tuple[Media, ImageFile]]
+    media: list[OpenMedia]
+    max_tiles: int
     sampling: Sampling
+    stream: bool
+    include_usage: bool
 
 
 async def prepared(
     messages: Sequence[Mapping[str, Any]], config: Mapping[str, Any], served: ServedCheckpoint
 ) -> ChatRequest:
-    """`prepare` on a thread, so that neither the event loop nor requests without images wait."""
+    """`prepare` on a thread, so that neither the event loop nor requests without media wait."""
     work = partial(prepare, messages, config, served)
-    if any(isinstance(message.get("content"), list) for message in messages):
+    if any(
+        isinstance(message, Mapping) and isinstance(message.get("content"), list)
+        for message in messages
+    ):
         return await asyncio.get_running_loop().run_in_executor(_fetching, work)
     return await asyncio.to_thread(work)
 
@@ -82,9 +78,9 @@ async def prepared(
 def prepare(
     messages: Sequence[Mapping[str, Any]], config: Mapping[str, Any], served: ServedCheckpoint
 ) -> ChatRequest:
-    """Fetch the images, encode the prompt, and read the sampling options.
+    """Fetch the media, encode the prompt, and read the options.
 
-    Of the images only the headers are read: what does not fit is refused before any decoding.
+    Of the media only the headers are read: what does not fit is refused before any decoding.
 
     Args:
         messages: of an OpenAI chat request.
@@ -93,46 +89,30 @@ def prepare(
     Raises:
         RequestError: the request cannot be answered; the message names the part at fault.
     """
-    run = pieces(messages, served.prompt_format)
+    options = options_of(config)
+    limits = request_limits(options, served.limits)
+    run = pieces(messages, served.prompt_format, limits.frames)
     _check_length(sum(len(piece.text) for piece in run), served.context_length)
-    images = _images([piece.media for piece in run if piece.media])
+    # Options that are wrong cost no fetch.
+    read_sampling(options, served.context_length, constrained=served.constrained)
+    media = open_media(media_of(run), limits, served.config)
     tokens = iter(
-        count_tiles(file.image, **served.tiling(media)) * served.config.tokens_per_tile
-        for media, file in images
+        item.tiles * served.config.tokens_per_tile for item in media for _ in range(item.frames)
     )
     segments = [
         (image_tokens(next(tokens)), True) if piece.media else (piece.text, piece.trusted)
         for piece in run
     ]
     ids = encode_segments(served.tokenizer, segments)
-    return ChatRequest(ids, images, read_sampling(config, _room(len(ids), served.context_length)))
-
-
-def _images(media: list[Media]) -> list[tuple[Media, ImageFile]]:
-    deadline = time.monotonic() + FETCH_SECONDS
-    images: list[tuple[Media, ImageFile]] = []
-    size = pixels = 0
-    for item in media:
-        data = _fetch(item, deadline)
-        file = open_image(data, item.where)
-        images.append((item, file))
-        size, pixels = size + len(data), pixels + file.pixels
-        if size > MAX_IMAGE_BYTES or pixels > MAX_PIXELS:
-            raise RequestError(
-                f"{item.where}: the images of the request have over {MAX_IMAGE_BYTES:,} bytes or "
-                f"{MAX_PIXELS:,} pixels together; send fewer or smaller ones"
-            )
-    return images
-
-
-def _fetch(media: Media, deadline: float) -> bytes:
-    from xinference.model.llm.media import load_media_bytes
-
-    try:
-        # The host refuses what it does not allow, and bounds time and size.
-        return bytes(load_media_bytes(media.url, deadline))
-    except Exception as error:
-        raise RequestError(f"{media.where} cannot be fetched: {error}") from None
+    room = _room(len(ids), served.context_length)
+    return ChatRequest(
+        ids=ids,
+        media=media,
+        max_tiles=limits.max_tiles,
+        sampling=read_sampling(options, room, constrained=served.constrained),
+        stream=bool(options.get("stream")),
+        include_usage=_include_usage(options.get("stream_options")),
+    )
 
 
 def _check_length(characters: int, context_length: int) -> None:
@@ -152,67 +132,9 @@ def _room(prompt_tokens: int, context_length: int) -> int:
     return context_length - prompt_tokens
 
 
-def read_sampling(config: Mapping[str, Any], room: int) -> Sampling:
-    """The sampling options of a request whose answer has `room` tokens at most.
-
-    Raises:
-        RequestError: an option that is out of its range or of the wrong type.
-    """
-    temperature = _number(config, "temperature", 0, 100)
-    top_p = _number(config, "top_p", 0, 1)
-    top_k = _number(config, "top_k", -1, math.inf)
-    if temperature is None:
-        # Greedy, as the model was published, unless the client asks for a choice of tokens.
-        temperature = 0.0 if top_p is None and top_k is None else 1.0
-    return Sampling(
-        max_tokens=min(_max_tokens(config), room),
-        temperature=0.0 if temperature < 1e-4 else temperature,
-        top_p=1.0 if top_p is None else max(top_p, 1e-6),
-        top_k=int(min(max(top_k or 0, 0), 1 << 20)),
-        repetition_penalty=_number(config, "repetition_penalty", 1e-3, 1e3) or 1.0,
-        seed=_seed(config),
-        stop=_stop(config),
-    )
-
-
-def _number(config: Mapping[str, Any], name: str, low: float, high: float) -> float | None:
-    value = config.get(name)
-    if value is None:
-        return None
-    # `not low <= value` is true of NaN too.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise RequestError(f"{name} {value!r} is not a number from {low} to {high}")
-    return float(value)
-
-
-def _max_tokens(config: Mapping[str, Any]) -> int:
-    from xinference.constants import XINFERENCE_MAX_TOKENS
-
-    value = config.get("max_tokens")
-    if value is None:
-        return int(XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise RequestError(f"max_tokens {value!r} is not a whole number of at least 1")
-    return value
-
-
-def _seed(config: Mapping[str, Any]) -> int | None:
-    value = config.get("seed")
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
-        raise RequestError(f"seed {value!r} is not a whole number from 0 to 2**63 - 1")
-    return value
-
-
-def _stop(config: Mapping[str, Any]) -> tuple[str, ...]:
-    value = config.get("stop")
-    stops = [value] if isinstance(value, str) else value or []
-    if not isinstance(stops, list) or len(stops) > MAX_STOPS:
-        raise RequestError(f"stop has to be a string or a list of at most {MAX_STOPS} strings")
-    for stop in stops:
-        if not isinstance(stop, str) or not 1 <= len(stop) <= MAX_STOP_LENGTH:
-            raise RequestError(
-                f"stop {stop!r:.40} is not a string of 1 to {MAX_STOP_LENGTH} characters"
-            )
-    return tuple(stops)
+def _include_usage(stream_options: Any) -> bool:
+    if stream_options is None:
+        return False
+    if not isinstance(stream_options, Mapping):
+        raise RequestError('stream_options has to be an object such as {"include_usage": true}')
+    return bool(stream_options.get("include_usage"))

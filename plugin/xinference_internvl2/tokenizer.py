@@ -13,12 +13,15 @@ from typing import Any
 
 from tokenizers import Tokenizer
 from transformers import BatchEncoding, PreTrainedTokenizerFast
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from .errors import CheckpointError, RequestError
 from .tokenizer_backend import panics_as, without_control_tokens
 from .tokenizer_files import Prefix, read_tokenizer_files
 
 _SPACE = "▁"
+_BYTE_OF = {letter: byte for byte, letter in bytes_to_unicode().items()}
+"""What a letter of a byte-level token stands for."""
 _INVALID_BYTE = re.compile("[\udc80-\udcff]")
 _TOO_MUCH = "the text is more than the tokenizer can split (a run of millions of spaces, say)"
 
@@ -106,6 +109,17 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
         return self._decode_bytes(
             [i for i in ids if not skip_special_tokens or i not in self._control_ids]
         )
+
+    def token_bytes(self, index: int) -> bytes:
+        """What the token `index` stands for in UTF-8, of which it may be only a part."""
+        text = self._tokenizer.id_to_token(index) or ""
+        if text in self._controls:
+            return text.encode()
+        if not self._byte_values:
+            return bytes(_BYTE_OF[letter] for letter in text if letter in _BYTE_OF)
+        if index in self._byte_values:
+            return bytes([self._byte_values[index]])
+        return text.replace(_SPACE, " ").encode()
 
     def _decode_bytes(self, ids: list[int]) -> str:
         """Decode byte by byte: the backend gives up a whole run of bytes for one bad one."""

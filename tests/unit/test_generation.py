@@ -1,28 +1,19 @@
-"""From token ids to text, in parts that never have to be taken back."""
+"""Token by token generation, against transformers' own and against the definitions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from random import Random
 
 import pytest
 import torch
 
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint import load_model
-from xinference_internvl2.generation import TextStream, generate_tokens
+from xinference_internvl2.completion import Token
+from xinference_internvl2.generation import generate_tokens
 from xinference_internvl2.sampling import Sampling
-from xinference_internvl2.tokenizer import InternVL2Tokenizer, load_tokenizer
-
-TEXTS = [
-    "The quick brown fox",
-    "一只敏捷的棕色狐狸 🦊 und 𝔘𝔫𝔦𝔠𝔬𝔡𝔢",
-    "  two spaces\n\n\ttabs ",
-    "",
-    "a",
-]
 
 
 @pytest.fixture(scope="module", params=["qwen2", "internlm2", "phi3", "llama"])
@@ -30,105 +21,17 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return make_checkpoint(tmp_path_factory.mktemp(request.param), backbone=request.param)
 
 
-@pytest.fixture(scope="module")
-def tokenizer(checkpoint: Path) -> InternVL2Tokenizer:
-    return load_tokenizer(checkpoint)
-
-
-def streamed(
-    tokenizer: InternVL2Tokenizer, ids: Sequence[int], stop: Sequence[str] = ()
-) -> tuple[list[str], bool]:
-    stream = TextStream(tokenizer, stop)
-    parts = []
-    for token in ids:
-        parts.append(stream.push(token))
-        if stream.done:
-            break
-    return [*parts, stream.finish()], stream.done
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_the_parts_are_the_whole(tokenizer: InternVL2Tokenizer, text: str) -> None:
-    ids = tokenizer.encode(text, add_special_tokens=False)
-    parts, done = streamed(tokenizer, ids)
-    assert "".join(parts) == tokenizer.decode(ids)
-    assert not done
-    assert not any("\ufffd" in part for part in parts)
-
-
-def test_a_text_arrives_before_its_end(tokenizer: InternVL2Tokenizer) -> None:
-    ids = tokenizer.encode(TEXTS[0], add_special_tokens=False)
-    parts, _ = streamed(tokenizer, ids)
-    assert sum(bool(part) for part in parts[:-1]) > 2
-    assert parts[-1] == ""
-
-
-@pytest.mark.parametrize(
-    ("stop", "left"),
-    [
-        (["brown"], "The quick "),
-        (["quick brown f", "zzz"], "The "),
-        (["fox", "The"], ""),
-        (["nowhere"], "The quick brown fox"),
-        (["fox!"], "The quick brown fox"),
-    ],
-)
-def test_stop_strings(tokenizer: InternVL2Tokenizer, stop: list[str], left: str) -> None:
-    ids = tokenizer.encode(TEXTS[0], add_special_tokens=False)
-    parts, done = streamed(tokenizer, ids, stop)
-    whole = tokenizer.decode(ids)
-    assert "".join(parts).lstrip() == left.lstrip()
-    assert done == any(string in whole for string in stop)
-
-
-def test_an_unfinished_character_is_kept_to_the_end(tokenizer: InternVL2Tokenizer) -> None:
-    ids = tokenizer.encode("ok 🦊", add_special_tokens=False)[:-1]
-    parts, _ = streamed(tokenizer, ids)
-    assert "\ufffd" not in "".join(parts[:-1])
-    assert "".join(parts) == tokenizer.decode(ids)
-
-
-def test_any_tokens_stream_to_what_they_decode_to(tokenizer: InternVL2Tokenizer) -> None:
-    """Words, control tokens and pieces of characters in any order."""
-    random = Random(0)
-    words = tokenizer.encode("The answer is 42, <ref>狐狸</ref> ok.", add_special_tokens=False)
-    controls = tokenizer.all_special_ids
-    for _ in range(300):
-        ids = [random.choice(random.choice([words, words, controls])) for _ in range(12)]
-        parts, _ = streamed(tokenizer, ids)
-        if "\ufffd" not in tokenizer.decode(ids):
-            assert "".join(parts) == tokenizer.decode(ids, skip_special_tokens=True), ids
-
-
-def test_garbage_is_not_held_back_for_ever(tokenizer: InternVL2Tokenizer) -> None:
-    first = tokenizer.encode("🦊", add_special_tokens=False)[-2]
-    parts, _ = streamed(tokenizer, [first] * 500)
-    assert sum(bool(part) for part in parts[:-1]) > 5
-
-
-def test_a_stop_string_in_the_last_piece_is_cut() -> None:
-    class Tokenizer:
-        def decode(self, ids: list[int], **options: object) -> str:
-            return "".join({1: "yes STOP\ufffd", 2: "no"}[token] for token in ids)
-
-    stream = TextStream(Tokenizer(), ["STOP"])
-    assert stream.push(1) + stream.finish() == "yes "
-    assert stream.done
-
-
-def test_control_tokens_are_not_in_the_text(tokenizer: InternVL2Tokenizer) -> None:
-    ids = tokenizer.encode("left", add_special_tokens=False)
-    ids += [tokenizer.convert_tokens_to_ids("<img>")]
-    assert "".join(streamed(tokenizer, ids)[0]) == tokenizer.decode(ids[:-1])
+def ids_of(tokens: Iterable[Token]) -> list[int]:
+    return [token.id for token in tokens]
 
 
 def test_greedy_tokens_are_those_of_generate(checkpoint: Path) -> None:
     model = load_model(checkpoint, dtype="float32")
     ids = torch.tensor([[5, 6, 7, 8]])
     wanted = model.generate(input_ids=ids, max_new_tokens=24, do_sample=False)[0, 4:].tolist()
-    assert list(generate_tokens(model, ids, None, Sampling(24), [])) == wanted
+    assert ids_of(generate_tokens(model, ids, None, Sampling(24), [])) == wanted
     stop = wanted[7]
-    cut = list(generate_tokens(model, ids, None, Sampling(24), [stop]))
+    cut = ids_of(generate_tokens(model, ids, None, Sampling(24), [stop]))
     assert cut == wanted[: wanted.index(stop)]
 
 
@@ -140,7 +43,7 @@ def test_longrope_switches_for_all_positions_at_once(tmp_path: Path) -> None:
     (path / "config.json").write_text(json.dumps(config))
     model = load_model(path)
     ids = torch.arange(5, 22)[None]
-    answer = list(generate_tokens(model, ids, None, Sampling(12), []))
+    answer = ids_of(generate_tokens(model, ids, None, Sampling(12), []))
     for token in answer:
         with torch.inference_mode():
             logits = model(input_ids=ids, use_cache=False).logits[0, -1]
@@ -154,13 +57,54 @@ def test_sampling(checkpoint: Path) -> None:
 
     def sample(**options: object) -> list[int]:
         sampling = Sampling(12, **{"temperature": 1.0, **options})  # type: ignore[arg-type]
-        return list(generate_tokens(model, ids, None, sampling, []))
+        return ids_of(generate_tokens(model, ids, None, sampling, []))
 
-    greedy = list(generate_tokens(model, ids, None, Sampling(12), []))
+    greedy = ids_of(generate_tokens(model, ids, None, Sampling(12), []))
     assert sample(seed=1) == sample(seed=1)
     assert len({tuple(sample(seed=seed)) for seed in range(5)}) > 1
     assert sample(seed=1, top_k=1) == greedy
     assert sample(seed=1, top_p=1e-6) == greedy
     assert sample(seed=1, temperature=1e-5) == greedy
-    repeated = list(generate_tokens(model, ids, None, Sampling(12, repetition_penalty=1e9), []))
+    repeated = ids_of(generate_tokens(model, ids, None, Sampling(12, repetition_penalty=1e9), []))
     assert len(set(repeated)) == 12
+
+
+def test_penalties_count_the_answer_alone(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    prompt = torch.tensor([[5, 6, 7, 8]])
+    sampling = Sampling(24, presence_penalty=-1.5, frequency_penalty=-1.0)
+    answer = ids_of(generate_tokens(model, prompt, None, sampling, []))
+    assert answer != ids_of(generate_tokens(model, prompt, None, Sampling(24), []))
+    for count, token in enumerate(answer):
+        said = answer[:count]
+        with torch.inference_mode():
+            ids = torch.cat([prompt, torch.tensor([said], dtype=torch.long)], dim=1)
+            logits = model(input_ids=ids).logits[0, -1].clone()
+        for index in set(said):
+            logits[index] += 1.5 + 1.0 * said.count(index)
+        assert token == int(logits.argmax())
+
+
+def test_logprobs_are_the_models_own(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    prompt = torch.tensor([[5, 6, 7, 8]])
+    sampling = Sampling(6, temperature=1.5, seed=3, frequency_penalty=1.0, top_logprobs=4)
+    answer = list(generate_tokens(model, prompt, None, sampling, []))
+    with torch.inference_mode():
+        ids = torch.cat([prompt, torch.tensor([ids_of(answer)])], dim=1)
+        logprobs = model(input_ids=ids).logits[0, 3:-1].log_softmax(-1)
+    for token, wanted in zip(answer, logprobs, strict=True):
+        assert token.logprob == pytest.approx(float(wanted[token.id]), abs=1e-4)
+        assert [index for index, _ in token.top] == wanted.topk(4).indices.tolist()
+        assert [x for _, x in token.top] == pytest.approx(wanted.topk(4).values.tolist(), abs=1e-4)
+
+
+def test_further_answers_have_the_seeds_that_follow(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    ids = torch.tensor([[5, 6, 7, 8]])
+
+    def answer(seed: int, choice: int) -> list[int]:
+        sampling = Sampling(12, temperature=1.0, seed=seed)
+        return ids_of(generate_tokens(model, ids, None, sampling, [], choice))
+
+    assert answer(1, 2) == answer(3, 0) != answer(1, 0)

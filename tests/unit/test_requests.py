@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 import resource
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,9 @@ from PIL import Image
 from tests.tiny import make_checkpoint
 from xinference_internvl2.config import read_config
 from xinference_internvl2.errors import RequestError
-from xinference_internvl2.requests import (
-    DEFAULT_MAX_TOKENS,
-    ServedCheckpoint,
-    prepare,
-    read_sampling,
-    trained_length,
-)
+from xinference_internvl2.media import MediaLimits
+from xinference_internvl2.requests import ServedCheckpoint, prepare, trained_length
 from xinference_internvl2.runtime import prompt_format_named
-from xinference_internvl2.sampling import Sampling
 from xinference_internvl2.tokenizer import load_tokenizer
 
 
@@ -32,7 +25,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> ServedCheckpoint:
     path = make_checkpoint(tmp_path_factory.mktemp("checkpoint"), backbone="qwen2")
     config = read_config(path)
     return ServedCheckpoint(
-        config, load_tokenizer(path), prompt_format_named(config.template), 32768
+        config,
+        load_tokenizer(path),
+        prompt_format_named(config.template),
+        32768,
+        MediaLimits(config.max_tiles, images=16, videos=2),
     )
 
 
@@ -74,7 +71,7 @@ def test_images_that_do_not_fit_are_refused_before_they_are_decoded(
     url = "data:image/gif;base64," + base64.b64encode(gif).decode()
     part = {"type": "image_url", "image_url": {"url": url}}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(RequestError, match=r"content\[1\].image_url: the images of the request"):
+    with pytest.raises(RequestError, match=r"content\[1\].image_url: the images and frames of"):
         prepare(user(*[part] * 16), {}, served)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     # The host is imported on the way, which takes some, but each image would take 243 MB.
@@ -105,60 +102,6 @@ def test_refused(served: ServedCheckpoint, messages: Any, sentence: str) -> None
     with pytest.raises(RequestError) as caught:
         prepare(messages, {}, served)
     assert sentence in str(caught.value)
-
-
-SAMPLINGS: list[tuple[dict[str, Any], Sampling]] = [
-    ({}, Sampling(DEFAULT_MAX_TOKENS)),
-    ({"max_tokens": 7}, Sampling(7)),
-    ({"max_tokens": 10**9}, Sampling(2000)),
-    ({"temperature": 0, "top_p": 0.5}, Sampling(DEFAULT_MAX_TOKENS, 0.0, 0.5)),
-    ({"temperature": 1e-320}, Sampling(DEFAULT_MAX_TOKENS, 0.0)),
-    ({"temperature": 0.7}, Sampling(DEFAULT_MAX_TOKENS, 0.7)),
-    ({"top_p": 0.9}, Sampling(DEFAULT_MAX_TOKENS, 1.0, 0.9)),
-    ({"top_k": 5}, Sampling(DEFAULT_MAX_TOKENS, 1.0, top_k=5)),
-    ({"top_k": -1}, Sampling(DEFAULT_MAX_TOKENS, 1.0)),
-    ({"top_k": 1e30}, Sampling(DEFAULT_MAX_TOKENS, 1.0, top_k=1 << 20)),
-    ({"seed": 0}, Sampling(DEFAULT_MAX_TOKENS, seed=0)),
-    ({"repetition_penalty": 1.2}, Sampling(DEFAULT_MAX_TOKENS, repetition_penalty=1.2)),
-    ({"stop": "a"}, Sampling(DEFAULT_MAX_TOKENS, stop=("a",))),
-    ({"stop": ["a", "b"]}, Sampling(DEFAULT_MAX_TOKENS, stop=("a", "b"))),
-    ({"stop": None}, Sampling(DEFAULT_MAX_TOKENS)),
-]
-
-
-@pytest.mark.parametrize(("config", "sampling"), SAMPLINGS)
-def test_sampling(config: dict[str, Any], sampling: Sampling) -> None:
-    assert read_sampling(config, 2000) == sampling
-
-
-BAD_SAMPLINGS: list[tuple[dict[str, Any], str]] = [
-    ({"max_tokens": 0}, "max_tokens 0 is not a whole number of at least 1"),
-    ({"max_tokens": -1}, "max_tokens -1 is not"),
-    ({"max_tokens": "5"}, "max_tokens '5' is not"),
-    ({"max_tokens": True}, "max_tokens True is not"),
-    ({"temperature": -0.1}, "temperature -0.1 is not a number from 0 to 100"),
-    ({"temperature": math.nan}, "temperature nan is not"),
-    ({"temperature": math.inf}, "temperature inf is not"),
-    ({"temperature": "hot"}, "temperature 'hot' is not"),
-    ({"top_p": 1.5}, "top_p 1.5 is not a number from 0 to 1"),
-    ({"top_k": "x"}, "top_k 'x' is not"),
-    ({"repetition_penalty": 0}, "repetition_penalty 0 is not"),
-    ({"seed": 1 << 63}, "seed 9223372036854775808 is not a whole number"),
-    ({"seed": -1}, "seed -1 is not"),
-    ({"seed": "1"}, "seed '1' is not"),
-    ({"stop": [""]}, "stop '' is not a string of 1 to 256 characters"),
-    ({"stop": ["x" * 257]}, "stop 'xxxx"),
-    ({"stop": ["a"] * 17}, "stop has to be a string or a list of at most 16 strings"),
-    ({"stop": {"a": 1}}, "stop has to be a string or a list"),
-    ({"stop": [1]}, "stop 1 is not a string"),
-]
-
-
-@pytest.mark.parametrize(("config", "sentence"), BAD_SAMPLINGS)
-def test_bad_sampling(config: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(RequestError) as caught:
-        read_sampling(config, 2000)
-    assert str(caught.value).startswith(sentence)
 
 
 def test_the_context_length_is_what_the_model_was_trained_on(tmp_path: Path) -> None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
-import uuid
 from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -22,41 +19,19 @@ from xinference.device_utils import (
 from xinference.model.llm.transformers.core import PytorchChatModel
 from xinference.model.utils import select_device
 
+from ..completion import Delta, End, Events, Token, deltas, response
 from ..errors import CheckpointError
-from ..generation import FinishReason, TextStream, generate_tokens
+from ..generation import generate_tokens
 from ..images import image_to_tiles
-from ..prompt import pieces
+from ..media import launch_limits
 from ..requests import ChatRequest, ServedCheckpoint, prepared, trained_length
 from ..runtime import prompt_format_named, serves
-from ..sampling import Sampling
-from ..tokenizer import encode_segments, load_tokenizer
+from ..tokenizer import load_tokenizer
 
 logger = logging.getLogger(__name__)
 
 ENGINE = "Transformers"
 STOPPED = "the model was terminated before it had answered; launch it again"
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """`input_ids` (1, tokens); `pixel_values` (tiles, 3, tile_size, tile_size) or None."""
-
-    input_ids: torch.Tensor
-    pixel_values: torch.Tensor | None
-    sampling: Sampling
-
-    @property
-    def prompt_tokens(self) -> int:
-        return self.input_ids.shape[1]
-
-
-@dataclass(frozen=True, slots=True)
-class _Delta:
-    """A part of the answer's text; the last one has the reason of the end."""
-
-    text: str
-    completion_tokens: int
-    finish_reason: FinishReason | None = None
 
 
 class InternVL2TransformersModel(PytorchChatModel):
@@ -91,11 +66,8 @@ class InternVL2TransformersModel(PytorchChatModel):
             )
         self._checkpoint = read_config(self.model_path)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
-        self._prompt_format = prompt_format_named(self._checkpoint.template)
+        limits = launch_limits(self._pytorch_model_config, self._checkpoint)
         self._tokenizer = load_tokenizer(self.model_path)
-        self._stop_ids = [
-            self._tokenizer.convert_tokens_to_ids(stop) for stop in self._prompt_format.stop
-        ]
         device = select_device(self._pytorch_model_config["device"])
         everywhere = gpu_count() > 0 and is_hf_accelerate_supported(device)
         dtype = self._dtype(device)
@@ -108,9 +80,10 @@ class InternVL2TransformersModel(PytorchChatModel):
         self._served = ServedCheckpoint(
             self._checkpoint,
             self._tokenizer,
-            self._prompt_format,
+            prompt_format_named(self._checkpoint.template),
             self._pytorch_model_config.get("context_length")
             or trained_length(self._checkpoint, self.model_family.context_length),
+            limits,
         )
         self._stopping = threading.Event()
         self._generations = ThreadPoolExecutor(1, thread_name_prefix="generation")
@@ -153,13 +126,11 @@ class InternVL2TransformersModel(PytorchChatModel):
             generations.shutdown(wait=False, cancel_futures=True)
         super().stop()
 
-    def count_tokens(
-        self, messages: list[dict[str, Any]], generate_config: dict[str, Any] | None = None
+    async def async_count_tokens(
+        self, messages: list[dict[str, Any]], config: Mapping[str, Any] | None = None
     ) -> int:
-        run = pieces(messages, self._prompt_format)
-        if any(piece.media for piece in run):
-            raise NotImplementedError("prompts with images are counted when they are answered")
-        return len(encode_segments(self._tokenizer, [(piece.text, piece.trusted) for piece in run]))
+        """The length of the prompt, with the tokens of its images; errors as for `chat`."""
+        return len((await prepared(messages, config or {}, self._served)).ids)
 
     async def chat(
         self, messages: list[dict[str, Any]], generate_config: Mapping[str, Any] | None = None
@@ -169,55 +140,44 @@ class InternVL2TransformersModel(PytorchChatModel):
         Raises:
             RequestError: the request cannot be answered as it is.
         """
-        config = generate_config or {}
-        request = await self._with_pixels(await prepared(messages, config, self._served))
-        deltas = self._deltas(request)
-        if config.get("stream"):
-            include_usage = bool((config.get("stream_options") or {}).get("include_usage"))
-            return _chunks(self.model_uid, request.prompt_tokens, deltas, include_usage)
-        return await _completion(self.model_uid, request.prompt_tokens, deltas)
-
-    async def _with_pixels(self, request: ChatRequest) -> _Request:
-        tiles = await asyncio.to_thread(self._pixel_values, request) if request.images else None
-        ids = torch.tensor([request.ids], device=self._model.device)
-        return _Request(ids, tiles, request.sampling)
+        request = await prepared(messages, generate_config or {}, self._served)
+        pixels = await asyncio.to_thread(self._pixel_values, request) if request.media else None
+        return await response(self.model_uid, request, self._deltas(request, pixels))
 
     def _pixel_values(self, request: ChatRequest) -> torch.Tensor:
-        """One image after the other, so that only one is decoded at a time."""
-        tiles = []
-        for media, file in request.images:
-            tiles.append(image_to_tiles(file.decode(), **self._served.tiling(media)))
-            file.image.close()
+        """(tiles, 3, tile_size, tile_size); one image after the other, so that only one is decoded
+        at a time."""
+        tiles = [
+            image_to_tiles(image, **item.tiling)
+            for item in request.media
+            for image in item.images()
+        ]
         return torch.cat(tiles).to(self._model.device, self._model.dtype)
 
-    async def _deltas(self, request: _Request) -> AsyncGenerator[_Delta, None]:
-        """The answer as it comes. Closing the iterator stops the generation."""
-        text = TextStream(self._tokenizer, request.sampling.stop)
-        count = 0
-        async with aclosing(self._tokens(request)) as tokens:
-            async for token in tokens:
-                count += 1
-                yield _Delta(text.push(token), count)
-                if text.done:
-                    break
-        rest = text.finish()
-        ended = text.done or count < request.sampling.max_tokens
-        yield _Delta(rest, count, "stop" if ended else "length")
+    async def _deltas(
+        self, request: ChatRequest, pixels: torch.Tensor | None
+    ) -> AsyncGenerator[Delta, None]:
+        """One answer after the other. Closing the iterator stops the generation."""
+        for choice in range(request.sampling.choices):
+            events = self._events(request, pixels, choice)
+            parts = deltas(events, [choice], self._tokenizer, request.sampling.stop)
+            async with aclosing(parts):
+                async for part in parts:
+                    yield part
 
-    async def _tokens(self, request: _Request) -> AsyncGenerator[int, None]:
+    async def _events(
+        self, request: ChatRequest, pixels: torch.Tensor | None, choice: int
+    ) -> Events:
         loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[int | BaseException | None] = asyncio.Queue()
+        queue: asyncio.Queue[Token | BaseException | None] = asyncio.Queue()
         abandoned = threading.Event()
+        ids = torch.tensor([request.ids], device=self._model.device)
 
         def generate() -> None:
             end: BaseException | None = None
             try:
                 for token in generate_tokens(
-                    self._model,
-                    request.input_ids,
-                    request.pixel_values,
-                    request.sampling,
-                    self._stop_ids,
+                    self._model, ids, pixels, request.sampling, self._served.stop_ids, choice
                 ):
                     if abandoned.is_set():
                         return
@@ -236,61 +196,14 @@ class InternVL2TransformersModel(PytorchChatModel):
                 and loop.call_soon_threadsafe(queue.put_nowait, RuntimeError(STOPPED))
             )
         )
+        count = 0
         try:
             while (item := await queue.get()) is not None:
                 if isinstance(item, BaseException):
                     raise item
+                count += 1
                 yield item
+            yield End(choice, "stop" if count < request.sampling.max_tokens else "length")
         finally:
             abandoned.set()
             generation.cancel()
-
-
-def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-    }
-
-
-async def _completion(
-    model_uid: str, prompt_tokens: int, deltas: AsyncGenerator[_Delta, None]
-) -> dict[str, Any]:
-    parts = [delta async for delta in deltas]
-    message = {"role": "assistant", "content": "".join(delta.text for delta in parts)}
-    return {
-        "id": f"chatcmpl-{uuid.uuid4()}",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": model_uid,
-        "choices": [{"index": 0, "message": message, "finish_reason": parts[-1].finish_reason}],
-        "usage": _usage(prompt_tokens, parts[-1].completion_tokens),
-    }
-
-
-async def _chunks(
-    model_uid: str, prompt_tokens: int, deltas: AsyncGenerator[_Delta, None], include_usage: bool
-) -> AsyncGenerator[dict[str, Any], None]:
-    common = {
-        "id": f"chatcmpl-{uuid.uuid4()}",
-        "object": "chat.completion.chunk",
-        "created": int(time.time()),
-        "model": model_uid,
-    }
-
-    def chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-        return {**common, "choices": [choice]}
-
-    yield chunk({"role": "assistant", "content": ""})
-    usage = _usage(prompt_tokens, 0)
-    async with aclosing(deltas):
-        async for part in deltas:
-            if part.text:
-                yield chunk({"content": part.text})
-            if part.finish_reason:
-                usage = _usage(prompt_tokens, part.completion_tokens)
-                yield chunk({}, part.finish_reason)
-    if include_usage:
-        yield {**common, "choices": [], "usage": usage}

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import uuid
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import psutil
 from PIL import Image
 from xinference.model.llm.vllm.core import VLLMMultiModel
+from xinference.model.llm.vllm.utils import vllm_check
 
+from ..completion import End, Events, Token, deltas, response
 from ..config import read_config
+from ..errors import RequestError
+from ..media import MAX_FRAMES, launch_limits
 from ..prompt import IMAGE_END, IMAGE_START, PLACEHOLDER
 from ..quantization import check_awq_kernel, check_quantization
 from ..requests import ChatRequest, ServedCheckpoint, prepared, trained_length
 from ..runtime import prompt_format_named, serves
+from ..sampling import Sampling
 from ..tokenizer import InternVL2Tokenizer, load_tokenizer
 
 ENGINE = "vLLM"
-IMAGE_LIMIT = 16
 FREE_MEMORY_SHARE = 0.7
 INSTALL = "pip install 'xinference-internvl2[vllm]'"
 
@@ -53,10 +60,13 @@ class InternVL2VLLMModel(VLLMMultiModel):
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if self._checkpoint.quantization:
             check_awq_kernel()
-        self._prompt_format = prompt_format_named(self._checkpoint.template)
         self._own_tokenizer = load_tokenizer(self.model_path)
-        self._trained_length = trained_length(self._checkpoint, self.model_family.context_length)
+        self._limits = launch_limits(self._model_config or {}, self._checkpoint)
         super().load()
+
+    def get_limit_mm_per_prompt(self) -> None:
+        """Leave it to `requests.py` to refuse what is too much: it names the part, and knows that
+        vLLM sees the frames of a video as images."""
 
     def prepare_parse_reasoning_content(self, *args: Any, **kwargs: Any) -> None:
         """The family does not reason. The host would make it a parser all the same, and leave
@@ -64,8 +74,12 @@ class InternVL2VLLMModel(VLLMMultiModel):
 
     def _sanitize_model_config(self, model_config: dict[str, Any] | None) -> dict[str, Any]:
         config = dict(model_config or {})
-        if not config.get("limit_mm_per_prompt"):
-            config["limit_mm_per_prompt"] = {"image": IMAGE_LIMIT}
+        frames = self._limits.videos * MAX_FRAMES
+        config["limit_mm_per_prompt"] = {"image": self._limits.images + frames}
+        config.pop("num_frames", None)
+        if config.pop("max_dynamic_patch", None) is not None:
+            most = {"max_dynamic_patch": self._limits.max_tiles}
+            config["mm_processor_kwargs"] = {**(config.get("mm_processor_kwargs") or {}), **most}
         config.setdefault("tensor_parallel_size", self._parallel_size())
         if _platform().is_cpu():
             # On a CPU this is a share of the whole memory, and others use some of it.
@@ -73,7 +87,8 @@ class InternVL2VLLMModel(VLLMMultiModel):
             share = FREE_MEMORY_SHARE * memory.available / memory.total
             config.setdefault("gpu_memory_utilization", round(share, 2))
         if config.get("max_model_len") is None:
-            config["max_model_len"] = self._trained_length
+            family = self.model_family.context_length
+            config["max_model_len"] = trained_length(self._checkpoint, family)
         if self._checkpoint.llm["sliding_window"] is not None:
             # Wider than the context, so it changes nothing but the choice of a kernel that fails.
             config.setdefault("disable_sliding_window", True)
@@ -85,46 +100,123 @@ class InternVL2VLLMModel(VLLMMultiModel):
         heads = self._checkpoint.llm["num_attention_heads"]
         return next(n for n in range(max(self._device_count or 0, 1), 0, -1) if heads % n == 0)
 
-    async def _prepare_chat_inputs(
-        self, messages: list[dict[str, Any]], generate_config: dict[str, Any] | None
-    ) -> tuple[dict[str, Any], None, dict[str, Any], dict[str, Any]]:
-        """The prompt as token ids, so that vLLM cannot read a user's text as a placeholder."""
-        config = dict(generate_config or {})
-        served = ServedCheckpoint(
-            self._checkpoint, self._own_tokenizer, self._prompt_format, self._context_length
+    @vllm_check  # type: ignore[untyped-decorator]
+    async def async_chat(
+        self,
+        messages: list[dict[str, Any]],
+        generate_config: dict[str, Any] | None = None,
+        request_id: str | None = None,
+    ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
+        """Answer an OpenAI chat request: the completion, or its chunks if `stream` is set.
+
+        Raises:
+            RequestError: the request cannot be answered as it is.
+        """
+        served = self._served()
+        request = await prepared(messages, generate_config or {}, served)
+        prompt = await asyncio.to_thread(self._prompt, request)
+        salt = (generate_config or {}).get("cache_salt")
+        events = self._events(
+            {**prompt, "cache_salt": salt} if salt else prompt,
+            self._parameters(request.sampling, served.stop_ids),
+            request_id or str(uuid.uuid4()),
         )
-        request = await prepared(messages, config, served)
-        inputs: dict[str, Any] = {"prompt_token_ids": request.ids}
-        if request.images:
-            inputs["prompt_token_ids"] = with_placeholders(request.ids, self._own_tokenizer)
-            images = await asyncio.to_thread(self._decoded, request)
-            inputs["multi_modal_data"] = {"image": images}
-        return inputs, None, {}, {**config, **self._generation_options(request.sampling)}
+        sampling = request.sampling
+        parts = deltas(events, range(sampling.choices), self._own_tokenizer, sampling.stop)
+        return await response(self.model_uid, request, parts)
 
-    def _decoded(self, request: ChatRequest) -> list[Image.Image]:
-        tile = (self._checkpoint.tile_size,) * 2
-        return [
-            # vLLM has no tile limit for a single image, but leaves one of a tile's size alone.
-            file.decode().resize(tile, Image.Resampling.BICUBIC)
-            if media.detail == "low"
-            else file.decode()
-            for media, file in request.images
-        ]
+    async def async_count_tokens(
+        self, messages: list[dict[str, Any]], config: dict[str, Any] | None = None
+    ) -> int:
+        """The length of the prompt, with the tokens of its images; errors as for `async_chat`."""
+        return len((await prepared(messages, config or {}, self._served())).ids)
 
-    def _generation_options(self, sampling: Any) -> dict[str, Any]:
-        ids = self._own_tokenizer.convert_tokens_to_ids(list(self._prompt_format.stop))
+    def _served(self) -> ServedCheckpoint:
+        return ServedCheckpoint(
+            self._checkpoint,
+            self._own_tokenizer,
+            prompt_format_named(self._checkpoint.template),
+            self._context_length,
+            self._limits,
+            constrained=True,
+        )
+
+    def _prompt(self, request: ChatRequest) -> dict[str, Any]:
+        """The prompt as token ids, so that vLLM cannot read a user's text as a placeholder."""
+        if not request.media:
+            return {"prompt_token_ids": request.ids}
         return {
-            "max_tokens": sampling.max_tokens,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "top_k": sampling.top_k or -1,
-            "repetition_penalty": sampling.repetition_penalty,
-            "seed": sampling.seed,
-            "stop": list(sampling.stop) or None,
-            "stop_token_ids": ids,
-            # Only the prompt format ends an answer, not what the repository calls its EOS.
-            "ignore_eos": True,
+            "prompt_token_ids": with_placeholders(request.ids, self._own_tokenizer),
+            "multi_modal_data": {"image": list(self._images(request))},
+            "mm_processor_kwargs": {"max_dynamic_patch": request.max_tiles},
         }
+
+    def _images(self, request: ChatRequest) -> Iterator[Image.Image]:
+        tile = (self._checkpoint.tile_size,) * 2
+        for item in request.media:
+            for image in item.images():
+                # vLLM has no tile limit for a single image, but leaves one of a tile's size alone.
+                one = item.tiling["max_tiles"] == 1
+                yield image.resize(tile, Image.Resampling.BICUBIC) if one else image
+
+    def _parameters(self, sampling: Sampling, stop_ids: list[int]) -> Any:
+        """vLLM's sampling parameters. The text and its stop strings are left to `completion.py`."""
+        from vllm.sampling_params import (
+            RequestOutputKind,
+            SamplingParams,
+            StructuredOutputsParams,
+        )
+
+        constraint = None
+        if sampling.constraint:
+            constraint = StructuredOutputsParams(**dict([sampling.constraint]))
+        return SamplingParams(
+            n=sampling.choices,
+            max_tokens=sampling.max_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            repetition_penalty=sampling.repetition_penalty,
+            presence_penalty=sampling.presence_penalty,
+            frequency_penalty=sampling.frequency_penalty,
+            seed=sampling.seed,
+            logprobs=sampling.top_logprobs,
+            structured_outputs=constraint,
+            stop_token_ids=stop_ids,
+            # Only the prompt format ends an answer, not what the repository calls its EOS.
+            ignore_eos=True,
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA,
+        )
+
+    async def _events(self, prompt: dict[str, Any], parameters: Any, request_id: str) -> Events:
+        outputs = self._track_engine_request(
+            request_id, self._engine.generate(prompt, parameters, request_id)
+        )
+        async with aclosing(outputs):
+            try:
+                async for output in outputs:
+                    for part in output.outputs:
+                        for event in _events_of(part, parameters):
+                            yield event
+            except ValueError as error:
+                # vLLM reads a grammar only when it is given the request.
+                raise RequestError(f"vLLM refuses the request: {error}") from None
+
+
+def _events_of(part: Any, parameters: Any) -> Iterator[Token | End]:
+    """What vLLM reports of one answer since it last did, without the token that ends it."""
+    for position, token in enumerate(part.token_ids):
+        if token in parameters.stop_token_ids:
+            continue
+        if parameters.logprobs is None:
+            yield Token(part.index, token)
+            continue
+        found = {i: entry.logprob for i, entry in part.logprobs[position].items()}
+        likeliest = sorted(found.items(), key=lambda entry: -entry[1])
+        yield Token(part.index, token, found[token], tuple(likeliest[: parameters.logprobs]))
+    if part.finish_reason is not None:
+        yield End(part.index, "length" if part.finish_reason == "length" else "stop")
 
 
 def _platform() -> Any:

@@ -1,0 +1,301 @@
+"""What a chat can contain: every case with its prompt, written out in each of the formats.
+
+Unit tests hold the prompts against `render`; end-to-end tests send the messages to both engines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .media import assistant, clip, drawn, image, image_uri, system, text, user, video_uri
+
+SYSTEM = (
+    "你是由上海人工智能实验室联合商汤科技开发的书生多模态大模型，"
+    "英文名叫InternVL, 是一个有用无害的人工智能助手。"
+)
+ONE, WIDE = drawn(112, 112), drawn(640, 320)
+SQUARE, BANNER = image_uri(ONE), image_uri(WIDE, "JPEG")
+CLIP, STILL = video_uri(), video_uri(1)
+
+# Written once, since it stands before nearly every prompt.
+IM_SYSTEM = f"<|im_start|>system\n{SYSTEM}<|im_end|>"
+PHI_SYSTEM = f"<|system|>\n{SYSTEM}<|end|>"
+
+
+@dataclass(frozen=True)
+class Case:
+    """`tiles` has the number of tiles of every `<image>` of the prompt, with tiles of 112 pixels
+    and at most 12 of them; `options` go beside the messages."""
+
+    name: str
+    messages: list[dict[str, Any]]
+    chatml: str
+    phi3: str
+    tiles: list[int] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def frames(self) -> int:
+        return int(self.options.get("mm_processor_kwargs", {}).get("num_frames", 8))
+
+
+FRAMES = "".join(f"Frame{number}: <image>\n" for number in range(1, 9))
+LETTERS = "<image> <img><IMG_CONTEXT></img> <|im_start|>system <|im_end|> <|end|> <s> </s> <|user|>"
+
+CASES = [
+    Case(
+        "text",
+        [user("Hi")],
+        f"{IM_SYSTEM}<|im_start|>user\nHi<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nHi<|end|><|assistant|>\n",
+    ),
+    Case(
+        "system text",
+        [system("Be brief."), user("Hi")],
+        "<|im_start|>system\nBe brief.<|im_end|>"
+        "<|im_start|>user\nHi<|im_end|><|im_start|>assistant\n",
+        "<|system|>\nBe brief.<|end|><|user|>\nHi<|end|><|assistant|>\n",
+    ),
+    Case(
+        "system text in parts",
+        [system([text("Be brief."), text("Be kind.")]), user("Hi")],
+        "<|im_start|>system\nBe brief.\nBe kind.<|im_end|>"
+        "<|im_start|>user\nHi<|im_end|><|im_start|>assistant\n",
+        "<|system|>\nBe brief.\nBe kind.<|end|><|user|>\nHi<|end|><|assistant|>\n",
+    ),
+    Case(
+        "empty system text",
+        [system(""), user("Hi")],
+        "<|im_start|>system\n<|im_end|><|im_start|>user\nHi<|im_end|><|im_start|>assistant\n",
+        "<|system|>\n<|end|><|user|>\nHi<|end|><|assistant|>\n",
+    ),
+    Case(
+        "several turns",
+        [user("Hi"), assistant("Hello."), user("Bye")],
+        f"{IM_SYSTEM}<|im_start|>user\nHi<|im_end|><|im_start|>assistant\nHello.<|im_end|>"
+        "<|im_start|>user\nBye<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nHi<|end|><|assistant|>\nHello.<|end|>"
+        "<|user|>\nBye<|end|><|assistant|>\n",
+    ),
+    Case(
+        "user after user",
+        [user("One"), user("Two")],
+        f"{IM_SYSTEM}<|im_start|>user\nOne<|im_end|><|im_start|>user\nTwo<|im_end|>"
+        "<|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nOne<|end|><|user|>\nTwo<|end|><|assistant|>\n",
+    ),
+    Case(
+        "assistant first",
+        [assistant("Welcome."), user("Hi")],
+        f"{IM_SYSTEM}<|im_start|>assistant\nWelcome.<|im_end|><|im_start|>user\nHi<|im_end|>"
+        "<|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|assistant|>\nWelcome.<|end|><|user|>\nHi<|end|><|assistant|>\n",
+    ),
+    Case(
+        "empty text",
+        [user("")],
+        f"{IM_SYSTEM}<|im_start|>user\n<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<|end|><|assistant|>\n",
+    ),
+    Case(
+        "no content",
+        [user("Hi"), assistant(None), user("Bye")],
+        f"{IM_SYSTEM}<|im_start|>user\nHi<|im_end|><|im_start|>assistant\n<|im_end|>"
+        "<|im_start|>user\nBye<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nHi<|end|><|assistant|>\n<|end|><|user|>\nBye<|end|><|assistant|>\n",
+    ),
+    Case(
+        "the last answer is continued",
+        [user("Hi"), assistant("Hel")],
+        f"{IM_SYSTEM}<|im_start|>user\nHi<|im_end|><|im_start|>assistant\nHel",
+        f"{PHI_SYSTEM}<|user|>\nHi<|end|><|assistant|>\nHel",
+    ),
+    Case(
+        "an answer in parts",
+        [user("Hi"), assistant([text("Hello.")]), user("Bye")],
+        f"{IM_SYSTEM}<|im_start|>user\nHi<|im_end|><|im_start|>assistant\nHello.<|im_end|>"
+        "<|im_start|>user\nBye<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nHi<|end|><|assistant|>\nHello.<|end|>"
+        "<|user|>\nBye<|end|><|assistant|>\n",
+    ),
+    Case(
+        "texts in parts",
+        [user([text("One"), text("二 🦊")])],
+        f"{IM_SYSTEM}<|im_start|>user\nOne\n二 🦊<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nOne\n二 🦊<|end|><|assistant|>\n",
+    ),
+    Case(
+        "image and text",
+        [user([image(SQUARE), text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
+        [1],
+    ),
+    Case(
+        "text and image",
+        [user([text("What?"), image(BANNER)])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
+        [9],
+    ),
+    Case(
+        "image alone",
+        [user([image(SQUARE)])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\n<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\n<|end|><|assistant|>\n",
+        [1],
+    ),
+    Case(
+        "image as a string",
+        [user([{"type": "image_url", "image_url": SQUARE}, text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
+        [1],
+    ),
+    Case(
+        "image in low detail",
+        [user([image(BANNER, detail="low"), text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
+        [1],
+    ),
+    Case(
+        "images in low and high detail",
+        [user([image(BANNER, detail="low"), image(BANNER, detail="high"), text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\nImage-1: <image>\nImage-2: <image>\nWhat?<|im_end|>"
+        "<|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nImage-1: <image>\nImage-2: <image>\nWhat?<|end|><|assistant|>\n",
+        [1, 9],
+    ),
+    Case(
+        "image of at most four tiles",
+        [user([image(BANNER), text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
+        [3],
+        {"mm_processor_kwargs": {"max_dynamic_patch": 4}},
+    ),
+    Case(
+        "two images",
+        [user([image(SQUARE), image(BANNER), text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\nImage-1: <image>\nImage-2: <image>\nWhat?<|im_end|>"
+        "<|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nImage-1: <image>\nImage-2: <image>\nWhat?<|end|><|assistant|>\n",
+        [1, 9],
+    ),
+    Case(
+        "images among texts",
+        [user([text("This"), image(SQUARE), text("and this"), image(BANNER), text("differ?")])],
+        f"{IM_SYSTEM}<|im_start|>user\nThis\nImage-1: <image>\nand this\nImage-2: <image>\n"
+        "differ?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nThis\nImage-1: <image>\nand this\nImage-2: <image>\n"
+        "differ?<|end|><|assistant|>\n",
+        [1, 9],
+    ),
+    Case(
+        "images in the history",
+        [user([image(SQUARE), text("A?")]), assistant("R"), user([image(SQUARE), text("B?")])],
+        f"{IM_SYSTEM}<|im_start|>user\nImage-1: <image>\nA?<|im_end|>"
+        "<|im_start|>assistant\nR<|im_end|>"
+        "<|im_start|>user\nImage-2: <image>\nB?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nImage-1: <image>\nA?<|end|><|assistant|>\nR<|end|>"
+        "<|user|>\nImage-2: <image>\nB?<|end|><|assistant|>\n",
+        [1, 1],
+    ),
+    Case(
+        "one image, asked about again",
+        [user([image(SQUARE), text("A?")]), assistant("R"), user("B?")],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nA?<|im_end|><|im_start|>assistant\nR<|im_end|>"
+        "<|im_start|>user\nB?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nA?<|end|><|assistant|>\nR<|end|>"
+        "<|user|>\nB?<|end|><|assistant|>\n",
+        [1],
+    ),
+    Case(
+        "video",
+        [user([clip(CLIP), text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n{FRAMES}What?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n{FRAMES}What?<|end|><|assistant|>\n",
+        [1] * 8,
+    ),
+    Case(
+        "video as a string, of one frame, shown as three",
+        [user([{"type": "video_url", "video_url": STILL}, text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\nFrame1: <image>\nFrame2: <image>\nFrame3: <image>\n"
+        "What?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nFrame1: <image>\nFrame2: <image>\nFrame3: <image>\n"
+        "What?<|end|><|assistant|>\n",
+        [1] * 3,
+        {"mm_processor_kwargs": {"num_frames": 3}},
+    ),
+    Case(
+        "videos and images",
+        [user([image(BANNER), clip(CLIP), image(SQUARE), clip(STILL), text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\nImage-1: <image>\nFrame1: <image>\nFrame2: <image>\n"
+        "Image-2: <image>\nFrame1: <image>\nFrame2: <image>\nWhat?<|im_end|>"
+        "<|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nImage-1: <image>\nFrame1: <image>\nFrame2: <image>\n"
+        "Image-2: <image>\nFrame1: <image>\nFrame2: <image>\nWhat?<|end|><|assistant|>\n",
+        [9, 1, 1, 1, 1, 1],
+        {"mm_processor_kwargs": {"num_frames": 2}},
+    ),
+    Case(
+        "control tokens in a text",
+        [system(LETTERS), user(LETTERS), assistant(LETTERS), user([image(SQUARE), text(LETTERS)])],
+        f"<|im_start|>system\n{LETTERS}<|im_end|><|im_start|>user\n{LETTERS}<|im_end|>"
+        f"<|im_start|>assistant\n{LETTERS}<|im_end|>"
+        f"<|im_start|>user\n<image>\n{LETTERS}<|im_end|><|im_start|>assistant\n",
+        f"<|system|>\n{LETTERS}<|end|><|user|>\n{LETTERS}<|end|><|assistant|>\n{LETTERS}<|end|>"
+        f"<|user|>\n<image>\n{LETTERS}<|end|><|assistant|>\n",
+        [1],
+    ),
+]
+
+HI = user("Hi")
+REFUSED: list[tuple[list[Any], str]] = [
+    ([system("S")], "messages: there is no user message to answer"),
+    ([HI, system("S")], "messages[1]: a system message has to be the first and only one"),
+    (
+        [system("S"), system("T"), HI],
+        "messages[1]: a system message has to be the first and only one",
+    ),
+    (
+        [{"role": "tool", "content": "x"}, HI],
+        "messages[0]: role 'tool' is not supported; use system, user or assistant",
+    ),
+    (
+        [{"role": "function", "name": "f", "content": "x"}, HI],
+        "messages[0]: role 'function' is not supported; use system, user or assistant",
+    ),
+    (
+        [HI, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}, HI],
+        "messages[1].tool_calls: the model calls no tools; leave it out",
+    ),
+    ([{"content": "x"}], "messages[0]: role None is not supported; use system, user or assistant"),
+    ([user(7)], "messages[0].content has to be a string or a list of parts"),
+    ([user(["Q"])], "messages[0].content[0] has to be an object with a type"),
+    ([user([text(None)])], "messages[0].content[0].text has to be a string"),
+    (
+        [user([text("Q"), {"type": "input_audio"}])],
+        "messages[0].content[1]: content of type 'input_audio' is not supported; "
+        "use text, image_url or video_url",
+    ),
+    (
+        [user([{"type": "image_url"}])],
+        "messages[0].content[0].image_url has to be a URL or an object with one",
+    ),
+    (
+        [user([{"type": "video_url", "video_url": {"url": ""}}])],
+        "messages[0].content[0].video_url has to be a URL or an object with one",
+    ),
+    (
+        [user([image("u", detail="huge")])],
+        "messages[0].content[0].image_url.detail 'huge' is not one of auto, low, high",
+    ),
+    (
+        [HI, assistant([image("a")])],
+        "messages[1].content[0]: an assistant message can hold only text",
+    ),
+    ([system([image("a")]), HI], "messages[0].content: a system message can hold only text"),
+]

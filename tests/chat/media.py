@@ -1,0 +1,85 @@
+"""Pictures and videos for requests, as files and as `data:` URIs."""
+
+from __future__ import annotations
+
+import base64
+import io
+from functools import cache
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image, ImageDraw
+
+MEDIA_TYPES = {"JPEG": "image/jpeg", "TIFF": "image/tiff"}
+
+
+def drawn(width: int, height: int, mode: str = "RGB") -> Image.Image:
+    """A picture with something to see in every part of it."""
+    image = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, width // 2, height // 3), fill="red")
+    draw.ellipse((width // 3, height // 4, width, height), fill="blue")
+    draw.line((0, height, width, 0), fill="green", width=max(width, height) // 40 + 1)
+    return image.convert(mode)
+
+
+def encoded(image: Image.Image, image_format: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, image_format, **options)
+    return file.getvalue()
+
+
+def uri(data: bytes, media_type: str = "image/png") -> str:
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+
+
+def image_uri(image: Image.Image, image_format: str = "PNG", **options: Any) -> str:
+    media_type = MEDIA_TYPES.get(image_format, f"image/{image_format.lower()}")
+    return uri(encoded(image, image_format, **options), media_type)
+
+
+@cache
+def video(frames: int = 24, container: str = "mp4") -> bytes:
+    """A small video in which a square moves from the left to the right."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        stream = output.add_stream("mpeg4", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for number in range(frames):
+            image = Image.new("RGB", (128, 96), "white")
+            left = 100 * number // frames
+            ImageDraw.Draw(image).rectangle((left, 30, left + 24, 54), fill="red")
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(image))))
+        output.mux(stream.encode())
+    return file.getvalue()
+
+
+def video_uri(frames: int = 24) -> str:
+    return uri(video(frames), "video/mp4")
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def assistant(content: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": content}
+
+
+def system(content: Any) -> dict[str, Any]:
+    return {"role": "system", "content": content}
+
+
+def text(value: Any) -> dict[str, Any]:
+    return {"type": "text", "text": value}
+
+
+def image(url: str, **options: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url, **options}}
+
+
+def clip(url: str) -> dict[str, Any]:
+    return {"type": "video_url", "video_url": {"url": url}}
+
+

@@ -1,0 +1,78 @@
+"""Image files of every kind through the server, on both engines."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.chat.cases import IM_SYSTEM
+from tests.chat.media import drawn, encoded, image, text, uri, user
+
+from .conftest import Served
+from .reference import greedy, inputs
+
+pytestmark = pytest.mark.e2e
+PROMPT = f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n"
+
+
+def transparent() -> bytes:
+    """An image whose hidden colours differ from what it shows: the reference sees them."""
+    picture = drawn(100, 80, "RGBA")
+    picture.putalpha(drawn(100, 80, "L"))
+    return encoded(picture)
+
+
+def turned() -> bytes:
+    """A photograph that says it lies on its side: the reference takes it as it lies."""
+    picture = drawn(120, 60)
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    return encoded(picture, "JPEG", exif=exif)
+
+
+def animated() -> bytes:
+    """The first frame counts."""
+    frames = [drawn(64, 64), Image.new("RGB", (64, 64), "black")]
+    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+
+
+def sixteen_bits() -> bytes:
+    values = np.linspace(0, 65535, 64 * 48, dtype=np.uint16).reshape(48, 64)
+    return encoded(Image.fromarray(values))
+
+
+FILES: dict[str, Callable[[], bytes]] = {
+    "JPEG": lambda: encoded(drawn(150, 100), "JPEG"),
+    "PNG": lambda: encoded(drawn(150, 100)),
+    "WebP": lambda: encoded(drawn(150, 100), "WEBP", lossless=True),
+    "animated GIF": animated,
+    "BMP": lambda: encoded(drawn(150, 100), "BMP"),
+    "TIFF": lambda: encoded(drawn(150, 100), "TIFF"),
+    "palette": lambda: encoded(drawn(150, 100, "P")),
+    "grey": lambda: encoded(drawn(150, 100, "L")),
+    "black and white": lambda: encoded(drawn(150, 100, "1")),
+    "grey with alpha": lambda: encoded(drawn(150, 100, "LA")),
+    "16 bits": sixteen_bits,
+    "CMYK": lambda: encoded(drawn(150, 100, "CMYK"), "JPEG"),
+    "transparent": transparent,
+    "turned": turned,
+    "1×1": lambda: encoded(drawn(1, 1)),
+    "1×2000": lambda: encoded(drawn(1, 2000)),
+    "2000×1": lambda: encoded(drawn(2000, 1)),
+    "12000×9000": lambda: encoded(Image.new("RGB", (12000, 9000), "teal"), compress_level=1),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_model_sees_what_the_reference_sees(served: Served, name: str) -> None:
+    """`convert("RGB")` of what Pillow opens: no alpha, no EXIF orientation, the first frame."""
+    data = FILES[name]()
+    picture = Image.open(io.BytesIO(data)).convert("RGB")
+    values = inputs(served.checkpoint, PROMPT, [(picture, 12)])
+    answer = served.chat(user([image(uri(data)), text("What?")]), max_tokens=8)
+    assert answer.usage.prompt_tokens == values["input_ids"].shape[1]
+    assert answer.choices[0].message.content == greedy(served.checkpoint, values, 8)

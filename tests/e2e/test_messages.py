@@ -1,0 +1,118 @@
+"""Every kind of message through the server, on both engines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openai
+import pytest
+
+from tests.chat.cases import CASES, CLIP, ONE, REFUSED, SQUARE, STILL, WIDE, Case
+from tests.chat.media import clip, encoded, image, text, uri, user, video
+from xinference_internvl2.video import open_video
+
+from .conftest import Served
+from .reference import Pictures, greedy, inputs
+
+pytestmark = pytest.mark.e2e
+TOKENS = 8
+HI = user("Hi")
+
+
+def pictures_of(case: Case) -> Pictures:
+    """What the model is to see, from the parts of the messages in their order."""
+    found: list[Any] = []
+    parts = [part for message in case.messages for part in message["content"] or ()]
+    most = case.options.get("mm_processor_kwargs", {}).get("max_dynamic_patch", 12)
+    for part in parts:
+        kind = part["type"] if isinstance(part, dict) else "text"
+        source = part[kind] if kind != "text" else ""
+        url = source["url"] if isinstance(source, dict) else source
+        if kind == "image_url":
+            low = isinstance(source, dict) and source.get("detail") == "low"
+            found.append((ONE if url == SQUARE else WIDE, 1 if low else most))
+        elif kind == "video_url":
+            file = open_video(video(24 if url == CLIP else 1), "test")
+            found += [(frame, 1) for frame in file.frames(case.frames)]
+    return found
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_answer_is_the_models(served: Served, case: Case) -> None:
+    values = inputs(served.checkpoint, case.chatml, pictures_of(case))
+    answer = served.chat(*case.messages, max_tokens=TOKENS, extra_body=case.options)
+    if "control tokens" in case.name:
+        # Read as what they are not, they would be as many tokens as the prompt has letters.
+        assert answer.usage.prompt_tokens > values["input_ids"].shape[1]
+        return
+    assert answer.usage.prompt_tokens == values["input_ids"].shape[1]
+    assert answer.choices[0].message.content == greedy(served.checkpoint, values, TOKENS)
+
+
+@pytest.mark.parametrize(("messages", "sentence"), REFUSED)
+def test_a_message_at_fault_is_named(
+    served: Served, messages: list[dict[str, Any]], sentence: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        served.chat(*messages)
+    assert caught.value.response.json()["detail"] == sentence
+
+
+PNG = encoded(ONE)
+MP4 = video(8)
+HUGE = PNG[:16] + (50_000).to_bytes(4, "big") * 2 + PNG[24:]
+NAMED = "messages[0].content[0]"
+BAD_MEDIA = {
+    "empty image": (image("data:image/png;base64,"), f"{NAMED}.image_url"),
+    "no image": (image(uri(b"Not an image.")), f"{NAMED}.image_url is not an image"),
+    "broken image": (image(uri(PNG[:60])), f"{NAMED}.image_url is not an image"),
+    "image cut short": (image(uri(PNG[:-400])), f"{NAMED}.image_url is not an image"),
+    "bomb": (image(uri(HUGE)), f"{NAMED}.image_url has 50000×50000 pixels"),
+    "no base64": (image("data:image/png;base64,!"), f"{NAMED}.image_url cannot be fetched"),
+    "nobody there": (image("http://nobody.invalid/x.png"), f"{NAMED}.image_url cannot be fetched"),
+    "private address": (image("http://127.0.0.1:9/x.png"), f"{NAMED}.image_url cannot be fetched"),
+    "local file": (image("file:///etc/passwd"), "Local file media urls are rejected"),
+    "local path": (clip("/etc/passwd"), "Local file media urls are rejected"),
+    "other scheme": (clip("ftp://example.com/x"), "Unsupported media url scheme: ftp"),
+    "image as a video": (clip(SQUARE), f"{NAMED}.video_url is not a video"),
+    "video as an image": (image(STILL), f"{NAMED}.image_url is not an image"),
+    "empty video": (clip("data:video/mp4;base64,"), f"{NAMED}.video_url"),
+    "broken video": (clip(uri(MP4[: len(MP4) // 2])), f"{NAMED}.video_url is not a video"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_MEDIA)
+def test_a_file_at_fault_is_named(served: Served, name: str) -> None:
+    part, sentence = BAD_MEDIA[name]
+    with pytest.raises(openai.BadRequestError) as caught:
+        served.chat(user([part, text("What?")]))
+    assert sentence in caught.value.response.json()["detail"]
+    with pytest.raises(openai.APIError) as caught_in_stream:
+        list(served.chat(user([part, text("What?")]), stream=True))
+    assert sentence in str(caught_in_stream.value.body)
+    assert served.chat(HI, max_tokens=1).usage.completion_tokens == 1
+
+
+def test_a_request_of_too_many_images_is_refused(served: Served) -> None:
+    with pytest.raises(openai.BadRequestError, match="17 images, but at most 16 are allowed"):
+        served.chat(user([image(SQUARE)] * 17))
+    with pytest.raises(openai.BadRequestError, match="5 videos, but at most 4 are allowed"):
+        served.chat(user([clip(STILL)] * 5))
+
+
+def test_the_most_images_and_frames_are_answered(served: Served) -> None:
+    content = [*[image(SQUARE)] * 16, *[clip(STILL)] * 4, text("What?")]
+    options = {"mm_processor_kwargs": {"num_frames": 16}}
+    answer = served.chat(user(content), max_tokens=2, extra_body=options)
+    assert answer.usage.prompt_tokens > (16 + 4 * 16) * 16
+
+
+def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(served: Served) -> None:
+    """Counted with the tokens of its images."""
+    content = [*[image(SQUARE)] * 16, text("好" * 33000)]
+    with pytest.raises(openai.BadRequestError) as caught:
+        served.chat(user(content))
+    detail = caught.value.response.json()["detail"]
+    found = [int(word.strip(";,")) for word in detail.split() if word.strip(";,").isdigit()]
+    assert found[0] > 33000 + 16 * 16
+    assert found[1] == 32768
