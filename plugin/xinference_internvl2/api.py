@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+from xinference._compat import ValidationError
+
 from . import runtime
 from .errors import RequestError
 
@@ -79,14 +81,26 @@ def _keeping_options(host: ModuleType, create: Callable[..., Any]) -> Any:
     async def create_chat_completion(api: Any, request: Any) -> Any:
         # The request keeps what it has read, so the host gets this very object.
         body = await request.json()
-        dropped = {} if not isinstance(body, dict) else {k: body[k] for k in body.keys() - known}
-        if dropped and await _is_ours(api, body.get("model")):
-            extra = body.get("extra_body")
-            body["extra_body"] = {**(extra if isinstance(extra, Mapping) else {}), **dropped}
-            body.pop("logit_bias", None)
-        return await create(api, request)
+        fields = body if isinstance(body, dict) else {}
+        dropped = {name: fields[name] for name in fields.keys() - known}
+        if dropped and await _is_ours(api, fields.get("model")):
+            extra = fields.get("extra_body")
+            fields["extra_body"] = {**(extra if isinstance(extra, Mapping) else {}), **dropped}
+            fields.pop("logit_bias", None)
+        try:
+            return await create(api, request)
+        except ValidationError as error:
+            if not await _is_ours(api, fields.get("model")):
+                raise
+            raise host.HTTPException(status_code=400, detail=_sentence(error)) from None
 
     return create_chat_completion
+
+
+def _sentence(error: ValidationError) -> str:
+    """What is wrong with the first field that the host does not accept."""
+    found = error.errors()[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
 
 
 async def _is_ours(api: Any, model_uid: Any) -> bool:

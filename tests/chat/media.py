@@ -81,5 +81,3 @@ def image(url: str, **options: str) -> dict[str, Any]:
 
 def clip(url: str) -> dict[str, Any]:
     return {"type": "video_url", "video_url": {"url": url}}
-
-

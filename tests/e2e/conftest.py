@@ -62,6 +62,12 @@ class Served:
             **{"max_tokens": 16, **options},
         )
 
+    def refusal(self, *messages: dict[str, Any], **options: Any) -> str:
+        """The sentence with which the server refuses a request as the client's fault."""
+        with pytest.raises(openai.BadRequestError) as caught:
+            self.chat(*messages, **options)
+        return str(caught.value.response.json()["detail"])
+
 
 # vLLM's CPU build is not the distribution that a virtual environment of the host would install.
 ENGINES: dict[str, tuple[str, ...]] = {

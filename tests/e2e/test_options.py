@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import openai
 import pytest
 import torch
 
@@ -39,7 +38,8 @@ def penalized(served: Served, tokens: int, presence: float, frequency: float) ->
     for _ in range(tokens):
         with torch.inference_mode():
             whole = torch.cat([ids, torch.tensor([said], dtype=torch.long)], dim=1)
-            logits = model(input_ids=whole).logits[0, -1].clone()
+            found = model(input_ids=whole).logits
+        logits = found[0, -1].clone()
         for token in set(said):
             logits[token] -= presence + frequency * said.count(token)
         said.append(int(logits.argmax()))
@@ -142,14 +142,14 @@ def test_structured_output(served: Served) -> None:
         chosen = served.chat(message, extra_body={"guided_choice": ["left", "right"]})
         assert content(chosen) in ("left", "right")
         return
-    with pytest.raises(openai.BadRequestError, match="response_format is not supported on this"):
-        served.chat(message, response_format=SCHEMA)
+    refusal = served.refusal(message, response_format=SCHEMA)
+    assert refusal == "response_format is not supported on this engine; launch the model on vLLM"
     assert served.chat(HI, response_format={"type": "text"}).choices[0].message.content
 
 
 def test_a_grammar_that_is_none_is_refused(served: Served) -> None:
-    with pytest.raises(openai.BadRequestError, match="guided_regex|vLLM refuses the request"):
-        served.chat(HI, extra_body={"guided_regex": "(unclosed"})
+    refusal = served.refusal(HI, extra_body={"guided_regex": "(unclosed"})
+    assert refusal.startswith(("guided_regex is not supported", "vLLM refuses the request"))
     assert served.chat(HI, max_tokens=1).usage.completion_tokens == 1
 
 
@@ -177,9 +177,7 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
 def test_what_is_not_done_is_refused_by_name(
     served: Served, options: dict[str, Any], sentence: str
 ) -> None:
-    with pytest.raises(openai.BadRequestError) as caught:
-        served.chat(HI, extra_body=options)
-    assert sentence in str(caught.value.response.json()["detail"])
+    assert sentence in served.refusal(HI, extra_body=options)
 
 
 def test_options_of_no_effect_are_accepted(served: Served) -> None:
