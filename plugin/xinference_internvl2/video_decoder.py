@@ -39,7 +39,7 @@ DECODERS = {
 }
 MAX_PIXELS = 8192 * 4320
 MAX_STREAMS = 32
-MAX_MEMORY = 4 << 30
+MAX_MEMORY = 2 << 30
 MAX_CPU_SECONDS = 60
 THREADS = 2
 
@@ -54,7 +54,7 @@ def main(where: str, count: int) -> None:
         if count:
             _write_frames(data, where, count)
         else:
-            with _opened(data, where) as stream:
+            with opened(data, where) as stream:
                 _write([stream.codec_context.width, stream.codec_context.height])
     except RequestError as error:
         sys.stderr.write(str(error))
@@ -82,7 +82,7 @@ def _confine() -> None:
 
 
 def _write_frames(data: bytes, where: str, count: int) -> None:
-    with _opened(data, where) as stream:
+    with opened(data, where) as stream:
         size = stream.codec_context.width, stream.codec_context.height
         index = read_index(stream)
     if not index.starts:
@@ -91,7 +91,7 @@ def _write_frames(data: bytes, where: str, count: int) -> None:
     _write(places)
     missing = set(places)
     for attempt in (index, index.sequential()):
-        with _opened(data, where) as stream:
+        with opened(data, where) as stream:
             for place, frame in sampled(stream, attempt, sorted(missing)):
                 pixels = frame.reformat(*size, format="rgb24").planes[0]
                 _write([place, frame.rotation % 360, pixels.line_size, pixels.buffer_size])
@@ -108,18 +108,21 @@ def _write(line: list[int]) -> None:
 
 
 @contextmanager
-def _opened(data: bytes, where: str) -> Iterator[VideoStream]:
+def opened(data: bytes, where: str) -> Iterator[VideoStream]:
     """The video stream of a file, ready to decode."""
     options = {
         "format_whitelist": ",".join(CONTAINERS),
         "codec_whitelist": ",".join(DECODERS),
-        "max_pixels": str(MAX_PIXELS),
         "max_streams": str(MAX_STREAMS),
     }
     # Decoders and demuxers of broken files raise whatever they run into.
     try:
         with av.open(
-            BytesIO(data), mode="r", options=options, metadata_errors="ignore", io_open=_refuse
+            BytesIO(data),
+            mode="r",
+            container_options=options,
+            metadata_errors="ignore",
+            io_open=_refuse,
         ) as container:
             stream = container.streams.best("video")
             _check(stream, where)
