@@ -19,6 +19,7 @@ from PIL import Image
 from xinference_internvl2 import video as module
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.video import frame_indices, open_video
+from xinference_internvl2.video_sampling import read_index
 
 WIDTH, HEIGHT, BITS = 160, 64, 10
 
@@ -122,6 +123,14 @@ def test_the_frames_are_those_of_the_indices(
     assert [number(frame) for frame in frames] == frame_indices(100, 9)
     assert {(frame.mode, frame.size) for frame in frames} == {("RGB", (WIDTH, HEIGHT))}
     assert np.abs(np.array(frames[0])[40, 80].astype(int) - (200, 40, 40)).max() < 45
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
+def test_decoding_starts_at_a_keyframe_that_is_shown_before_the_frame(container: str) -> None:
+    with av.open(io.BytesIO(video(100, container, **OPEN_GOP))) as file:
+        index = read_index(file.streams.video[0])
+    assert len(set(index.starts)) > 4
+    assert all(index.places[start] <= place for place, start in enumerate(index.starts))
 
 
 def test_frames_of_any_duration_count_once() -> None:
