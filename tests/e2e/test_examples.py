@@ -1,0 +1,58 @@
+"""The examples of the documentation, run as they are written but for the address and the model."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chat.media import drawn, encoded, video
+
+from .conftest import Served
+
+pytestmark = pytest.mark.e2e
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+START = (DOCS / "examples/start.py").read_text(encoding="utf-8")
+PAGE = (DOCS / "chat.rst").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"literalinclude:: examples/(\w+\.py)", PAGE)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pictures and the video that the examples name."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "picture.jpg").write_bytes(encoded(drawn(640, 360), "JPEG"))
+    (folder / "other.png").write_bytes(encoded(drawn(200, 200)))
+    (folder / "clip.mp4").write_bytes(video())
+    return folder
+
+
+def run(served: Served, files: Path, example: str) -> str:
+    address, name = "http://127.0.0.1:9997", 'model="internvl2"'
+    script = f"{START}\n{(DOCS / 'examples' / example).read_text(encoding='utf-8')}"
+    assert address in script
+    assert name in script
+    script = script.replace(address, served.host.url).replace(name, f'model="{served.uid}"')
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=files, capture_output=True, text=True, timeout=300)
+    if example == "structured.py" and served.uid != "vllm":
+        assert "response_format is not supported on this engine" in done.stderr
+        return "refused"
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_example_is_on_the_page() -> None:
+    assert {*EXAMPLES} == {file.name for file in (DOCS / "examples").iterdir()}
+
+
+@pytest.mark.parametrize("example", [name for name in EXAMPLES if name != "start.py"])
+def test_the_examples_run(served: Served, files: Path, example: str) -> None:
+    assert run(served, files, example).strip()
+
+
+def test_the_refusal_is_the_one_that_is_shown(served: Served, files: Path) -> None:
+    assert run(served, files, "refused.py").strip() in PAGE
