@@ -92,7 +92,8 @@ def test_both_engines_answer_alike(tmp_path: Path, backbone: Any, vit: Any, toke
     for (images, ids), answer in zip(prompts.items(), of_vllm(path, requests), strict=True):
         assert answer["prompt"] == ids
         pixels = torch.cat(tiles_of(config, images)) if images else None
-        tokens = list(generate_tokens(model, torch.tensor([ids]), pixels, Sampling(TOKENS), []))
+        generated = generate_tokens(model, torch.tensor([ids]), pixels, Sampling(TOKENS), [])
+        tokens = [token.id for token in generated]
         assert answer["tokens"] == tokens
         with torch.inference_mode():
             logits = model(input_ids=torch.tensor([ids + tokens]), pixel_values=pixels).logits

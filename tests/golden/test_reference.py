@@ -64,4 +64,4 @@ def test_prompt_tokens_logits_and_answer(name: str, kind: str) -> None:
     stop = tokenizer.convert_tokens_to_ids(words["sep"])
     assert stop == words["sep_id"]
     answer = generate_tokens(model, ids, pixels, Sampling(16), [stop])
-    assert list(answer) == words[f"{kind}_greedy"]
+    assert [token.id for token in answer] == words[f"{kind}_greedy"]
