@@ -38,12 +38,11 @@ def command(first: str) -> list[str]:
     return shlex.split(found)
 
 
-def test_install(tmp_path: Path) -> None:
+def test_install(wheel: Path, tmp_path: Path) -> None:
     """From a folder with our wheel in place of the package index, which has the rest."""
     made = environment.create(tmp_path / "venv")
     environment.uv("pip", "install", "--quiet", "--python", str(made.python), "pip")
-    environment.uv("build", "--quiet", "--wheel", "--out-dir", str(tmp_path), str(REPOSITORY))
-    pip = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    pip = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_FIND_LINKS": str(wheel.parent)}
     done = made.run("-m", *command("pip install"), env=pip)
     assert "Successfully installed xinference-internvl2" in done.stdout
     assert not re.search("does not provide the extra", done.stdout + done.stderr)

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -20,7 +19,7 @@ import pytest
 
 from tests.host import free_port
 from tests.plugin import environment
-from tests.plugin.environment import REPOSITORY, Environment
+from tests.plugin.environment import Environment
 from tests.tiny import make_checkpoint
 from xinference_internvl2.prompt import render
 
@@ -32,21 +31,11 @@ READY_SECONDS = 240
 
 
 @pytest.fixture(scope="module")
-def without_host(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def without_host(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """An environment that has our wheel and vLLM, but no Xinference."""
-    root = tmp_path_factory.mktemp("vllm")
-    made = environment.create(root / "venv")
-    shown = root / "shown"
-    shown.mkdir()
-    for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if not entry.name.startswith("xinference") and entry.suffix != ".pth":
-            (shown / entry.name).symlink_to(entry)
-    (made.site_packages / "shown.pth").write_text(f"{shown}\n")
-    environment.uv("build", "--quiet", "--wheel", "--out-dir", str(root), str(REPOSITORY))
-    wheel = next(root.glob("*.whl"))
-    environment.uv(
-        "pip", "install", "--quiet", "--no-deps", "--python", str(made.python), str(wheel)
-    )
+    made = environment.create(tmp_path_factory.mktemp("vllm") / "venv")
+    environment.show_packages_without(made, "xinference")
+    environment.install(made, wheel)
     return made
 
 

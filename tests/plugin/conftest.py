@@ -19,21 +19,11 @@ OFF = {"XINFERENCE_INTERNVL2_AUTOLOAD": "0"}
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel as a user gets it."""
-    out = tmp_path_factory.mktemp("wheel")
-    environment.uv("build", "--quiet", "--wheel", "--out-dir", str(out), str(REPOSITORY))
-    return next(out.glob("*.whl"))
-
-
-@pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """An environment with the wheel and the host."""
     made = environment.create(tmp_path_factory.mktemp("installed") / "venv")
     environment.show_packages_of_this_environment(made)
-    environment.uv(
-        "pip", "install", "--quiet", "--no-deps", "--python", str(made.python), str(wheel)
-    )
+    environment.install(made, wheel)
     return made
 
 

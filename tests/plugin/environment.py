@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -71,6 +72,24 @@ def show_packages_of_this_environment(environment: Environment) -> None:
     """Put the packages of the running interpreter behind those of `environment`."""
     paths = dict.fromkeys([sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
     (environment.site_packages / "outer.pth").write_text("\n".join(paths) + "\n")
+
+
+def show_packages_without(environment: Environment, hidden: str) -> None:
+    """Show the packages of the running interpreter, but for those whose names begin so."""
+    shown = environment.root / "shown"
+    shown.mkdir()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if entry.name == "xinference" != hidden:
+            # The host refuses a catalog behind a symbolic link.
+            shutil.copytree(entry, shown / entry.name)
+        elif not entry.name.startswith(hidden) and entry.suffix != ".pth":
+            (shown / entry.name).symlink_to(entry)
+    (environment.site_packages / "shown.pth").write_text(f"{shown}\n")
+
+
+def install(environment: Environment, wheel: Path) -> None:
+    """Install a wheel, and nothing that it depends on."""
+    uv("pip", "install", "--quiet", "--no-deps", "--python", str(environment.python), str(wheel))
 
 
 def uv(*arguments: str) -> None:

@@ -51,20 +51,49 @@ def booted() -> dict[str, Any]:
 def listings() -> dict[str, Any]:
     """What the host answers when asked for the engines of a model, for every model."""
     from xinference.model.llm import BUILTIN_LLM_FAMILIES
+
+    return {family.model_name: listing(family.model_name) for family in BUILTIN_LLM_FAMILIES}
+
+
+def listing(name: str) -> dict[str, Any]:
+    """What the host answers when asked for the engines of a model, in both of its modes."""
     from xinference.model.utils import (
         get_engine_params_by_name,
         get_engine_params_by_name_with_virtual_env,
     )
 
     return {
-        family.model_name: {
-            "virtual environment": get_engine_params_by_name_with_virtual_env(
-                "LLM", family.model_name, True
-            ),
-            "strict": get_engine_params_by_name("LLM", family.model_name, False),
-        }
-        for family in BUILTIN_LLM_FAMILIES
+        "virtual environment": get_engine_params_by_name_with_virtual_env("LLM", name, True),
+        "strict": get_engine_params_by_name("LLM", name, False),
     }
+
+
+def vllm_on_cuda() -> dict[str, Any]:
+    import torch
+
+    torch.cuda.is_available = lambda: True
+    torch.cuda.device_count = lambda: 1
+    return vllm()
+
+
+def vllm() -> dict[str, Any]:
+    """Whether vLLM is offered for the family, and what launching it says, in both modes."""
+    from xinference.model.llm.core import create_llm_model_instance
+
+    found = {}
+    for mode, engines in listing(FAMILY).items():
+        virtual = mode == "virtual environment"
+        try:
+            model = create_llm_model_instance(
+                *("uid", FAMILY, "vLLM", "pytorch", 1, "none"),
+                model_path="/",
+                enable_virtual_env=virtual,
+            )
+            launch = type(model).__name__
+        except ValueError as error:
+            launch = str(error)
+        found[mode] = {"listed": engines.get("vLLM"), "launch": launch}
+    return found
 
 
 def known() -> dict[str, Any]:

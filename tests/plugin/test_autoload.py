@@ -17,9 +17,7 @@ HEAVY = ("torch", "transformers", "vllm", "xinference")
 def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """An environment with the wheel alone: no host, no engine."""
     made = environment.create(tmp_path_factory.mktemp("bare") / "venv")
-    environment.uv(
-        "pip", "install", "--quiet", "--no-deps", "--python", str(made.python), str(wheel)
-    )
+    environment.install(made, wheel)
     return made
 
 
