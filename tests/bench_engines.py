@@ -1,21 +1,25 @@
-"""The part of `make bench` that puts both engines side by side, through a real server each.
+"""The part of `make bench` that puts both engines side by side: in one server, measured in turn.
 
-The checkpoint is random, but has the real dimensions of 1B; every ratio is Transformers / vLLM.
+The checkpoint is random, but has the real dimensions of 1B.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import psutil
+import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from xinference_internvl2.tokenizer import load_tokenizer
 
 from .e2e.conftest import Served, data_uri, image_message, launch, wait_until_ready
 from .host import Host
@@ -24,50 +28,95 @@ from .tiny import make_checkpoint
 RUNS = 3
 TOKENS = 32
 AT_ONCE = (1, 4, 8)
+READY_SECONDS = 900
+DTYPE = "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
 FLAGS = {
-    "Transformers": ("--torch_dtype", "float32"),
-    "vLLM": ("--dtype", "float32", "--max_model_len", "8192"),
+    "Transformers": ("--torch_dtype", DTYPE),
+    # vLLM takes the memory of its cache at once: here what eight long answers need, in GiB.
+    "vLLM": ("--dtype", DTYPE, "--max_model_len", "8192", "--env", "VLLM_CPU_KVCACHE_SPACE", "1"),
 }
 
 
-@dataclass(frozen=True)
-class Figures:
-    """Seconds to the first token of a 1920 × 1080 picture, tokens per second after it, seconds
-    for so many text requests at once, and the most bytes that the model's processes had."""
-
-    first_token: float
-    decode: float
-    at_once: dict[int, float]
-    memory: int
-
-
 class Memory(threading.Thread):
-    """The peak of what the server's processes have more than before the launch."""
+    """The peak memory of the processes that begin between its start and `settle()`, in bytes."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self._before = self._used()
+        self._others = set(_children())
+        self._own: set[psutil.Process] | None = None
         self._done = threading.Event()
-        self.peak = 0
+        self._peak = 0
+        self.start()
 
-    @staticmethod
-    def _used() -> int:
-        used = 0
-        for process in psutil.Process().children(recursive=True):
-            try:
-                used += process.memory_full_info().pss
-            except psutil.Error:
-                continue
-        return used
+    def settle(self) -> None:
+        self._own = set(_children()) - self._others
 
     def run(self) -> None:
         while not self._done.wait(0.5):
-            self.peak = max(self.peak, self._used() - self._before)
+            counted = set(_children()) - self._others if self._own is None else self._own
+            self._peak = max(self._peak, sum(map(_memory, counted)))
 
     def stop(self) -> int:
         self._done.set()
         self.join()
-        return self.peak
+        return self._peak
+
+
+def _children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def _memory(process: psutil.Process) -> int:
+    """Its own pages, and its share of those that it has in common with others."""
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.Error:
+        return 0
+
+
+@dataclass
+class Engine:
+    """A launched model, and what was measured of it, run by run: seconds to the first token of a
+    picture, tokens per second after it, and seconds for so many text requests at once."""
+
+    model: Served
+    memory: Memory
+    first_token: list[float] = field(default_factory=list)
+    decode: list[float] = field(default_factory=list)
+    at_once: dict[int, list[float]] = field(default_factory=lambda: {n: [] for n in AT_ONCE})
+
+    def work(self, run: int) -> None:
+        self.look(run)
+        for count in AT_ONCE:
+            self.talk(count)
+
+    def look(self, run: int) -> None:
+        """At a picture of its own for each run, since vLLM remembers those that it has seen."""
+        start, times, tokens = time.perf_counter(), [], 0
+        for chunk in self.model.chat(
+            image_message("?", data_uri(noise(run))),
+            max_tokens=TOKENS,
+            stream=True,
+            stream_options={"include_usage": True},
+        ):
+            if chunk.choices and chunk.choices[0].delta.content:
+                times.append(time.perf_counter())
+            if chunk.usage:
+                tokens = chunk.usage.completion_tokens
+        self.first_token.append(times[0] - start)
+        self.decode.append((tokens - 1) / (times[-1] - times[0]))
+
+    def talk(self, count: int) -> None:
+        """Answer `count` requests at once."""
+
+        def ask(number: int) -> None:
+            question = {"role": "user", "content": f"Tell me about {number}."}
+            self.model.chat(question, max_tokens=TOKENS)
+
+        start = time.perf_counter()
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(ask, range(count)))
+        self.at_once[count].append(time.perf_counter() - start)
 
 
 def noise(seed: int) -> Image.Image:
@@ -75,71 +124,56 @@ def noise(seed: int) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def streamed(model: Served, message: dict[str, Any]) -> tuple[float, float]:
-    """Seconds to the first token, and tokens per second after it."""
-    start = time.perf_counter()
-    times = []
-    stream = model.chat(
-        message, max_tokens=TOKENS, stream=True, stream_options={"include_usage": 1}
-    )
-    for chunk in stream:
-        if chunk.choices and chunk.choices[0].delta.content:
-            times.append(time.perf_counter())
-        if chunk.usage:
-            count = chunk.usage.completion_tokens
-    return times[0] - start, (count - 1) / (times[-1] - times[0])
+def talkative(checkpoint: Path) -> Path:
+    """Let the random weights choose tokens that have a text, as time is told by the text."""
+    known = len(load_tokenizer(checkpoint))
+    file = checkpoint / "model.safetensors"
+    weights = load_file(file)
+    weights["language_model.lm_head.weight"][known:] = 0
+    save_file(weights, file, {"format": "pt"})
+    return checkpoint
 
 
-def together(model: Served, count: int) -> float:
-    """Seconds for `count` text requests at once."""
-
-    def ask(number: int) -> None:
-        model.chat({"role": "user", "content": f"Tell me about {number}."}, max_tokens=TOKENS)
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(count)]
-    start = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return time.perf_counter() - start
-
-
-def measure(host: Host, engine: str, checkpoint: Path) -> Figures:
+def launched(host: Host, name: str, checkpoint: Path) -> Engine:
     memory = Memory()
-    memory.start()
-    options = {"model_engine": engine, "model_path": str(checkpoint)}
-    done = launch(host, engine.lower(), "--disable-virtual-env", *FLAGS[engine], **options)
+    done = launch(host, name, *FLAGS[name], model_engine=name, model_path=str(checkpoint))
     if done.returncode:
-        raise RuntimeError(done.stderr)
-    model = wait_until_ready(Served(host, engine.lower(), checkpoint))
-    streamed(model, image_message("?", data_uri(noise(0), "PNG")))
-    # A picture of its own each time, since vLLM remembers the ones it has seen.
-    runs = [
-        streamed(model, image_message("?", data_uri(noise(run), "PNG")))
-        for run in range(1, RUNS + 1)
-    ]
-    at_once = {count: median(together(model, count) for _ in range(RUNS)) for count in AT_ONCE}
-    host.cli("terminate", "--model-uid", model.uid)
-    return Figures(
-        median(run[0] for run in runs), median(run[1] for run in runs), at_once, memory.stop()
-    )
+        raise RuntimeError(f"{done.stderr}\n{host.log.read_text()[-3000:]}")
+    model = wait_until_ready(Served(host, name, checkpoint), READY_SECONDS)
+    memory.settle()
+    return Engine(model, memory)
 
 
 def engines(work: Path) -> None:
-    """Measure both engines, one after the other, and print their ratios."""
-    checkpoint = make_checkpoint(work / "checkpoint", backbone="qwen2", dims="1b")
-    # vLLM's CPU build leaves out hardware threads and reserves a core unless it is told not to.
-    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-    environment = {"VLLM_CPU_OMP_THREADS_BIND": cores, "VLLM_CPU_NUM_OF_RESERVED_CPU": "0"}
-    with Host(work / "host", **environment) as host:
-        ours, vllm = (measure(host, engine, checkpoint) for engine in ("Transformers", "vLLM"))
-    print("Transformers / vLLM, a random 1B in float32, through the server:")
-    rows = [
-        ("first token, 1920 × 1080 (s)", ours.first_token, vllm.first_token),
-        ("decode (tokens/s)", ours.decode, vllm.decode),
-        *((f"{n} at once (s)", ours.at_once[n], vllm.at_once[n]) for n in AT_ONCE),
-        ("peak memory (GB)", ours.memory / 1e9, vllm.memory / 1e9),
-    ]
-    for name, first, second in rows:
-        print(f"    {name}: {first:.2f} / {second:.2f} = {first / second:.2f}")
+    """Measure both engines and print their ratios."""
+    checkpoint = talkative(make_checkpoint(work / "checkpoint", backbone="qwen2", dims="1b"))
+    with Host(work / "host") as host:
+        ours, vllm = (launched(host, name, checkpoint) for name in FLAGS)
+        # The first run warms up; in turn, so that the machine's drift meets both.
+        for run in range(RUNS + 1):
+            ours.work(run)
+            vllm.work(run)
+        memory = [engine.memory.stop() / 1e9 for engine in (ours, vllm)]
+    print(f"Transformers / vLLM, a random 1B in {DTYPE} on {torch.get_num_threads()} cores:")
+    picture = "first token of 1920 × 1080"
+    compare(picture, ours.first_token, vllm.first_token, "s", "at least 1.0")
+    compare("decode", ours.decode, vllm.decode, "tokens/s", "at least 0.7")
+    for count in AT_ONCE:
+        compare(f"{count} at once", ours.at_once[count], vllm.at_once[count], "s")
+    print(
+        f"    peak memory: {memory[0]:.2f} / {memory[1]:.2f} GB, {memory[0] / memory[1]:.2f} of it"
+    )
+
+
+def compare(
+    what: str,
+    ours: list[float],
+    vllm: list[float],
+    unit: Literal["s", "tokens/s"],
+    aim: str = "",
+) -> None:
+    """Print the medians without the first run, and how fast ours is, as a multiple of vLLM."""
+    first, second = median(ours[1:]), median(vllm[1:])
+    speed = second / first if unit == "s" else first / second
+    aimed = f" (aim: {aim})" if aim else ""
+    print(f"    {what}: {first:.2f} / {second:.2f} {unit}, {speed:.2f} times as fast{aimed}")

@@ -94,9 +94,9 @@ def launch(host: Host, uid: str, *flags: str, **options: str) -> Any:
     return host.cli("launch", *(word for pair in pairs for word in pair), *flags)
 
 
-def wait_until_ready(model: Served) -> Served:
+def wait_until_ready(model: Served, seconds: float = READY_SECONDS) -> Served:
     """The host reports vLLM as launched while its engine still starts."""
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         try:
             model.chat({"role": "user", "content": "?"}, max_tokens=1)
