@@ -46,7 +46,7 @@ $(UV):
 	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt uv
 
 $(VENV)/.requirements: $(UV) pyproject.toml tests/constraints.txt tests/overrides.txt
-	$(INSTALL) --requirement pyproject.toml --extra transformers --extra dev --extra docs
+	$(INSTALL) --requirement pyproject.toml --extra awq --extra dev --extra docs
 	@touch $@
 
 # vLLM's CPU build, which wants a build of torch that the package index does not have.

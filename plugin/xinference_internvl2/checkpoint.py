@@ -15,11 +15,13 @@ from safetensors import SafetensorError, safe_open
 from transformers import GenerationConfig, InternVLConfig, PreTrainedModel
 from transformers.initialization import no_init_weights
 
-from .config import read_config
+from . import awq
+from .config import CheckpointConfig, read_config
 from .errors import CheckpointError
 from .hf_config import model_config
 from .json_files import read_object
-from .weights import InternVL2ForConditionalGeneration, check_names_and_shapes
+from .quantization import check_blocks
+from .weights import INTEGERS, InternVL2ForConditionalGeneration, check_names_and_shapes
 
 UNQUANTIZED = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
 """Modules that stay as they are when a quantization is applied while loading."""
@@ -51,20 +53,31 @@ def load_model(
         CheckpointError: the checkpoint cannot be loaded; one sentence says why.
     """
     checkpoint = read_config(path)
-    if checkpoint.quantization:
-        method = checkpoint.quantization.get("quant_method")
-        raise CheckpointError(
-            f"{path} holds weights quantized with {method}, which transformers does not load "
-            "here; serve it with the vLLM engine"
-        )
-    tensors = _open_tensors(_weight_files(checkpoint.path))
+    dtype = _torch_dtype(dtype or checkpoint.dtype)
+    group = _awq_group_size(checkpoint, quantization_config)
+    tensors = _open_tensors(_weight_files(checkpoint.path), packed=group is not None)
     config = model_config(checkpoint)
-    _check_tensors(tensors, config)
+    _check_tensors(tensors, config, _stored_shapes(config, group, quantization_config))
+    if group is None:
+        return _loaded(config, tensors, dtype, device_map, quantization_config)
+    config.quantization_config = awq.settings(group, UNQUANTIZED, _is_cpu(device_map))
+    model = _loaded(config, awq.with_floats_as(tensors, dtype), dtype, device_map, None)
+    awq.prepare(model)
+    return model
+
+
+def _loaded(
+    config: InternVLConfig,
+    tensors: dict[str, Any],
+    dtype: torch.dtype,
+    device_map: str | Mapping[str, Any] | None,
+    quantization_config: Any,
+) -> PreTrainedModel:
     model, report = InternVL2ForConditionalGeneration.from_pretrained(
         None,
         config=config,
         state_dict=tensors,
-        dtype=_torch_dtype(dtype or checkpoint.dtype),
+        dtype=dtype,
         device_map=device_map,
         quantization_config=_language_model_only(quantization_config),
         generation_config=GenerationConfig(),
@@ -74,6 +87,16 @@ def load_model(
         names = sorted([*report["missing_keys"], *report["unexpected_keys"]])
         raise CheckpointError(f"weight {names[0]} could not be loaded; report this as a bug")
     return model
+
+
+def _awq_group_size(checkpoint: CheckpointConfig, quantization_config: Any) -> int | None:
+    if checkpoint.quantization is None:
+        return None
+    if quantization_config is not None:
+        raise CheckpointError(
+            f"{checkpoint.path} is quantized already; launch it without a quantization_config"
+        )
+    return awq.group_size(checkpoint)
 
 
 def _weight_files(path: Path) -> list[Path]:
@@ -95,17 +118,18 @@ def _weight_files(path: Path) -> list[Path]:
     raise CheckpointError(f"{path} has no model.safetensors; download the weights")
 
 
-def _open_tensors(files: list[Path]) -> dict[str, Any]:
+def _open_tensors(files: list[Path], *, packed: bool) -> dict[str, Any]:
     """Tensor name → lazy slice of its file; nothing but the headers is read."""
     tensors: dict[str, Any] = {}
     for file in files:
         for name, tensor in _slices(file).items():
             if name in tensors:
                 raise CheckpointError(f"{file}: weight {name} is in another file of the folder too")
-            if tensor.get_dtype() not in ("BF16", "F16", "F32"):
+            types = ("I32",) if packed and name.endswith(INTEGERS) else ("BF16", "F16", "F32")
+            if tensor.get_dtype() not in types:
                 raise CheckpointError(
-                    f"{file}: weight {name} is of type {tensor.get_dtype()}, but must be BF16, "
-                    "F16 or F32; download it again"
+                    f"{file}: weight {name} is of type {tensor.get_dtype()}, but must be "
+                    f"{' or '.join(types)}; download it again"
                 )
             tensors[name] = tensor
     return tensors
@@ -126,15 +150,34 @@ def _slices(file: Path) -> dict[str, Any]:
         ) from None
 
 
-def _check_tensors(tensors: Mapping[str, Any], config: InternVLConfig) -> None:
+def _stored_shapes(
+    config: InternVLConfig, awq_group: int | None, quantization_config: Any
+) -> dict[str, tuple[int, ...]]:
+    """Parameter → the shape that it has in the files."""
     with torch.device("meta"), no_init_weights():
         model = InternVL2ForConditionalGeneration(config)
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    if getattr(quantization_config, "load_in_4bit", False):
+        check_blocks(shapes)
+    if awq_group is None:
+        return shapes
+    text = config.text_config
+    return awq.packed_shapes(shapes, awq_group, text.hidden_size // text.num_attention_heads)
+
+
+def _check_tensors(
+    tensors: Mapping[str, Any], config: InternVLConfig, wanted: Mapping[str, tuple[int, ...]]
+) -> None:
     found = {name: tuple(value.get_shape()) for name, value in tensors.items()}
     if config.tie_word_embeddings and "lm_head.weight" in wanted:
         stored = any(name.endswith(("lm_head.weight", "output.weight")) for name in found)
         wanted = wanted if stored else {k: v for k, v in wanted.items() if k != "lm_head.weight"}
     check_names_and_shapes(found, wanted)
+
+
+def _is_cpu(device_map: str | Mapping[str, Any] | None) -> bool:
+    devices = {"": device_map} if isinstance(device_map, str) else device_map or {"": "cpu"}
+    return {str(device) for device in devices.values()} == {"cpu"}
 
 
 def _torch_dtype(dtype: torch.dtype | str) -> torch.dtype:

@@ -56,7 +56,7 @@ def _our_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any]
     verdict = runtime.serves(family, spec, quantization, engine)
     if verdict is not True:
         raise ValueError(verdict[1])
-    found = _loader(engines, engine)
+    found = loader(engines, engine)
     if found is None:
         raise ValueError(
             f"The {engine} loader of xinference-internvl2 is not available in this process; look"
@@ -68,6 +68,7 @@ def _our_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any]
     return found
 
 
-def _loader(engines: dict[str, list[type]], engine: str) -> Any:
+def loader(engines: dict[str, list[type]], engine: str) -> Any:
+    """Our loader class among the host's `engines` for one of them; None if there is none."""
     classes = [cls for name in engines if name.lower() == engine.lower() for cls in engines[name]]
     return next((cls for cls in classes if cls.__module__.startswith(f"{__package__}.")), None)

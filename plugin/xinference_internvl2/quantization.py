@@ -1,7 +1,9 @@
-"""Whether a checkpoint's weights are what a launch asks for, told before any weight is read."""
+"""Whether a checkpoint's weights are what a launch asks for, and whether they can be computed here;
+told before any weight is read."""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +13,7 @@ from .errors import CheckpointError
 AWQ = "AWQ in 4 bit"
 UNQUANTIZED = "unquantized weights"
 _REMEDIES = {
-    AWQ: "launch it with format awq and quantization Int4 on vLLM",
+    AWQ: "launch it with format awq and quantization Int4",
     UNQUANTIZED: "launch it with format pytorch",
 }
 
@@ -35,12 +37,21 @@ def check_quantization(
 
 
 def found_weights(checkpoint: CheckpointConfig) -> str:
-    """What `config.json`, or the file that GPTQ leaves beside it, says of the weights."""
+    """What `config.json`, or a file that lies beside it, says of the weights."""
     if checkpoint.quantization is not None:
         return _described(checkpoint.quantization)
-    if (checkpoint.path / "quantize_config.json").is_file():
-        return "weights quantized with gptq (quantize_config.json)"
+    for pattern, method in _TELLTALES.items():
+        if file := next(checkpoint.path.glob(pattern), None):
+            return f"weights quantized with {method} ({file.name})"
     return UNQUANTIZED
+
+
+_TELLTALES = {
+    "quantize_config.json": "gptq",
+    "quant_config.json": "awq",
+    "output*.safetensors": "exl2",
+}
+"""Files that quantizers leave in a checkpoint whose `config.json` says nothing of it."""
 
 
 def _described(quantization: Mapping[str, Any]) -> str:
@@ -54,22 +65,60 @@ def _described(quantization: Mapping[str, Any]) -> str:
     return AWQ
 
 
-def check_awq_kernel() -> None:
-    """Refuse AWQ where this build of vLLM has no kernel for it: it would start, and then end at
-    the first request.
+def missing_library(model_format: str, quantization: str | None) -> str | None:
+    """Why this environment cannot serve the quantization on Transformers; None if it can."""
+    name = "awq" if model_format == "awq" else (quantization or "none").lower()
+    library, extra = _LIBRARIES.get(name, (None, None))
+    if library is None or importlib.util.find_spec(library) is not None:
+        return None
+    return (
+        f"Transformers computes {_NAMES.get(name, name)} weights with {library}, which is not "
+        f"installed; install it with pip install 'xinference-internvl2[{extra}]'"
+    )
+
+
+_LIBRARIES = {
+    "awq": ("gptqmodel", "awq"),
+    "4-bit": ("bitsandbytes", "transformers"),
+    "8-bit": ("bitsandbytes", "transformers"),
+}
+_NAMES = {"awq": "AWQ"}
+
+
+def check_blocks(parameters: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse a language model of `parameters` (name → shape) that bitsandbytes cannot compute in
+    4 bits.
 
     Raises:
-        CheckpointError: vLLM runs on an x86 processor without AVX-512.
+        CheckpointError: names a linear layer (outputs, inputs) that does not fit its blocks.
     """
+    for name, shape in parameters.items():
+        if ".language_model.layers." not in name or len(shape) != 2:
+            continue
+        if shape[0] % _OUTPUTS or shape[1] % _INPUTS:
+            raise CheckpointError(
+                f"{name} {list(shape)} cannot be quantized to 4-bit, which takes multiples of "
+                f"{_OUTPUTS} outputs and {_INPUTS} inputs; launch it as 8-bit or none"
+            )
+
+
+# What bitsandbytes packs for a CPU with bfloat16 at a time, and its block of values with a scale.
+_OUTPUTS, _INPUTS = 32, 64
+
+
+def missing_awq_kernel() -> str | None:
+    """Why vLLM cannot compute AWQ on this machine, where it would start, and then end at the
+    first request; None if it can."""
     import torch
-    from vllm import _custom_ops  # noqa: F401  loads the kernels
     from vllm.platforms import CpuArchEnum, current_platform
 
     on_x86 = (
         current_platform.is_cpu() and current_platform.get_cpu_architecture() == CpuArchEnum.X86
     )
-    if on_x86 and not hasattr(torch.ops._C, "cpu_gemm_wna16"):
-        raise CheckpointError(
-            "vLLM computes AWQ weights only on a GPU or on a processor with AVX-512, which this "
-            "machine has not; launch an unquantized checkpoint with format pytorch here"
-        )
+    # vLLM chooses its library of kernels by this, and the one for AVX2 lacks the kernel.
+    if not on_x86 or torch.cpu._is_avx512_supported():
+        return None
+    return (
+        "vLLM computes AWQ weights only on a GPU or on a processor with AVX-512, which this "
+        "machine has not; use the Transformers engine, or an unquantized checkpoint"
+    )

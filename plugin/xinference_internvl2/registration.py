@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from . import __version__, launch, runtime
+from . import __version__, engine_query, launch, runtime
 from ._autoload import HOST_MODULE
 
 TESTED_HOSTS = ("4.1.0",)
@@ -62,6 +62,7 @@ def activate() -> bool:
         return False
     setattr(host, PATCH_POINT, _extended(host, load))
     launch.guard(host.llm_family)
+    engine_query.explain()
     return True
 
 

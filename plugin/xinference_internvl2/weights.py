@@ -1,7 +1,8 @@
 """The names and layouts of an original InternVL2 checkpoint, and what transformers calls them.
 
 Shapes use: V vocabulary, H hidden size, K key-value heads, Q query heads per key-value head,
-D head size, I input features.
+D head size, I input features. Where AWQ packs a layer, the output features are on the last
+dimension of its tensors, eight of them an element of `qweight` and `qzeros`.
 """
 
 from __future__ import annotations
@@ -60,9 +61,18 @@ SPLITS = {
 }
 """Regular expression of a fused weight → its parts; first the ViT's, then InternLM2's."""
 
+INTEGERS = ("qweight", "qzeros")
+"""What a name of AWQ's int32 tensors ends with."""
+
+
+def output_axis(name: str) -> int:
+    """The dimension of the tensor `name` that has the output features."""
+    return -1 if name.endswith((*INTEGERS, "scales")) else 0
+
 
 class SplitGroupedQKV(ConversionOps):
-    """InternLM2's `wqkv`, rows (K, Q + 2, D), into q (K·Q·D, I), k and v (K·D, I each)."""
+    """InternLM2's `wqkv`, rows (K, Q + 2, D), into q (K·Q·D, I), k and v (K·D, I each); or
+    columns, where AWQ packs it."""
 
     @torch.no_grad()
     def convert(
@@ -72,20 +82,23 @@ class SplitGroupedQKV(ConversionOps):
         target_patterns: list[str],
         *,
         config: Any,
+        full_layer_name: str,
         **kwargs: Any,
     ) -> dict[str, torch.Tensor]:
         (value,) = input_dict.values()
         tensor = value[0] if isinstance(value, list) else value
+        axis = output_axis(full_layer_name)
         text = config.text_config
         groups = text.num_key_value_heads
         queries = text.num_attention_heads // groups
-        heads = tensor.unflatten(0, (groups, queries + 2, -1))
+        heads = tensor.movedim(axis, 0).unflatten(0, (groups, queries + 2, -1))
         parts = (
             heads[:, :queries].flatten(0, 2),
             heads[:, queries].flatten(0, 1),
             heads[:, queries + 1].flatten(0, 1),
         )
-        return dict(zip(target_patterns, (part.contiguous() for part in parts), strict=True))
+        moved = (part.movedim(0, axis).contiguous() for part in parts)
+        return dict(zip(target_patterns, moved, strict=True))
 
     @property
     def reverse_op(self) -> ConversionOps:
@@ -150,7 +163,7 @@ def check_names_and_shapes(
             raise CheckpointError(
                 f"weight {name} is a second one for {parts[0]}; keep only one of the two"
             )
-        expected = (sum(wanted[part][0] for part in parts), *wanted[parts[0]][1:])
+        expected = _joined([wanted[part] for part in parts], output_axis(name))
         if shape != expected:
             raise CheckpointError(
                 f"weight {name} has shape {list(shape)}, but config.json asks for "
@@ -161,3 +174,10 @@ def check_names_and_shapes(
             f"the checkpoint has no weight for {min(missing)} ({len(missing)} missing in all); "
             "download the whole model repository again"
         )
+
+
+def _joined(shapes: list[tuple[int, ...]], axis: int) -> tuple[int, ...]:
+    """The shape of parts that lie one after the other on the dimension `axis`."""
+    joined = list(shapes[0])
+    joined[axis] = sum(shape[axis] for shape in shapes)
+    return tuple(joined)

@@ -14,6 +14,7 @@ import openai
 import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from xinference.client import RESTfulClient
 
 from tests.demo import picture
 from tests.host import Host
@@ -92,6 +93,15 @@ def launch(host: Host, uid: str, *flags: str, **options: str) -> Any:
     }
     pairs = [[f"--{name.replace('_', '-')}", value] for name, value in words.items()]
     return host.cli("launch", *(word for pair in pairs for word in pair), *flags)
+
+
+def request_launch(host: Host, uid: str, **options: Any) -> None:
+    """As `launch` on this environment's packages, without the seconds that the command line takes.
+
+    Raises RuntimeError with what the server says of a launch that fails.
+    """
+    words = {"model_name": "internvl2", "model_uid": uid, "enable_virtual_env": False, **options}
+    RESTfulClient(host.url).launch_model(**words)
 
 
 def wait_until_ready(model: Served, seconds: float = READY_SECONDS) -> Served:

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.host import Host
+from tests.plugin.test_catalog import computes
 from tests.tiny import make_checkpoint
 from xinference_internvl2 import runtime
 
@@ -27,7 +28,7 @@ def matrix(engine: str) -> dict[tuple[str, str], set[str]]:
     return {
         (spec["model_format"], str(spec["model_size_in_billions"])): set(spec["engines"][engine])
         for spec in specs
-        if spec["engines"].get(engine)
+        if spec["engines"].get(engine) and computes(engine, spec["model_format"])
     }
 
 

@@ -74,15 +74,17 @@ def show_packages_of_this_environment(environment: Environment) -> None:
     (environment.site_packages / "outer.pth").write_text("\n".join(paths) + "\n")
 
 
-def show_packages_without(environment: Environment, hidden: str) -> None:
+def show_packages_without(environment: Environment, *hidden: str) -> None:
     """Show the packages of the running interpreter, but for those whose names begin so."""
     shown = environment.root / "shown"
     shown.mkdir()
     for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if entry.name == "xinference" != hidden:
+        if entry.name.startswith(hidden) or entry.suffix == ".pth":
+            continue
+        if entry.name == "xinference":
             # The host refuses a catalog behind a symbolic link.
             shutil.copytree(entry, shown / entry.name)
-        elif not entry.name.startswith(hidden) and entry.suffix != ".pth":
+        else:
             (shown / entry.name).symlink_to(entry)
     (environment.site_packages / "shown.pth").write_text(f"{shown}\n")
 

@@ -155,6 +155,50 @@ def launches() -> dict[str, str]:
     return found
 
 
+def lacking() -> dict[str, Any]:
+    """What the server's processes say of the family's engines, and of launches."""
+    if os.environ.get("WITHOUT_AVX512"):
+        import torch
+
+        torch.cpu._is_avx512_supported = lambda: False
+    from xinference.core import supervisor, worker
+    from xinference.model.llm import llm_family
+
+    check = llm_family.check_engine_by_spec_parameters_with_virtual_env
+    refused = {}
+    for case in (
+        ("Transformers", "awq", 2, "Int4"),
+        ("Transformers", "pytorch", 2, "4-bit"),
+        ("Transformers", "pytorch", 2, "none"),
+        ("vLLM", "awq", 2, "Int4"),
+    ):
+        engine, *spec = case
+        try:
+            check(engine, FAMILY, *spec)
+        except ValueError as error:
+            refused[" ".join(map(str, case))] = str(error)
+    return {
+        "queries": [
+            query("LLM", FAMILY, virtual)
+            for module in (worker, supervisor)
+            for query, virtual in (
+                (module.get_engine_params_by_name_with_virtual_env, True),
+                (module.get_engine_params_by_name, False),
+            )
+        ],
+        "refused": refused,
+    }
+
+
+def lacking_by_extension() -> dict[str, Any]:
+    """The same where the extension comes after the server's modules."""
+    from xinference.core import supervisor, worker  # noqa: F401
+    from xinference.extensions import get_extensions
+
+    get_extensions()
+    return lacking()
+
+
 def downloaded_catalogs() -> dict[str, Any]:
     """What becomes of the family beside an older and a newer record of a downloaded catalog."""
     from xinference.constants import XINFERENCE_MODEL_DIR

@@ -30,6 +30,7 @@ def _nothing_withdrawn() -> Iterator[None]:
         (OURS, spec("pytorch", 1), "none", "Transformers"),
         (OURS, spec("pytorch", 76), "4-bit", "transformers"),
         (OURS, spec("awq", "2"), "int4", "vLLM"),
+        (OURS, spec("awq", 26), "Int4", "transformers"),
         (OURS, spec("pytorch", 2), None, "vLLM"),
         (CUSTOM, spec("pytorch", 3), "8-bit", "Transformers"),
         (CUSTOM, spec("awq", "1_8"), "Int4", "vLLM"),

@@ -143,8 +143,8 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
         "min_dynamic_patch is 13, but must be a whole number from 1 to 12",
     ),
     "quantized": (
-        config("llm_config", quantization_config={"quant_method": "awq"}),
-        "holds weights quantized with awq, which transformers does not load here",
+        config("llm_config", quantization_config={"quant_method": "gptq"}),
+        "holds weights quantized with gptq, but only AWQ in 4 bit is loaded",
     ),
     "quantization is a list": (
         config("llm_config", quantization_config=[]),

@@ -24,6 +24,7 @@ from ..errors import CheckpointError
 from ..generation import generate_tokens
 from ..images import image_to_tiles
 from ..media import launch_limits
+from ..quantization import check_quantization, missing_library
 from ..requests import ChatRequest, ServedCheckpoint, prepared, trained_length
 from ..runtime import prompt_format_named, serves
 from ..tokenizer import load_tokenizer
@@ -47,7 +48,9 @@ class InternVL2TransformersModel(PytorchChatModel):
     def match_json(
         cls, llm_family: Any, llm_spec: Any, quantization: str
     ) -> bool | tuple[bool, str]:
-        return serves(llm_family, llm_spec, quantization, ENGINE)
+        verdict = serves(llm_family, llm_spec, quantization, ENGINE)
+        missing = missing_library(llm_spec.model_format, quantization)
+        return (False, missing) if verdict is True and missing else verdict
 
     def load(self) -> None:
         """Load model and tokenizer on the device that the host chooses.
@@ -57,7 +60,6 @@ class InternVL2TransformersModel(PytorchChatModel):
         """
         from ..checkpoint import load_model
         from ..config import read_config
-        from ..quantization import check_quantization
 
         if self._peft_model:
             raise CheckpointError(
@@ -66,6 +68,8 @@ class InternVL2TransformersModel(PytorchChatModel):
             )
         self._checkpoint = read_config(self.model_path)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
+        if missing := missing_library(self.model_spec.model_format, self.quantization):
+            raise CheckpointError(missing)
         limits = launch_limits(self._pytorch_model_config, self._checkpoint)
         self._tokenizer = load_tokenizer(self.model_path)
         device = select_device(self._pytorch_model_config["device"])
@@ -91,16 +95,21 @@ class InternVL2TransformersModel(PytorchChatModel):
     def _dtype(self, device: str) -> torch.dtype:
         name = self._pytorch_model_config.get("torch_dtype")
         if name in (None, "auto"):
-            # Half the memory where the CPU has bfloat16, hundreds of times slower elsewhere.
-            own = device == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-            preferred = None if own else get_device_preferred_dtype(device)
-            return cast(torch.dtype, preferred or getattr(torch, self._checkpoint.dtype))
+            return self._default_dtype(device)
         dtype = getattr(torch, str(name), None) if not isinstance(name, torch.dtype) else name
         if dtype not in (torch.bfloat16, torch.float16, torch.float32):
             raise CheckpointError(
                 f"torch_dtype {name} is not supported; use bfloat16, float16 or float32"
             )
         return cast(torch.dtype, dtype)
+
+    def _default_dtype(self, device: str) -> torch.dtype:
+        own = cast(torch.dtype, getattr(torch, self._checkpoint.dtype))
+        if device == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            # Half the memory where the CPU has bfloat16, hundreds of times slower elsewhere; and
+            # few have float16.
+            return torch.bfloat16 if own == torch.float16 else own
+        return cast(torch.dtype, get_device_preferred_dtype(device) or own)
 
     def _quantization_config(self, dtype: torch.dtype) -> Any:
         options = dict(self._pytorch_model_config.get("quantization_config") or {})

