@@ -77,7 +77,7 @@ ENGINES: dict[str, tuple[str, ...]] = {
     "Transformers": (),
     "vLLM": ("--dtype", "float32", "--max_num_seqs", str(AT_ONCE)),
 }
-READY_SECONDS = 240
+READY_SECONDS = 420
 
 
 def launch(host: Host, uid: str, *flags: str, **options: str) -> Any:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import openai
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from tests.chat.media import clip, encoded, image, text, user, video, video_uri
 from tests.host import Host
 from tests.plugin.test_catalog import computes
 from tests.tiny import make_checkpoint
 from xinference_internvl2 import runtime
+from xinference_internvl2.config import read_config
 
-from .conftest import ENGINES, Served, data_uri, image_message, launch, picture
+from .conftest import ENGINES, Served, data_uri, image_message, launch, picture, request_launch
 
 pytestmark = pytest.mark.e2e
 
@@ -129,16 +135,137 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         yield host
 
 
-def test_the_official_way_serves_too(
-    extended: Host, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.fixture(scope="module")
+def phi3(extended: Host, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """A model that answers one request at a time, and refuses a third at once."""
+    folder = tmp_path_factory.mktemp("phi3")
+    checkpoint = make_checkpoint(folder, backbone="phi3", vit="6b", max_dynamic_patch=6)
+    options = {"model_path": str(checkpoint), "model_size_in_billions": 4, "request_limits": 2}
+    options |= {"model_engine": "Transformers", "model_format": "pytorch", "quantization": "none"}
+    request_launch(extended, "phi3", **options, max_dynamic_patch=4, num_frames=2)
+    return Served(extended, "phi3", checkpoint)
+
+
+def test_the_official_way_serves_too(extended: Host, phi3: Served, tmp_path: Path) -> None:
     assert listed(extended, "Transformers") == matrix("Transformers")
-    checkpoint = make_checkpoint(tmp_path / "phi3", backbone="phi3", vit="6b")
-    done = launch(extended, "phi3", model_path=str(checkpoint), size_in_billions="4")
-    assert done.returncode == 0, done.stderr
-    model = Served(extended, "phi3", checkpoint)
     file = tmp_path / "picture.png"
     picture().save(file)
-    by_uri = model.chat(image_message("?", data_uri(picture())))
+    by_uri = phi3.chat(image_message("?", data_uri(picture())))
     for url in (file.as_uri(), str(file)):
-        assert model.chat(image_message("?", url)).choices == by_uri.choices
+        assert phi3.chat(image_message("?", url)).choices == by_uri.choices
+
+
+class Site(BaseHTTPRequestHandler):
+    """A picture and a video, and addresses that lead to them or astray."""
+
+    pages: ClassVar[dict[str, tuple[bytes, str]]] = {
+        "/picture.png": (encoded(picture()), "image/png"),
+        "/clip.mp4": (video(), "video/mp4"),
+    }
+    moved: ClassVar[dict[str, str]] = {
+        "/moved": "/picture.png",
+        "/astray": "file:///etc/hostname",
+        "/round": "/round",
+    }
+
+    def do_GET(self) -> None:
+        if self.path in self.moved:
+            self.send_response(302)
+            self.send_header("Location", self.moved[self.path])
+            self.end_headers()
+            return
+        if self.path not in self.pages:
+            self.send_error(404)
+            return
+        data, kind = self.pages[self.path]
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments: Any) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_media_are_fetched(phi3: Served, site: str) -> None:
+    by_uri = phi3.chat(image_message("?", data_uri(picture())))
+    for page in ("/picture.png", "/moved"):
+        assert phi3.chat(image_message("?", site + page)).choices == by_uri.choices
+    clips = [user([clip(url), text("?")]) for url in (video_uri(), f"{site}/clip.mp4")]
+    assert phi3.chat(clips[0]).choices == phi3.chat(clips[1]).choices
+
+
+@pytest.mark.parametrize("page", ["/astray", "/round", "/missing"])
+def test_media_that_lead_astray_are_refused(phi3: Served, site: str, page: str) -> None:
+    refusal = phi3.refusal(image_message("?", site + page))
+    assert refusal.startswith("messages[0].content[0].image_url cannot be fetched: ")
+    assert phi3.chat({"role": "user", "content": "?"}, max_tokens=1).usage.completion_tokens == 1
+
+
+def test_a_launch_sets_tiles_and_frames(phi3: Served) -> None:
+    tokens = read_config(phi3.checkpoint).tokens_per_tile
+
+    def length(*parts: Any, **options: Any) -> int:
+        answer = phi3.chat(user(list(parts)), max_tokens=1, extra_body=options)
+        return int(answer.usage.prompt_tokens)
+
+    wide = image(data_uri(picture()))
+    four, one = (
+        length(wide, text("?"), mm_processor_kwargs={"max_dynamic_patch": most}) for most in (4, 1)
+    )
+    assert length(wide, text("?")) == four == one + 2 * tokens
+    frames = [
+        length(clip(video_uri()), text("?"), mm_processor_kwargs={"num_frames": count})
+        for count in (2, 3)
+    ]
+    assert length(clip(video_uri()), text("?")) == frames[0] < frames[1] - tokens
+    too_many = {"mm_processor_kwargs": {"max_dynamic_patch": 5}}
+    assert "5 is not a whole number from 1 to 4" in phi3.refusal(user("?"), extra_body=too_many)
+
+
+def test_a_full_queue_is_said_at_once(phi3: Served) -> None:
+    streams = [phi3.chat(user("?"), stream=True, max_tokens=5000) for _ in range(2)]
+    next(iter(streams[0]))
+    with pytest.raises(openai.RateLimitError):
+        phi3.chat(user("?"))
+    for stream in streams:
+        stream.close()
+
+
+def test_decoding_an_image_holds_nobody_up(phi3: Served) -> None:
+    """A question without one that comes later is answered first."""
+    large = data_uri(Image.new("RGB", (12000, 9000)), "JPEG")
+    done: list[str] = []
+
+    def ask(name: str, message: Any) -> None:
+        wait_for_places(phi3)
+        phi3.chat(message, max_tokens=1)
+        done.append(name)
+
+    first = threading.Thread(target=ask, args=("image", image_message("?", large)))
+    first.start()
+    time.sleep(0.2)
+    ask("text", user("?"))
+    first.join()
+    assert done == ["text", "image"]
+
+
+def wait_for_places(model: Served) -> None:
+    """The host notices only after a moment that clients have left."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            model.chat(user("?"), max_tokens=1)
+            return
+        except openai.RateLimitError:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
