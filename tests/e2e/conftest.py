@@ -75,7 +75,11 @@ class Served:
 AT_ONCE = 8
 ENGINES: dict[str, tuple[str, ...]] = {
     "Transformers": (),
-    "vLLM": ("--dtype", "float32", "--max_num_seqs", str(AT_ONCE)),
+    "vLLM": (
+        *("--dtype", "float32"),
+        *("--max_num_seqs", str(AT_ONCE)),
+        *("--env", "VLLM_CPU_KVCACHE_SPACE", "1"),
+    ),
 }
 READY_SECONDS = 420
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
-import subprocess
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import pytest
 import torch
 
 from tests.demo import picture
+from tests.plugin.environment import Environment
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.config import CheckpointConfig, read_config
@@ -23,9 +21,9 @@ from xinference_internvl2.prompt import image_tokens, pieces
 from xinference_internvl2.sampling import Sampling
 from xinference_internvl2.tokenizer import InternVL2Tokenizer, encode_segments, load_tokenizer
 
+from .conftest import offline
 from .vllm_answers import TOKENS
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 # Every backbone, both vision towers, and both tokenizers of the Llama backbone.
 CASES = [
     ("qwen2", "300m", "qwen2"),
@@ -34,6 +32,7 @@ CASES = [
     ("llama", "300m", "yi"),
     ("llama", "6b", "llama3"),
 ]
+IMAGES = (0, 1, 3)
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="vLLM is not installed"),
@@ -60,43 +59,65 @@ def prompt_ids(config: CheckpointConfig, tokenizer: InternVL2Tokenizer, images: 
 def of_vllm(
     checkpoint: Path, requests: list[dict[str, Any]], dtype: str = "float32"
 ) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.engines.vllm_answers", str(checkpoint), dtype],
-        input=json.dumps(requests),
-        cwd=REPOSITORY,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("answers:"))
-    answers: list[dict[str, Any]] = json.loads(line.removeprefix("answers:"))
+    job = {"checkpoint": str(checkpoint), "dtype": dtype, "requests": requests}
+    (answers,) = offline([job])
     return answers
 
 
-@pytest.mark.parametrize(("backbone", "vit", "tokenizer"), CASES)
-def test_both_engines_answer_alike(tmp_path: Path, backbone: Any, vit: Any, tokenizer: str) -> None:
+@dataclass(frozen=True)
+class Compared:
+    """A checkpoint, the prompts for so many images, and what vLLM answers."""
+
+    path: Path
+    prompts: dict[int, list[int]]
+    answers: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def compared(
+    without_host: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str, str], Compared]:
+    """All cases in one process of vLLM's, beside which only our wheel is installed."""
     from xinference_internvl2.vllm.model import with_placeholders
 
-    path = make_checkpoint(
-        tmp_path, backbone=backbone, vit=vit, tokenizer=tokenizer, dtype="float32", seed=1
-    )
-    config, own = read_config(path), load_tokenizer(path)
-    prompts = {images: prompt_ids(config, own, images) for images in (0, 1, 3)}
-    requests = [
-        {"ids": with_placeholders(ids, own), "images": images} for images, ids in prompts.items()
-    ]
-    model = load_model(path)
-    for (images, ids), answer in zip(prompts.items(), of_vllm(path, requests), strict=True):
-        assert answer["prompt"] == ids
-        pixels = torch.cat(tiles_of(config, images)) if images else None
-        generated = generate_tokens(model, torch.tensor([ids]), pixels, Sampling(TOKENS), [])
-        tokens = [token.id for token in generated]
-        assert answer["tokens"] == tokens
-        with torch.inference_mode():
-            logits = model(input_ids=torch.tensor([ids + tokens]), pixel_values=pixels).logits
-        logprobs = logits[0, len(ids) - 1 : -1].log_softmax(-1)
-        ours = logprobs[torch.arange(TOKENS), torch.tensor(tokens)]
-        assert (ours - torch.tensor(answer["logprobs"])).abs().max() < 1e-3
+    folder = tmp_path_factory.mktemp("parity")
+    paths, prompts, jobs = [], [], []
+    for backbone, vit, tokenizer in CASES:
+        path = make_checkpoint(
+            folder / f"{backbone}-{vit}-{tokenizer}",
+            backbone=backbone,  # type: ignore[arg-type]
+            vit=vit,  # type: ignore[arg-type]
+            tokenizer=tokenizer,
+            dtype="float32",
+            seed=1,
+        )
+        config, own = read_config(path), load_tokenizer(path)
+        paths.append(path)
+        prompts.append({images: prompt_ids(config, own, images) for images in IMAGES})
+        requests = [
+            {"ids": with_placeholders(ids, own), "images": images}
+            for images, ids in prompts[-1].items()
+        ]
+        jobs.append({"checkpoint": str(path), "dtype": "float32", "requests": requests})
+    answers = offline(jobs, without_host.python)
+    return dict(zip(CASES, map(Compared, paths, prompts, answers), strict=True))
+
+
+@pytest.mark.parametrize("images", IMAGES)
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_both_engines_answer_alike(
+    compared: dict[tuple[str, str, str], Compared], case: tuple[str, str, str], images: int
+) -> None:
+    found = compared[case]
+    ids, answer = found.prompts[images], found.answers[IMAGES.index(images)]
+    assert answer["prompt"] == ids
+    model, config = load_model(found.path), read_config(found.path)
+    pixels = torch.cat(tiles_of(config, images)) if images else None
+    prompt = torch.tensor([ids])
+    tokens = [token.id for token in generate_tokens(model, prompt, pixels, Sampling(TOKENS), [])]
+    assert answer["tokens"] == tokens
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([ids + tokens]), pixel_values=pixels).logits
+    logprobs = logits[0, len(ids) - 1 : -1].log_softmax(-1)
+    ours = logprobs[torch.arange(TOKENS), torch.tensor(tokens)]
+    assert (ours - torch.tensor(answer["logprobs"])).abs().max() < 1e-3

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 from tests.host import free_port
-from tests.plugin import environment
 from tests.plugin.environment import Environment
 from tests.tiny import make_checkpoint
 from xinference_internvl2.prompt import render
@@ -28,15 +27,6 @@ pytestmark = [
     pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="vLLM is not installed"),
 ]
 READY_SECONDS = 240
-
-
-@pytest.fixture(scope="module")
-def without_host(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment that has our wheel and vLLM, but no Xinference."""
-    made = environment.create(tmp_path_factory.mktemp("vllm") / "venv")
-    environment.show_packages_without(made, "xinference")
-    environment.install(made, wheel)
-    return made
 
 
 @contextmanager

@@ -1,9 +1,9 @@
-"""`python -m tests.engines.vllm_answers CHECKPOINT [DTYPE] < REQUESTS`: greedy tokens of vLLM.
+"""`python -m tests.engines.vllm_answers < JOBS`: greedy tokens of vLLM.
 
-A request is {"ids": […], "images": number of pictures}; the answer has the prompt that vLLM made
-of it, its tokens and their logprobs. With "first": true it also has the logprobs of the whole
-vocabulary at the first token, and how the linear layers were quantized. A process of its own,
-since vLLM spawns others from it.
+A job is {"checkpoint": directory, "dtype": …, "requests": […]}, a request {"ids": […], "images":
+number of pictures}; the answer has the prompt that vLLM made of it, its tokens and their logprobs.
+With "first": true it also has the logprobs of the whole vocabulary at the first token, and how the
+linear layers were quantized. A process of its own, since vLLM spawns others from it.
 """
 
 from __future__ import annotations
@@ -72,11 +72,18 @@ def linear_methods(model: Any) -> dict[str, list[str]]:
     return {part: sorted(kinds) for part, kinds in methods.items()}
 
 
+def answers(job: dict[str, Any]) -> list[dict[str, Any]]:
+    llm = engine(job["checkpoint"], job["dtype"])
+    try:
+        return [answer(llm, request) for request in job["requests"]]
+    finally:
+        llm.llm_engine.engine_core.shutdown()
+
+
 def main() -> None:
     # So that `apply_model` may send a function to vLLM's worker.
     os.environ["VLLM_ALLOW_INSECURE_SERIALIZATION"] = "1"
-    llm = engine(*(*sys.argv[1:], "float32")[:2])
-    print("answers:" + json.dumps([answer(llm, request) for request in json.load(sys.stdin)]))
+    print("answers:" + json.dumps([answers(job) for job in json.load(sys.stdin)]))
 
 
 if __name__ == "__main__":

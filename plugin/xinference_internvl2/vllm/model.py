@@ -206,6 +206,9 @@ class InternVL2VLLMModel(VLLMMultiModel):
         async with aclosing(outputs):
             try:
                 async for output in outputs:
+                    if output.finished:
+                        # The host aborts a request whose end it has not seen.
+                        await anext(outputs, None)
                     for part in output.outputs:
                         for event in _events_of(part, parameters):
                             yield event

@@ -1,0 +1,44 @@
+"""vLLM in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.plugin import environment
+from tests.plugin.environment import REPOSITORY, Environment
+
+
+@pytest.fixture(scope="session")
+def without_host(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment that has our wheel and vLLM, but no Xinference."""
+    made = environment.create(tmp_path_factory.mktemp("vllm") / "venv")
+    environment.show_packages_without(made, "xinference")
+    environment.install(made, wheel)
+    return made
+
+
+def offline(
+    jobs: list[dict[str, Any]], python: Path = Path(sys.executable)
+) -> list[list[dict[str, Any]]]:
+    """What vLLM's `LLM` answers; see `vllm_answers.py`."""
+    done = subprocess.run(
+        [python, "-m", "tests.engines.vllm_answers"],
+        input=json.dumps(jobs),
+        cwd=REPOSITORY,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("answers:"))
+    answers: list[list[dict[str, Any]]] = json.loads(line.removeprefix("answers:"))
+    return answers
