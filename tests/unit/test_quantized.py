@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -209,11 +210,46 @@ def test_a_wrong_combination_names_what_was_found_and_asked(
         check_quantization(read_config(path), model_format, quantization)
 
 
-def test_a_directory_of_gptq_tells_it_in_a_file_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "found"),
+    [
+        ("quantize_config.json", "gptq"),
+        ("quant_config.json", "awq"),
+        ("output.safetensors", "exl2"),
+        ("output-00001-of-00002.safetensors", "exl2"),
+    ],
+)
+def test_some_quantizers_tell_it_in_a_file_of_their_own(
+    tmp_path: Path, file: str, found: str
+) -> None:
     path = claiming(None, tmp_path, "top")
-    (path / "quantize_config.json").write_text('{"bits": 4}')
-    with pytest.raises(CheckpointError, match="holds weights quantized with gptq"):
+    (path / file).write_text("{}")
+    named = re.escape(f"holds weights quantized with {found} ({file}), but format pytorch")
+    with pytest.raises(CheckpointError, match=named):
         check_quantization(read_config(path), "pytorch", "none")
+
+
+# One that 4 bits take, and by what the others miss it: inputs, outputs, and both.
+SIZES = {"fits": (128, 256), "inputs": (96, 256), "outputs": (128, 208), "both": (80, 200)}
+
+
+@pytest.mark.parametrize("case", SIZES)
+def test_a_shape_that_bitsandbytes_cannot_quantize_is_named(tmp_path: Path, case: str) -> None:
+    pytest.importorskip("bitsandbytes")
+    hidden, intermediate = SIZES[case]
+    dims = {"hidden": hidden, "intermediate": intermediate, "heads": 2, "kv_heads": 2}
+    path = make_checkpoint(tmp_path, backbone="llama", **dims)
+    assert load_model(path, quantization_config=bits("8-bit"))
+    if case == "fits":
+        assert load_model(path, quantization_config=bits("4-bit"))
+        return
+    with pytest.raises(CheckpointError) as caught:
+        load_model(path, quantization_config=bits("4-bit"))
+    assert re.search(
+        r"_proj\.weight \[\d+, \d+\] cannot be quantized to 4-bit, which takes multiples of 32 "
+        r"outputs and 64 inputs; launch it as 8-bit or none$",
+        str(caught.value),
+    )
 
 
 def test_what_belongs_together_is_let_through(tmp_path: Path, awq: Path) -> None:
