@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.tiny import dequantized_twin, make_checkpoint, quantize_awq
+from tests.tiny.awq import settings_at_the_top
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.config import read_config
 from xinference_internvl2.quantization import missing_awq_kernel
@@ -53,19 +54,21 @@ def no_kernel() -> str:
 def test_vllm_answers_as_the_dequantized_weights(
     tmp_path: Path, backbone: str, no_kernel: str
 ) -> None:
-    """In float16, as published, against our own model in float32."""
+    """In float16, as published, against our own model in float32; the settings in both places."""
     from xinference_internvl2.vllm.model import with_placeholders
 
     if no_kernel:
         pytest.skip(no_kernel)
     path = made(tmp_path, backbone)
+    twin = load_model(dequantized_twin(path, tmp_path / "twin"), dtype="float32")
+    if backbone == "qwen2":
+        settings_at_the_top(path)
     config, own = read_config(path), load_tokenizer(path)
     prompts = {images: prompt_ids(config, own, images) for images in (0, 1)}
     requests = [
         {"ids": with_placeholders(ids, own), "images": images, "first": True}
         for images, ids in prompts.items()
     ]
-    twin = load_model(dequantized_twin(path, tmp_path / "twin"), dtype="float32")
     for (images, ids), answer in zip(
         prompts.items(), of_vllm(path, requests, "float16"), strict=True
     ):

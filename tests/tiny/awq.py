@@ -92,6 +92,13 @@ def dequantized_twin(awq: Path, target: Path) -> Path:
     return _write(awq, target, floats, _unquantized)
 
 
+def settings_at_the_top(awq: Path) -> None:
+    """Move the settings of the checkpoint `awq` to where only unofficial ones have them."""
+    config = json.loads((awq / "config.json").read_text(encoding="utf-8"))
+    config["quantization_config"] = config["llm_config"].pop("quantization_config")
+    write_json(awq / "config.json", config)
+
+
 def _read(checkpoint: Path) -> Tensors:
     files = sorted(checkpoint.glob("model*.safetensors"))
     return {name: tensor for file in files for name, tensor in load_file(file).items()}

@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.tiny import dequantized_twin, make_checkpoint, quantize_awq
+from tests.tiny.awq import settings_at_the_top
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.errors import CheckpointError
 
@@ -43,12 +44,6 @@ def made(folder: Path, backbone: Any, group_size: int = 128, **dims: int) -> Pat
         folder / "source", backbone=backbone, dtype="float16", seed=1, intermediate=512, **dims
     )
     return quantize_awq(source, folder / "awq", group_size)
-
-
-def settings_at_the_top(path: Path) -> None:
-    config = json.loads((path / "config.json").read_text())
-    config["quantization_config"] = config["llm_config"].pop("quantization_config")
-    (path / "config.json").write_text(json.dumps(config))
 
 
 def linear_layers(model: Any) -> dict[bool, set[str]]:
@@ -82,20 +77,19 @@ def test_awq_answers_as_the_weights_that_it_stands_for(awq: Path, twin: Any, dty
         assert similarity >= LEAST_COSINE
 
 
-def test_a_device_map_takes_the_kernel_that_runs_on_any_device(awq: Path, twin: Any) -> None:
-    model = load_model(awq, device_map="auto")
-    assert linear_layers(model) == {True: {ANYWHERE}, False: {"Linear"}}
-    for ids, pixels in prompts(awq, model):
-        similarity = cosine(last_logits(model, ids, pixels), last_logits(twin, ids, pixels))
-        assert similarity >= LEAST_COSINE
-
-
-@pytest.mark.parametrize("group_size", [32, 64])
-def test_settings_at_the_top_and_other_groups(tmp_path: Path, group_size: int) -> None:
+@pytest.mark.parametrize(
+    ("device_map", "kernel", "group_size"),
+    [(None, ON_CPU, 32), ({"": "cpu"}, ON_CPU, 64), ("auto", ANYWHERE, 64)],
+)
+def test_settings_at_the_top_other_groups_and_other_devices(
+    tmp_path: Path, device_map: Any, kernel: str, group_size: int
+) -> None:
+    """A device map that is not the CPU's takes the kernel that runs on every device, here too."""
     path = made(tmp_path, "internlm2", group_size)
     twin = load_model(dequantized_twin(path, tmp_path / "twin"), dtype="float32")
     settings_at_the_top(path)
-    model = load_model(path)
+    model = load_model(path, device_map=device_map)
+    assert linear_layers(model) == {True: {kernel}, False: {"Linear"}}
     for ids, pixels in prompts(path, model):
         similarity = cosine(last_logits(model, ids, pixels), last_logits(twin, ids, pixels))
         assert similarity >= LEAST_COSINE
