@@ -1,14 +1,9 @@
 import json
 
-schema = {
-    "type": "object",
-    "properties": {"colour": {"enum": ["red", "green", "blue"]}},
-    "required": ["colour"],
-    "additionalProperties": False,
-}
+colour = {"name": "colour", "schema": {"enum": ["red", "green", "blue"]}}
 answer = ask(
     image(uri("picture.jpg")),
     text("Which colour is it?"),
-    response_format={"type": "json_schema", "json_schema": {"name": "it", "schema": schema}},
+    response_format={"type": "json_schema", "json_schema": colour},
 )
-print(json.loads(answer.choices[0].message.content)["colour"])
+print(json.loads(answer.choices[0].message.content))

@@ -43,9 +43,12 @@ class ImageFile:
         """
         # Decoders of broken files raise whatever they run into.
         try:
-            return self.image.convert("RGB")
+            image = self.image.convert("RGB")
         except Exception:
             raise _unreadable(self.where) from None
+        # An engine may turn an image by what its metadata say, or take it for another one.
+        image.info.clear()
+        return image
 
 
 def open_image(data: bytes, where: str) -> ImageFile:
@@ -57,6 +60,10 @@ def open_image(data: bytes, where: str) -> ImageFile:
     """
     try:
         image = Image.open(BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise RequestError(
+            f"{where} has over {MAX_PIXELS:,} pixels; send a smaller image"
+        ) from None
     except Exception:
         raise _unreadable(where) from None
     if image.width * image.height > MAX_PIXELS:

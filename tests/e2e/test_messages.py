@@ -67,7 +67,7 @@ BAD_MEDIA = {
     "no image": (image(uri(b"Not an image.")), f"{NAMED}.image_url is not an image"),
     "broken image": (image(uri(PNG[:60])), f"{NAMED}.image_url is not an image"),
     "image cut short": (image(uri(PNG[:-400])), f"{NAMED}.image_url is not an image"),
-    "bomb": (image(uri(HUGE)), f"{NAMED}.image_url has 50000×50000 pixels"),
+    "bomb": (image(uri(HUGE)), f"{NAMED}.image_url has over 150,000,000 pixels"),
     "no base64": (image("data:image/png;base64,!"), f"{NAMED}.image_url cannot be fetched"),
     "nobody there": (image("http://nobody.invalid/x.png"), f"{NAMED}.image_url cannot be fetched"),
     "private address": (image("http://127.0.0.1:9/x.png"), f"{NAMED}.image_url cannot be fetched"),

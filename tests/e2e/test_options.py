@@ -17,12 +17,8 @@ from .reference import inputs, loaded
 pytestmark = pytest.mark.e2e
 HI = user("Hi")
 PROMPT = f"{IM_SYSTEM}<|im_start|>user\nHi<|im_end|><|im_start|>assistant\n"
-COLOUR = {
-    "type": "object",
-    "properties": {"colour": {"enum": ["red", "blue"]}},
-    "required": ["colour"],
-    "additionalProperties": False,
-}
+# Without space, in which random weights could go on for ever.
+COLOUR = {"enum": ["red", "blue"]}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "picture", "schema": COLOUR}}
 
 
@@ -137,7 +133,7 @@ def test_structured_output(served: Served) -> None:
     message = user([image(SQUARE), text("Which colour?")])
     if served.uid == "vllm":
         answer = served.chat(message, response_format=SCHEMA, max_tokens=64)
-        assert json.loads(content(answer))["colour"] in ("red", "blue")
+        assert json.loads(content(answer)) in ("red", "blue")
         assert answer.choices[0].finish_reason == "stop"
         chosen = served.chat(message, extra_body={"guided_choice": ["left", "right"]})
         assert content(chosen) in ("left", "right")
@@ -148,8 +144,8 @@ def test_structured_output(served: Served) -> None:
 
 
 def test_a_grammar_that_is_none_is_refused(served: Served) -> None:
-    refusal = served.refusal(HI, extra_body={"guided_regex": "(unclosed"})
-    assert refusal.startswith(("guided_regex is not supported", "vLLM refuses the request"))
+    refusal = served.refusal(HI, extra_body={"guided_grammar": "no grammar"})
+    assert refusal.startswith(("guided_grammar is not supported", "vLLM refuses the request"))
     assert served.chat(HI, max_tokens=1).usage.completion_tokens == 1
 
 

@@ -180,6 +180,8 @@ class InternVL2VLLMModel(VLLMMultiModel):
         constraint = None
         if sampling.constraint:
             constraint = StructuredOutputsParams(**dict([sampling.constraint]))
+            # A grammar knows only the tokenizer's own end, and allows nothing else at its own.
+            stop_ids = [*stop_ids, self._own_tokenizer.eos_token_id]
         return SamplingParams(
             n=sampling.choices,
             max_tokens=sampling.max_tokens,
@@ -212,9 +214,12 @@ class InternVL2VLLMModel(VLLMMultiModel):
                     for part in output.outputs:
                         for event in _events_of(part, parameters):
                             yield event
-            except ValueError as error:
+            except Exception as error:
                 # vLLM reads a grammar only when it is given the request.
-                raise RequestError(f"vLLM refuses the request: {error}") from None
+                cause = error.__cause__ or error
+                if not isinstance(cause, ValueError):
+                    raise
+                raise RequestError(f"vLLM refuses the request: {cause}") from None
 
 
 def _events_of(part: Any, parameters: Any) -> Iterator[Token | End]:
