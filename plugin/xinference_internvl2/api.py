@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from xinference._compat import ValidationError
-
 from . import runtime
 from .errors import RequestError
 
@@ -76,6 +74,7 @@ def _answering_400(host: ModuleType, handle: Callable[..., None]) -> Any:
 def _keeping_options(host: ModuleType, create: Callable[..., Any]) -> Any:
     """Hand over what the host would drop in `extra_body`, which it passes on as it is."""
     known = {*host.CreateChatCompletion.__fields__, *_READ_BY_THE_HOST} - _DROPPED
+    invalid = importlib.import_module("xinference._compat").ValidationError
 
     @functools.wraps(create)
     async def create_chat_completion(api: Any, request: Any) -> Any:
@@ -89,7 +88,7 @@ def _keeping_options(host: ModuleType, create: Callable[..., Any]) -> Any:
             fields.pop("logit_bias", None)
         try:
             return await create(api, request)
-        except ValidationError as error:
+        except invalid as error:
             if not await _is_ours(api, fields.get("model")):
                 raise
             raise host.HTTPException(status_code=400, detail=_sentence(error)) from None
@@ -97,7 +96,7 @@ def _keeping_options(host: ModuleType, create: Callable[..., Any]) -> Any:
     return create_chat_completion
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: Any) -> str:
     """What is wrong with the first field that the host does not accept."""
     found = error.errors()[0]
     return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
