@@ -33,7 +33,7 @@ def group_size(checkpoint: CheckpointConfig) -> int:
         raise CheckpointError(
             f"{checkpoint.path} holds {found}, but only {AWQ} is loaded; use another checkpoint"
         )
-    if missing := missing_library("awq", "Int4"):
+    if missing := missing_library("Int4"):
         raise CheckpointError(missing)
     settings = checkpoint.quantization or {}
     size = settings.get("group_size", settings.get("q_group_size"))

@@ -37,24 +37,42 @@ def _explain(module: Any, name: str) -> None:
         call = signature.bind(*args, **kwargs).arguments
         if not found or call["model_type"] != "LLM":
             return found
-        return {**found, **_reasons(call["model_name"], found)}
+        with launch.asked_for(call.get("enable_virtual_env")):
+            return _explained(call["model_name"], found)
 
     explained._xinference_internvl2 = True  # type: ignore[attr-defined]
     setattr(module, name, explained)
 
 
-def _reasons(model_name: str, found: dict[str, Any]) -> dict[str, str]:
+def _explained(model_name: str, found: dict[str, Any]) -> dict[str, Any]:
     from xinference.model.llm import llm_family
 
     family = llm_family.get_llm_family_by_name(model_name)
     if family is None or runtime.family_of(family) is None:
-        return {}
-    reasons = {}
-    for engine in (name for name, rows in found.items() if isinstance(rows, list)):
+        return found
+    answer = dict(found)
+    for engine, rows in found.items():
         loader = launch.loader(llm_family.SUPPORTED_ENGINES, engine)
-        for spec in family.model_specs if loader else ():
+        if loader is None or not isinstance(rows, list):
+            continue
+        reasons = _reasons(loader, family, engine)
+        # Without a virtual environment the host has rows of its start, which are for one.
+        answer[engine] = [row for row in (_left(row, reasons) for row in rows) if row]
+        answer |= {f"{engine} ({' '.join(key)})": reason for key, reason in reasons.items()}
+    return answer
+
+
+def _reasons(loader: Any, family: Any, engine: str) -> dict[tuple[str, str], str]:
+    """Format and quantization → why `loader` does not serve here what its engine serves."""
+    reasons = {}
+    for spec in family.model_specs:
+        if runtime.serves(family, spec, spec.quantization, engine) is True:
             verdict = loader.match_json(family, spec, spec.quantization)
-            served = runtime.serves(family, spec, spec.quantization, engine)
-            if served is True and verdict is not True:
-                reasons[f"{engine} ({spec.model_format} {spec.quantization})"] = verdict[1]
+            if verdict is not True:
+                reasons[spec.model_format, spec.quantization] = verdict[1]
     return reasons
+
+
+def _left(row: dict[str, Any], reasons: dict[tuple[str, str], str]) -> dict[str, Any] | None:
+    left = [q for q in row["quantizations"] if (row["model_format"], q) not in reasons]
+    return {**row, "quantizations": left} if left else None

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -36,15 +38,30 @@ def _guard(llm_family: ModuleType, name: str) -> None:
         family = call.get("llm_family") or llm_family.get_llm_family_by_name(call["model_name"])
         if family is None or runtime.family_of(family) is None:
             return check(*args, **kwargs)
-        found = _our_class(llm_family.SUPPORTED_ENGINES, family, call)
         # A virtual environment may bring the library; without one it has to be here.
-        installed = name != WITHOUT_VIRTUALENV or found.check_lib()
+        virtual_env = name != WITHOUT_VIRTUALENV
+        with asked_for(virtual_env):
+            found = _our_class(llm_family.SUPPORTED_ENGINES, family, call)
+        installed = virtual_env or found.check_lib()
         if installed is not True:
             raise ValueError(installed[1])
         return found
 
     guarded._xinference_internvl2 = True  # type: ignore[attr-defined]
     setattr(llm_family, name, guarded)
+
+
+@contextmanager
+def asked_for(virtual_env: bool | None) -> Iterator[None]:
+    """Tell loaders whether there will be a virtual environment, as the host does while it makes its
+    engine query, but not at a launch; None is what the server was started with."""
+    from xinference.model.utils import virtualenv_discovery_var
+
+    token = virtualenv_discovery_var.set(virtual_env)
+    try:
+        yield
+    finally:
+        virtualenv_discovery_var.reset(token)
 
 
 def _our_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from .config import CheckpointConfig
 from .errors import CheckpointError
@@ -65,24 +65,36 @@ def _described(quantization: Mapping[str, Any]) -> str:
     return AWQ
 
 
-def missing_library(model_format: str, quantization: str | None) -> str | None:
-    """Why this environment cannot serve the quantization on Transformers; None if it can."""
-    name = "awq" if model_format == "awq" else (quantization or "none").lower()
-    library, extra = _LIBRARIES.get(name, (None, None))
-    if library is None or importlib.util.find_spec(library) is not None:
+class _Library(NamedTuple):
+    """What computes a quantization on Transformers, and whether the family's registration has it
+    installed into a virtual environment of the host."""
+
+    name: str
+    extra: str
+    in_virtual_env: bool
+    weights: str
+
+
+_BITS = _Library("bitsandbytes", "transformers", True, "4-bit and 8-bit")
+_LIBRARIES = {
+    "int4": _Library("gptqmodel", "awq", False, "AWQ"),
+    "4-bit": _BITS,
+    "8-bit": _BITS,
+}
+
+
+def missing_library(quantization: str | None, *, virtual_env: bool = False) -> str | None:
+    """Why Transformers cannot serve the quantization here, or in a virtual environment of the host;
+    None if it can."""
+    library = _LIBRARIES.get((quantization or "none").lower())
+    if library is None or (virtual_env and library.in_virtual_env):
+        return None
+    if importlib.util.find_spec(library.name) is not None:
         return None
     return (
-        f"Transformers computes {_NAMES.get(name, name)} weights with {library}, which is not "
-        f"installed; install it with pip install 'xinference-internvl2[{extra}]'"
+        f"Transformers computes {library.weights} weights with {library.name}, which is not "
+        f"installed; install it with pip install 'xinference-internvl2[{library.extra}]'"
     )
-
-
-_LIBRARIES = {
-    "awq": ("gptqmodel", "awq"),
-    "4-bit": ("bitsandbytes", "transformers"),
-    "8-bit": ("bitsandbytes", "transformers"),
-}
-_NAMES = {"awq": "AWQ"}
 
 
 def check_blocks(parameters: Mapping[str, tuple[int, ...]]) -> None:

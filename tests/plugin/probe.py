@@ -164,8 +164,26 @@ def lacking() -> dict[str, Any]:
     from xinference.core import supervisor, worker
     from xinference.model.llm import llm_family
 
-    check = llm_family.check_engine_by_spec_parameters_with_virtual_env
-    refused = {}
+    checks = (
+        llm_family.check_engine_by_spec_parameters_with_virtual_env,
+        llm_family.check_engine_by_spec_parameters,
+    )
+    return {
+        "queries": [
+            query("LLM", FAMILY, virtual)
+            for module in (worker, supervisor)
+            for query, virtual in (
+                (module.get_engine_params_by_name_with_virtual_env, True),
+                (module.get_engine_params_by_name, False),
+            )
+        ],
+        "refused": [refusals(check) for check in checks],
+    }
+
+
+def refusals(check: Any) -> dict[str, str]:
+    """Engine and spec → why the host does not launch it, of some where something may be missing."""
+    found = {}
     for case in (
         ("Transformers", "awq", 2, "Int4"),
         ("Transformers", "pytorch", 2, "4-bit"),
@@ -176,18 +194,8 @@ def lacking() -> dict[str, Any]:
         try:
             check(engine, FAMILY, *spec)
         except ValueError as error:
-            refused[" ".join(map(str, case))] = str(error)
-    return {
-        "queries": [
-            query("LLM", FAMILY, virtual)
-            for module in (worker, supervisor)
-            for query, virtual in (
-                (module.get_engine_params_by_name_with_virtual_env, True),
-                (module.get_engine_params_by_name, False),
-            )
-        ],
-        "refused": refused,
-    }
+            found[" ".join(map(str, case))] = str(error)
+    return found
 
 
 def lacking_by_extension() -> dict[str, Any]:

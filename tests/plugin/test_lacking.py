@@ -19,8 +19,8 @@ AWQ = (
     " pip install 'xinference-internvl2[awq]'"
 )
 BITS = (
-    "Transformers computes {} weights with bitsandbytes, which is not installed; install it with"
-    " pip install 'xinference-internvl2[transformers]'"
+    "Transformers computes 4-bit and 8-bit weights with bitsandbytes, which is not installed;"
+    " install it with pip install 'xinference-internvl2[transformers]'"
 )
 KERNEL = "vLLM computes AWQ weights only on a GPU or on a processor with AVX-512"
 
@@ -40,22 +40,25 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
 def test_missing_libraries(
     bare: Environment, tmp_path: Path, probe: str, way: dict[str, str]
 ) -> None:
+    """A virtual environment of the host gets bitsandbytes, but nothing of a format."""
     found = bare.probe(probe, tmp_path, way)
-    for query in found["queries"]:
-        reasons = {
-            name: value for name, value in query.items() if name.startswith("Transformers (")
-        }
-        assert reasons == {
-            "Transformers (awq Int4)": AWQ,
-            "Transformers (pytorch 4-bit)": BITS.format("4-bit"),
-            "Transformers (pytorch 8-bit)": BITS.format("8-bit"),
-        }
+    strict = {"Transformers (pytorch 4-bit)": BITS, "Transformers (pytorch 8-bit)": BITS}
+    for query, (reasons, quantizations) in zip(
+        found["queries"],
+        [({}, ["4-bit", "8-bit", "none"]), (strict, ["none"])] * 2,
+        strict=True,
+    ):
+        given = {name: value for name, value in query.items() if name.startswith("Transformers (")}
+        assert given == {"Transformers (awq Int4)": AWQ, **reasons}
         rows: list[dict[str, Any]] = query["Transformers"]
         assert {row["model_format"] for row in rows} == {"pytorch"}
-        assert all(row["quantizations"] == ["none"] for row in rows)
-    assert found["refused"]["Transformers awq 2 Int4"] == AWQ
-    assert found["refused"]["Transformers pytorch 2 4-bit"] == BITS.format("4-bit")
-    assert "Transformers pytorch 2 none" not in found["refused"]
+        assert all(row["quantizations"] == quantizations for row in rows)
+    with_virtual_env, without = found["refused"]
+    assert with_virtual_env["Transformers awq 2 Int4"] == AWQ
+    assert with_virtual_env.keys() & {"Transformers pytorch 2 4-bit"} == set()
+    assert without["Transformers awq 2 Int4"] == AWQ
+    assert without["Transformers pytorch 2 4-bit"] == BITS
+    assert "Transformers pytorch 2 none" not in without
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="vLLM is not installed")
@@ -68,5 +71,6 @@ def test_a_processor_without_the_kernel(installed: Environment, tmp_path: Path) 
         assert (name, reason[: len(KERNEL)]) == ("vLLM (awq Int4)", KERNEL)
         assert {row["model_format"] for row in query["vLLM"]} == {"pytorch"}
         assert {row["model_format"] for row in query["Transformers"]} == {"pytorch", "awq"}
-    assert found["refused"].keys() == {"vLLM awq 2 Int4"}
-    assert found["refused"]["vLLM awq 2 Int4"].startswith(KERNEL)
+    for refused in found["refused"]:
+        assert refused.keys() == {"vLLM awq 2 Int4"}
+        assert refused["vLLM awq 2 Int4"].startswith(KERNEL)

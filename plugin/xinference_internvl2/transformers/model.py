@@ -17,7 +17,7 @@ from xinference.device_utils import (
     is_hf_accelerate_supported,
 )
 from xinference.model.llm.transformers.core import PytorchChatModel
-from xinference.model.utils import select_device
+from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
 from ..completion import Delta, End, Events, Token, deltas, response
 from ..errors import CheckpointError
@@ -49,7 +49,8 @@ class InternVL2TransformersModel(PytorchChatModel):
         cls, llm_family: Any, llm_spec: Any, quantization: str
     ) -> bool | tuple[bool, str]:
         verdict = serves(llm_family, llm_spec, quantization, ENGINE)
-        missing = missing_library(llm_spec.model_format, quantization)
+        virtual_env = virtual_env_allows_missing_engine()
+        missing = missing_library(quantization, virtual_env=virtual_env)
         return (False, missing) if verdict is True and missing else verdict
 
     def load(self) -> None:
@@ -68,7 +69,7 @@ class InternVL2TransformersModel(PytorchChatModel):
             )
         self._checkpoint = read_config(self.model_path)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
-        if missing := missing_library(self.model_spec.model_format, self.quantization):
+        if missing := missing_library(self.quantization):
             raise CheckpointError(missing)
         limits = launch_limits(self._pytorch_model_config, self._checkpoint)
         self._tokenizer = load_tokenizer(self.model_path)
