@@ -42,6 +42,8 @@ ROWS = {
     for quantization in quantizations
     if engine == "Transformers" or (quantization, backbone) == ("Int4", "internlm2")
 }
+# What is free at the launch may be gone at the start, on a machine with other tests.
+OPTIONS = {"vLLM": {"gpu_memory_utilization": 0.1, "max_model_len": 2048}}
 
 Maker = Callable[[str, str], Path]
 
@@ -77,6 +79,7 @@ def row(request: pytest.FixtureRequest, host: Host, checkpoint: Maker) -> Iterat
         model_format=spec.model_format,
         quantization=quantization,
         model_path=str(path),
+        **OPTIONS.get(engine, {}),
     )
     yield wait_until_ready(Served(host, uid, path))
     assert host.cli("terminate", "--model-uid", uid).returncode == 0
