@@ -17,7 +17,7 @@ _GGUF_ONLY = (
 
 
 # Without these the host cannot estimate anything.
-_DIMENSIONS = (
+DIMENSIONS = (
     "vocab_size",
     "hidden_size",
     "intermediate_size",
@@ -45,7 +45,7 @@ def _dimensions(source: Source, where: Path) -> Iterator[Issue]:
     if "model_metadata" in source.settings:
         found = {"here": source.settings["model_metadata"]}
     for which, metadata in found.items():
-        if missing := [key for key in _DIMENSIONS if key not in metadata]:
+        if missing := [key for key in DIMENSIONS if key not in metadata]:
             what = f"the dimensions {which} lack {missing[0]!r}"
             yield Issue(where, f"{what}; add it to 'model_metadata' here or above")
 

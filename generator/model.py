@@ -52,6 +52,27 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class VisionTower:
+    """The dimensions of a vision tower, by the names of its configuration; lengths in pixels."""
+
+    name: str
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    image_size: int
+    patch_size: int
+    norm_type: str
+    qkv_bias: bool
+    qk_normalization: bool
+
+    @property
+    def patches(self) -> int:
+        """The patches of a tile and the class token."""
+        return (self.image_size // self.patch_size) ** 2 + 1
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """One checkpoint of a family."""
 
@@ -65,6 +86,9 @@ class ModelSpec:
     activated_size: int | str | None = None
     shadowed: bool = False
     """The host launches an earlier checkpoint instead."""
+    dimensions: Mapping[str, Any] = field(default_factory=dict)
+    """The dimensions of the language model that the checkpoint says for all of its hubs."""
+    vision_tower: str | None = None
 
     @property
     def all_quantizations(self) -> tuple[str, ...]:
@@ -95,6 +119,7 @@ class Family:
     prompt_formats: tuple[PromptFormat, ...]
     host_settings: Mapping[str, Any] = field(default_factory=dict)
     """Optional keys of the host's catalog, handed on as they are."""
+    vision_towers: Mapping[str, VisionTower] = field(default_factory=dict)
 
     @property
     def served_specs(self) -> tuple[tuple[ModelSpec, Serving], ...]:
@@ -150,6 +175,10 @@ def family(data: Mapping[str, Any]) -> Family:
             for name, f in data.get("prompt_formats", {}).items()
         ),
         host_settings={key: data[key] for key in _HOST_SETTINGS if key in data},
+        vision_towers={
+            name: VisionTower(name, **tower)
+            for name, tower in data.get("vision_towers", {}).items()
+        },
     )
 
 
@@ -169,6 +198,8 @@ def model_spec(data: Mapping[str, Any]) -> ModelSpec:
         published_engines=None if published is None else _engines(published),
         activated_size=data.get("activated_size_in_billions"),
         shadowed=data.get("shadowed", False),
+        dimensions=data.get("model_metadata", {}),
+        vision_tower=data.get("vision_tower"),
     )
 
 

@@ -24,7 +24,7 @@ _TITLE_WIDTH = 40
 def page(family: Family) -> str:
     """Return the model page, in reStructuredText."""
     specs = [{"data": spec, **_page_values(spec)} for spec in family.specs]
-    return _template("model.rst.jinja").render(family=family, specs=specs)
+    return template("model.rst.jinja").render(family=family, specs=specs)
 
 
 def _page_values(spec: ModelSpec) -> dict[str, Any]:
@@ -66,7 +66,8 @@ def _and(words: Iterable[str]) -> str:
 
 
 @cache
-def _template(name: str) -> Template:
+def template(name: str) -> Template:
+    """Return a template of a page."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
         undefined=StrictUndefined,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from .engines import engines_page
 from .model import Family
 from .page import page
 from .registration import registration, runtime
@@ -22,6 +23,7 @@ def outputs(family: Family, origin: str) -> Iterator[tuple[str, str]]:
     yield f"{PAGES}/{family.name.lower()}.rst", page(family)
     yield f"{REGISTRATIONS}/{family.name}.json", _json([registration(family)])
     if family.served_specs:
+        yield f"{PAGES}/{family.name.lower()}-engines.rst", engines_page(family)
         data = {"generated_from": origin} | runtime(family)
         yield f"{REGISTRATIONS}/{family.name}.runtime.json", _json(data)
 

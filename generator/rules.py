@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from . import files
+from .memory import BACKBONES
 from .model import EngineSupport, ModelSpec, model_spec
 from .problems import Issue, Path, listed, shown, suggestion
 
@@ -24,13 +25,15 @@ def check(data: Any, known: Iterable[Issue]) -> list[Issue]:
         for index, entry in enumerate(data["model_specs"])
         if index not in touched
     }
-    formats = data.get("prompt_formats", {})
+    formats, towers = data.get("prompt_formats", {}), data.get("vision_towers", {})
     issues = list(_unique_specs(specs, not touched))
     for index, spec in specs.items():
         issues += files.check(spec, ("model_specs", index))
         issues += _served(spec, ("model_specs", index))
         if isinstance(formats, dict):
             issues += _prompt_format(spec, ("model_specs", index), formats)
+        if isinstance(towers, dict):
+            issues += _vision_tower(spec, ("model_specs", index), towers)
     return issues
 
 
@@ -89,3 +92,20 @@ def _prompt_format(spec: ModelSpec, path: Path, formats: Mapping[str, Any]) -> I
         hint = suggestion(name, formats) or "; describe it there"
         message = f"{shown(name)} is not one of the family's prompt_formats{hint}"
         yield Issue((*path, "prompt_format"), message)
+
+
+def _vision_tower(spec: ModelSpec, path: Path, towers: Mapping[str, Any]) -> Iterator[Issue]:
+    """What the memory of a checkpoint is computed from has to be there, and known."""
+    if spec.vision_tower is None or spec.serving is None:
+        return
+    if spec.vision_tower not in towers:
+        hint = suggestion(spec.vision_tower, towers) or "; describe it there"
+        message = f"{shown(spec.vision_tower)} is not one of the family's vision_towers{hint}"
+        yield Issue((*path, "vision_tower"), message)
+    if missing := [key for key in files.DIMENSIONS if key not in spec.dimensions]:
+        message = f"the memory is unknown without {missing[0]!r}; add it, or remove 'vision_tower'"
+        yield Issue((*path, "model_metadata"), message)
+    if spec.serving.backbone not in BACKBONES:
+        known = f"the language models whose memory is known, {listed(BACKBONES)}"
+        message = f"{shown(spec.serving.backbone)} is not one of {known}; remove 'vision_tower'"
+        yield Issue((*path, "backbone"), message)

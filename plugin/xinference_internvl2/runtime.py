@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,8 @@ class SpecRuntime:
     prompt_format: str
     backbone: str
     engines: Mapping[str, tuple[str, ...]]
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    """The bytes that a request needs, by quantization; empty where they are not known."""
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ def test_pages(site: dict[Path, Page]) -> None:
     assert names >= {
         *("index.html", "guide.html", "chat.html", "specs.html", "spec.html", "tutorial.html"),
         *("ci.html", "architecture.html", "changelog.html", "internvl2.html", "search.html"),
+        "internvl2-engines.html",
     }
 
 

@@ -124,7 +124,7 @@ def test_the_hook_finds_drift(shelf: Path) -> None:
     assert first.returncode == 1
     assert first.stderr.endswith("run: python -m generator build --output . " + SPEC + "\n")
     assert _generator(shelf, "build", "--output", ".", SPEC).returncode == 0
-    assert (run().returncode, run().stdout) == (0, "3 unchanged\n")
+    assert (run().returncode, run().stdout) == (0, "4 unchanged\n")
     record = shelf / FAMILIES / "shelf-vision.json"
     data = json.loads(record.read_text("utf-8"))
     data[0]["context_length"] = 1

@@ -26,14 +26,19 @@ NAMES = ("llm.schema.json", "common.schema.json")
 FAMILIES = Path("plugin/xinference_internvl2/families")
 AURORA = "Aurora-Borealis-2.5-mixture-of-experts-instruct_"
 PUBLISHED_PAGE = "67098f8f943c3075a402ce755e2208118db7b77b4a2e7c04dc7cf9c60b1d7c51"
+# Of the 4B: keys and values of 32 layers, and the widest place of a prompt with its pixels.
+PROMPT = {
+    "kv_cache": 2 * 2 * 32 * 3072 * 8192,
+    "activations": 2 * (8192 * (4 * 3072 + 4 * 8192) + 13 * 3 * 448**2),
+}
 REFERENCE = ROOT.parent / "shared/reference/internvl2.rst"
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with everything that the two families generate."""
+    """A directory with everything that the three families generate."""
     folder = tmp_path_factory.mktemp("built")
-    specs = [ROOT / "family_specs/internvl2.yaml", HERE / "aurora.yaml"]
+    specs = [ROOT / "family_specs/internvl2.yaml", HERE / "aurora.yaml", HERE / "lumen.yaml"]
     assert main(["build", "--output", str(folder), *map(str, specs)]) == 0
     return folder
 
@@ -54,6 +59,12 @@ def test_files_of_another_family(built: Path) -> None:
     assert page == (HERE / "aurora.rst").read_text("utf-8")
     assert registration == (HERE / "aurora.json").read_text("utf-8")
     assert not (built / FAMILIES / f"{AURORA}.runtime.json").exists()
+    assert not (built / f"docs/models/{AURORA.lower()}-engines.rst").exists()
+
+
+def test_page_of_the_engines(built: Path) -> None:
+    page = (built / "docs/models/lumen-vl-engines.rst").read_text("utf-8")
+    assert page == (HERE / "lumen-engines.rst").read_text("utf-8")
 
 
 def test_runtime_data(built: Path) -> None:
@@ -77,6 +88,16 @@ def test_runtime_data(built: Path) -> None:
         "prompt_format": "phi3-chat",
         "backbone": "Phi3ForCausalLM",
         "engines": {"Transformers": ["4-bit", "8-bit", "none"], "vLLM": ["none"]},
+        "memory": {
+            "context": 8192,
+            "tiles": 13,
+            # 3.62 of the 4.15 billion parameters are linear weights of the language model.
+            "bytes": {
+                "4-bit": {"weights": 2915401728, **PROMPT},
+                "8-bit": {"weights": 4673896448, **PROMPT},
+                "none": {"weights": 2 * 4146855936, **PROMPT},
+            },
+        },
     }
     assert len(data["model_specs"]) == 12
 
@@ -90,15 +111,35 @@ def test_registration(built: Path) -> None:
     (record,) = _records(built)["internvl2"]
     assert record["version"] == 2
     assert record["updated_at"] == 1795305600
+    metadata = {
+        "vocab_size": 92553,
+        "hidden_size": 2048,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 8,
+        "vision": {
+            "hidden_size": 1024,
+            "intermediate_size": 4096,
+            "num_attention_heads": 16,
+            "spatial_merge_size": 2,
+        },
+        "weights_bytes": 2176075776,
+    }
     assert record["model_specs"][2] == {
         "model_format": "awq",
         "model_size_in_billions": 2,
         "model_src": {
-            "huggingface": {"quantizations": ["Int4"], "model_id": "OpenGVLab/InternVL2-2B-AWQ"},
+            "huggingface": {
+                "quantizations": ["Int4"],
+                "model_id": "OpenGVLab/InternVL2-2B-AWQ",
+                "model_metadata_by_quantization": {"Int4": metadata},
+            },
             "modelscope": {
                 "quantizations": ["Int4"],
                 "model_id": "OpenGVLab/InternVL2-2B-AWQ",
                 "model_revision": "master",
+                "model_metadata_by_quantization": {"Int4": metadata},
             },
         },
     }

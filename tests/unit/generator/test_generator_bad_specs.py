@@ -18,6 +18,13 @@ OTHER = "    model_src: {huggingface: {model_id: owner/other}}\n"
 GGUF = (
     "  - model_format: ggufv2\n    model_size_in_billions: 1_8\n    quantizations: [Q8_0]\n" + OTHER
 )
+TOWER = (
+    "vLLM: [none]}\n    vision_tower: small\n    model_metadata: {vocab_size: 9, hidden_size: 8, "
+    "intermediate_size: 8, num_hidden_layers: 1, num_attention_heads: 1}\nvision_towers:\n  small: "
+    "{hidden_size: 8, intermediate_size: 8, num_hidden_layers: 1, num_attention_heads: 1, "
+    "image_size: 28, patch_size: 14, norm_type: rms_norm, qkv_bias: true, qk_normalization: true}"
+)
+KNOWN: Edits = [("BaseForCausalLM", "LlamaForCausalLM"), ("vLLM: [none]}", TOWER)]
 EDITED: list[tuple[str, Edits, list[str]]] = [
     (
         "unknown key",
@@ -67,7 +74,7 @@ EDITED: list[tuple[str, Edits, list[str]]] = [
             )
         ],
         [
-            "2:1: $.kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk: unknown key; the keys here are 'model_name', 'updated_at', 'context_length', 'model_lang', 'model_ability', 'model_description', 'architectures', 'model_family', 'model_type', 'featured', 'chat_template', 'stop_token_ids', 'stop', 'reasoning_start_tag', 'reasoning_end_tag', 'tool_parser', 'cache_config', 'virtualenv', 'prompt_style', 'is_built_in', 'prompt_formats', 'model_specs'"
+            "2:1: $.kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk: unknown key; the keys here are 'model_name', 'updated_at', 'context_length', 'model_lang', 'model_ability', 'model_description', 'architectures', 'model_family', 'model_type', 'featured', 'chat_template', 'stop_token_ids', 'stop', 'reasoning_start_tag', 'reasoning_end_tag', 'tool_parser', 'cache_config', 'virtualenv', 'prompt_style', 'is_built_in', 'prompt_formats', 'vision_towers', 'model_specs'"
         ],
     ),
     (
@@ -281,21 +288,28 @@ EDITED: list[tuple[str, Edits, list[str]]] = [
         "unsafe name",
         [("model_name: base", "model_name: ../base")],
         [
-            "1:13: $.model_name: '../base' does not fit; expected the name of the family: letters, digits, '.', '_' and '-', beginning with a letter or digit and not ending in '.runtime'"
+            "1:13: $.model_name: '../base' does not fit; expected the name of the family: letters, digits, '.', '_' and '-', beginning with a letter or digit and not ending in '.runtime' or '-engines'"
         ],
     ),
     (
         "name of a runtime file",
         [("model_name: base", "model_name: base.runtime")],
         [
-            "1:13: $.model_name: 'base.runtime' does not fit; expected the name of the family: letters, digits, '.', '_' and '-', beginning with a letter or digit and not ending in '.runtime'"
+            "1:13: $.model_name: 'base.runtime' does not fit; expected the name of the family: letters, digits, '.', '_' and '-', beginning with a letter or digit and not ending in '.runtime' or '-engines'"
+        ],
+    ),
+    (
+        "name of an engines page",
+        [("model_name: base", "model_name: base-Engines")],
+        [
+            "1:13: $.model_name: 'base-Engines' does not fit; expected the name of the family: letters, digits, '.', '_' and '-', beginning with a letter or digit and not ending in '.runtime' or '-engines'"
         ],
     ),
     (
         "name with a line break",
         [("model_name: base", 'model_name: "base\\n"')],
         [
-            "1:13: $.model_name: 'base\\n' does not fit; expected the name of the family: letters, digits, '.', '_' and '-', beginning with a letter or digit and not ending in '.runtime'"
+            "1:13: $.model_name: 'base\\n' does not fit; expected the name of the family: letters, digits, '.', '_' and '-', beginning with a letter or digit and not ending in '.runtime' or '-engines'"
         ],
     ),
     (
@@ -371,6 +385,57 @@ EDITED: list[tuple[str, Edits, list[str]]] = [
         ],
         [
             "14:20: $.model_specs[0].prompt_format: 'plain' is not one of the family's prompt_formats; describe it there"
+        ],
+    ),
+    (
+        "unknown vision tower",
+        [*KNOWN, ("vision_tower: small", "vision_tower: smal")],
+        [
+            "23:19: $.model_specs[0].vision_tower: 'smal' is not one of the family's vision_towers; did you mean 'small'?"
+        ],
+    ),
+    (
+        "vision tower without dimensions of the language model",
+        [("BaseForCausalLM", "LlamaForCausalLM\n    vision_tower: small")],
+        [
+            "15:5: $.model_specs[0]: missing key 'model_metadata'; 'backbone', 'model_metadata', 'vision_tower' come together, add it"
+        ],
+    ),
+    (
+        "vision tower with too few dimensions of the language model",
+        [
+            *KNOWN,
+            ("vocab_size: 9, ", ""),
+            ("revision: main", "revision: main, model_metadata: {vocab_size: 9}"),
+        ],
+        [
+            "24:21: $.model_specs[0].model_metadata: the memory is unknown without 'vocab_size'; add it, or remove 'vision_tower'"
+        ],
+    ),
+    (
+        "vision tower with a language model of another structure",
+        [*KNOWN, ("LlamaForCausalLM", "MambaForCausalLM")],
+        [
+            "21:15: $.model_specs[0].backbone: 'MambaForCausalLM' is not one of the language models whose memory is known, 'Qwen2ForCausalLM', 'InternLM2ForCausalLM', 'Phi3ForCausalLM', 'LlamaForCausalLM'; remove 'vision_tower'"
+        ],
+    ),
+    (
+        "unknown norm of a vision tower",
+        [*KNOWN, ("norm_type: rms_norm", "norm_type: rmsnorm")],
+        [
+            "26:138: $.vision_towers.small.norm_type: 'rmsnorm' is not one of 'layer_norm', 'rms_norm'; did you mean 'rms_norm'?"
+        ],
+    ),
+    (
+        "vision tower without a dimension",
+        [*KNOWN, ("patch_size: 14, ", "")],
+        ["26:10: $.vision_towers.small: missing key 'patch_size'; add it"],
+    ),
+    (
+        "text for a switch of a vision tower",
+        [*KNOWN, ("qkv_bias: true", "qkv_bias: yes")],
+        [
+            "26:158: $.vision_towers.small.qkv_bias: 'yes' is text, but must be true or false: whether queries, keys and values have biases"
         ],
     ),
     (

@@ -14,6 +14,7 @@ from generator import output
 from generator.__main__ import main
 
 PAGE = "docs/models/base.rst"
+ENGINES = "docs/models/base-engines.rst"
 FAMILIES = "plugin/xinference_internvl2/families"
 
 
@@ -38,15 +39,17 @@ def test_build_writes_once(spec: Path, folder: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == (
         f"out/{PAGE}: written\n"
         f"out/{FAMILIES}/base.json: written\n"
+        f"out/{ENGINES}: written\n"
         f"out/{FAMILIES}/base.runtime.json: written\n"
-        "3 written, 0 unchanged\n"
+        "4 written, 0 unchanged\n"
     )
     written = _files(folder / "out")
-    assert set(written) == {PAGE, f"{FAMILIES}/base.json", f"{FAMILIES}/base.runtime.json"}
+    data = {f"{FAMILIES}/base.json", f"{FAMILIES}/base.runtime.json"}
+    assert set(written) == {PAGE, ENGINES} | data
     times = {path: (folder / "out" / path).stat().st_mtime_ns for path in written}
 
     assert _build() == 0
-    assert capsys.readouterr().out == "0 written, 3 unchanged\n"
+    assert capsys.readouterr().out == "0 written, 4 unchanged\n"
     assert {path: (folder / "out" / path).stat().st_mtime_ns for path in written} == times
 
 
@@ -74,7 +77,7 @@ def test_check_shows_the_difference(
     assert _build() == 0
     capsys.readouterr()
     assert _build("--check") == 0
-    assert capsys.readouterr().out == "3 unchanged\n"
+    assert capsys.readouterr().out == "4 unchanged\n"
 
     page = folder / "out" / PAGE
     page.write_text(page.read_text("utf-8").replace("A family.", "Another family."), "utf-8")
@@ -84,7 +87,7 @@ def test_check_shows_the_difference(
     assert printed.out.splitlines()[:2] == [f"--- out/{PAGE}", f"+++ out/{PAGE} (generated)"]
     assert "\n-- **Description:** Another family.\n+- **Description:** A family.\n" in printed.out
     assert printed.err == (
-        "1 of 3 generated files differ; run: python -m generator build --output out spec.yaml\n"
+        "1 of 4 generated files differ; run: python -m generator build --output out spec.yaml\n"
     )
     assert _files(folder) == before
 
@@ -93,7 +96,7 @@ def test_check_shows_a_missing_file(spec: Path, capsys: pytest.CaptureFixture[st
     assert _build("--check") == 1
     printed = capsys.readouterr()
     assert f"--- /dev/null\n+++ out/{PAGE} (generated)\n@@ -0,0 +1," in printed.out
-    assert "3 of 3 generated files differ" in printed.err
+    assert "4 of 4 generated files differ" in printed.err
 
 
 def test_check_of_a_file_that_is_no_text(

@@ -40,7 +40,7 @@ def _run(text: bytes) -> None:
             assert time.process_time() - start < SECONDS
         written = [path for path in out.rglob("*") if path.is_file()]
         if status == 0:
-            assert len(written) in (2, 3)
+            assert len(written) in (2, 4)
             assert errors.getvalue() == ""
         else:
             assert status == 1

@@ -69,7 +69,7 @@ def test_annotation_of_drift(spec: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert printed.err == ""
     assert printed.out.splitlines()[-2:] == [
         f"::error file={PAGE},line=1,col=1::this differs from what is generated; run: {command}",
-        f"::error::1 of 3 generated files differ; run: {command}",
+        f"::error::1 of 4 generated files differ; run: {command}",
     ]
 
 
@@ -79,7 +79,7 @@ def test_json(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = _json(capsys)
     assert data["problems"] == []
     assert data["files"][0] == {"file": PAGE, "state": "written"}
-    assert len(data["files"]) == 3
+    assert len(data["files"]) == 4
     assert main([*build, "--check"]) == 0
     assert _json(capsys) == {"problems": [], "files": []}
 
@@ -87,7 +87,7 @@ def test_json(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*build, "--check"]) == 1
     data = _json(capsys)
     assert data["files"] == [{"file": PAGE, "state": "differs"}]
-    assert data["problems"][0]["message"].startswith("1 of 3 generated files differ; run: ")
+    assert data["problems"][0]["message"].startswith("1 of 4 generated files differ; run: ")
 
     _spoil(spec)
     assert main(build) == 1
