@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from .config import CheckpointConfig
 from .errors import RequestError
@@ -18,9 +18,12 @@ from .sampling import Sampling, options_of, read_sampling
 from .tokenizer import InternVL2Tokenizer, encode_segments
 
 MAX_CHARACTERS_PER_TOKEN = 32
+Decoded = TypeVar("Decoded")
 
 # Not the event loop's own threads: slow image servers would take them from every other request.
-_fetching = ThreadPoolExecutor(8, thread_name_prefix="media")
+_fetching = ThreadPoolExecutor(8, thread_name_prefix="fetching")
+# A bound for memory: each may hold as many pixels as a request can have.
+_decoding = ThreadPoolExecutor(2, thread_name_prefix="decoding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,11 @@ async def prepared(
     ):
         return await asyncio.get_running_loop().run_in_executor(_fetching, work)
     return await asyncio.to_thread(work)
+
+
+async def decoded(decode: Callable[[ChatRequest], Decoded], request: ChatRequest) -> Decoded:
+    """What `decode` makes of the media of `request`, while other requests go on."""
+    return await asyncio.get_running_loop().run_in_executor(_decoding, decode, request)
 
 
 def prepare(

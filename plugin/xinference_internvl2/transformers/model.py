@@ -25,7 +25,7 @@ from ..generation import generate_tokens
 from ..images import image_to_tiles
 from ..media import launch_limits
 from ..quantization import check_quantization, missing_library
-from ..requests import ChatRequest, ServedCheckpoint, prepared, trained_length
+from ..requests import ChatRequest, ServedCheckpoint, decoded, prepared, trained_length
 from ..runtime import prompt_format_named, serves
 from ..tokenizer import load_tokenizer
 
@@ -151,7 +151,7 @@ class InternVL2TransformersModel(PytorchChatModel):
             RequestError: the request cannot be answered as it is.
         """
         request = await prepared(messages, generate_config or {}, self._served)
-        pixels = await asyncio.to_thread(self._pixel_values, request) if request.media else None
+        pixels = await decoded(self._pixel_values, request) if request.media else None
         return await response(self.model_uid, request, self._deltas(request, pixels))
 
     def _pixel_values(self, request: ChatRequest) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import uuid
 from collections.abc import AsyncGenerator, Iterator
@@ -20,7 +19,7 @@ from ..errors import CheckpointError, RequestError
 from ..media import MAX_FRAMES, launch_limits
 from ..prompt import IMAGE_END, IMAGE_START, PLACEHOLDER
 from ..quantization import check_quantization, missing_awq_kernel
-from ..requests import ChatRequest, ServedCheckpoint, prepared, trained_length
+from ..requests import ChatRequest, ServedCheckpoint, decoded, prepared, trained_length
 from ..runtime import prompt_format_named, serves
 from ..sampling import Sampling
 from ..tokenizer import InternVL2Tokenizer, load_tokenizer
@@ -124,7 +123,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         """
         served = self._served()
         request = await prepared(messages, generate_config or {}, served)
-        prompt = await asyncio.to_thread(self._prompt, request)
+        prompt = await decoded(self._prompt, request)
         salt = (generate_config or {}).get("cache_salt")
         events = self._events(
             {**prompt, "cache_salt": salt} if salt else prompt,
