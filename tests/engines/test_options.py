@@ -25,6 +25,7 @@ DEFAULTS = {
     "dtype": "torch.float32",
     "max_model_len": 32768,
     "images": IMAGE_LIMIT + VIDEO_LIMIT * MAX_FRAMES,
+    "max_dynamic_patch": None,
     "tensor_parallel_size": 1,
     "max_num_seqs": 256,
     "disable_sliding_window": False,
@@ -35,6 +36,7 @@ CHOSEN = {
     "dtype": "torch.float16",
     "max_model_len": 2048,
     "images": 3 + 1 * MAX_FRAMES,
+    "max_dynamic_patch": 6,
     "tensor_parallel_size": 2,
     "gpu_memory_utilization": 0.3,
     "max_num_seqs": 5,
@@ -45,6 +47,7 @@ CHOSEN = {
 OPTIONS = {
     **{name: value for name, value in CHOSEN.items() if name not in ("images", "reserved_cores")},
     "dtype": "float16",
+    "num_frames": 4,
     "limit_mm_per_prompt": '{"image": 3, "video": 1}',
     "trust_remote_code": True,
 }

@@ -36,11 +36,13 @@ def configured(
     del config["reasoning_content"]
     made = AsyncEngineArgs(model=checkpoint, **config).create_engine_config()
     limits = made.model_config.multimodal_config.limit_per_prompt
+    processor = made.model_config.multimodal_config.mm_processor_kwargs or {}
     return {
         "reserved_cores": os.environ.get(RESERVED),
         "dtype": str(made.model_config.dtype),
         "max_model_len": made.model_config.max_model_len,
         "images": limits["image"].count,
+        "max_dynamic_patch": processor.get("max_dynamic_patch"),
         "tensor_parallel_size": made.parallel_config.tensor_parallel_size,
         "gpu_memory_utilization": made.cache_config.gpu_memory_utilization,
         "max_num_seqs": made.scheduler_config.max_num_seqs,
