@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 
 class PackedLinear(nn.Module):
@@ -16,7 +17,7 @@ class PackedLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), 1)
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
         self._bias = None if linear.bias is None else linear.bias.detach()
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
@@ -27,12 +28,15 @@ class PackedLinear(nn.Module):
         return packed
 
 
-def pack(model: nn.Module) -> None:
-    """Pack the linear layers of `model` that are in bfloat16 on a CPU which computes in it."""
+def pack(model: PreTrainedModel) -> None:
+    """Pack the language model where it is in bfloat16 on a CPU that computes in it.
+
+    The vision tower always has many rows, for which the layout makes no difference.
+    """
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return
-    for parent in list(model.modules()):
-        for name, layer in parent.named_children():
+    for parent in (model, *model.model.language_model.modules()):
+        for name, layer in list(parent.named_children()):
             if type(layer) is nn.Linear and _is_packable(layer.weight):
                 setattr(parent, name, PackedLinear(layer))
 
