@@ -78,7 +78,7 @@ def compared(
     without_host: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[str, str, str], Compared]:
     """All cases in one process of vLLM's, beside which only our wheel is installed."""
-    from xinference_internvl2.vllm.model import with_placeholders
+    from xinference_internvl2.vllm.placeholders import with_placeholders
 
     folder = tmp_path_factory.mktemp("parity")
     paths, prompts, jobs = [], [], []

@@ -55,7 +55,7 @@ def test_vllm_answers_as_the_dequantized_weights(
     tmp_path: Path, backbone: str, no_kernel: str
 ) -> None:
     """In float16, as published, against our own model in float32; the settings in both places."""
-    from xinference_internvl2.vllm.model import with_placeholders
+    from xinference_internvl2.vllm.placeholders import with_placeholders
 
     if no_kernel:
         pytest.skip(no_kernel)

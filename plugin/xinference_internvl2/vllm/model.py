@@ -13,17 +13,17 @@ from xinference.device_utils import gpu_count
 from xinference.model.llm.vllm.core import VLLMMultiModel
 from xinference.model.llm.vllm.utils import vllm_check
 
-from ..completion import End, Events, Token, deltas, response
+from ..completion import Events, deltas, response
 from ..config import read_config
 from ..errors import CheckpointError, RequestError
 from ..media import MAX_FRAMES, launch_limits
-from ..prompt import IMAGE_END, IMAGE_START, PLACEHOLDER
 from ..quantization import check_quantization, missing_awq_kernel
 from ..requests import ChatRequest, ServedCheckpoint, decoded, prepared, trained_length
 from ..runtime import prompt_format_named, serves
-from ..sampling import Sampling
-from ..tokenizer import InternVL2Tokenizer, load_tokenizer
+from ..tokenizer import load_tokenizer
 from . import cpu
+from .engine import events_of, parameters_of
+from .placeholders import with_placeholders
 
 ENGINE = "vLLM"
 
@@ -127,7 +127,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         salt = (generate_config or {}).get("cache_salt")
         events = self._events(
             {**prompt, "cache_salt": salt} if salt else prompt,
-            self._parameters(request.sampling, served.stop_ids),
+            parameters_of(request.sampling, served),
             request_id or str(uuid.uuid4()),
         )
         sampling = request.sampling
@@ -168,38 +168,6 @@ class InternVL2VLLMModel(VLLMMultiModel):
                 one = item.tiling["max_tiles"] == 1
                 yield image.resize(tile, Image.Resampling.BICUBIC) if one else image
 
-    def _parameters(self, sampling: Sampling, stop_ids: list[int]) -> Any:
-        """vLLM's sampling parameters. The text and its stop strings are left to `completion.py`."""
-        from vllm.sampling_params import (
-            RequestOutputKind,
-            SamplingParams,
-            StructuredOutputsParams,
-        )
-
-        constraint = None
-        if sampling.constraint:
-            constraint = StructuredOutputsParams(**dict([sampling.constraint]))
-            # A grammar knows only the tokenizer's own end, and allows nothing else at its own.
-            stop_ids = [*stop_ids, self._own_tokenizer.eos_token_id]
-        return SamplingParams(
-            n=sampling.choices,
-            max_tokens=sampling.max_tokens,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            top_k=sampling.top_k,
-            repetition_penalty=sampling.repetition_penalty,
-            presence_penalty=sampling.presence_penalty,
-            frequency_penalty=sampling.frequency_penalty,
-            seed=sampling.seed,
-            logprobs=sampling.top_logprobs,
-            structured_outputs=constraint,
-            stop_token_ids=stop_ids,
-            # Only the prompt format ends an answer, not what the repository calls its EOS.
-            ignore_eos=True,
-            detokenize=False,
-            output_kind=RequestOutputKind.DELTA,
-        )
-
     async def _events(self, prompt: dict[str, Any], parameters: Any, request_id: str) -> Events:
         outputs = self._track_engine_request(
             request_id, self._engine.generate(prompt, parameters, request_id)
@@ -211,7 +179,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
                         # The host aborts a request whose end it has not seen.
                         await anext(outputs, None)
                     for part in output.outputs:
-                        for event in _events_of(part, parameters):
+                        for event in events_of(part, parameters):
                             yield event
             except Exception as error:
                 # vLLM reads a grammar only when it is given the request.
@@ -219,21 +187,6 @@ class InternVL2VLLMModel(VLLMMultiModel):
                 if not isinstance(cause, ValueError):
                     raise
                 raise RequestError(f"vLLM refuses the request: {cause}") from None
-
-
-def _events_of(part: Any, parameters: Any) -> Iterator[Token | End]:
-    """What vLLM reports of one answer since it last did, without the token that ends it."""
-    for position, token in enumerate(part.token_ids):
-        if token in parameters.stop_token_ids:
-            continue
-        if parameters.logprobs is None:
-            yield Token(part.index, token)
-            continue
-        found = {i: entry.logprob for i, entry in part.logprobs[position].items()}
-        likeliest = sorted(found.items(), key=lambda entry: -entry[1])
-        yield Token(part.index, token, found[token], tuple(likeliest[: parameters.logprobs]))
-    if part.finish_reason is not None:
-        yield End(part.index, "length" if part.finish_reason == "length" else "stop")
 
 
 def _platform() -> Any:
@@ -260,30 +213,3 @@ def _computes(model_format: str) -> bool | tuple[bool, str]:
         )
     missing = missing_awq_kernel() if model_format == "awq" else None
     return (False, missing) if missing else True
-
-
-def with_placeholders(ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
-    """The prompt with vLLM's placeholder in place of every image's run of image tokens.
-
-    vLLM replaces as many placeholders as there are images, from the left. Text of a user that
-    happens to encode to one, before the last image, is written in single letters instead.
-    """
-    start, end = tokenizer.convert_tokens_to_ids([IMAGE_START, IMAGE_END])
-    placeholder = tokenizer.encode(PLACEHOLDER, add_special_tokens=False)
-    result: list[int] = []
-    position = 0
-    for _ in range(ids.count(start)):
-        image = ids.index(start, position)
-        result += _without(placeholder, ids[position:image], tokenizer) + placeholder
-        position = ids.index(end, image) + 1
-    return result + ids[position:]
-
-
-def _without(placeholder: list[int], ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
-    letters = tokenizer.convert_tokens_to_ids(list(PLACEHOLDER))
-    result: list[int] = []
-    for token in ids:
-        result.append(token)
-        if result[-len(placeholder) :] == placeholder:
-            result[-len(placeholder) :] = letters
-    return result

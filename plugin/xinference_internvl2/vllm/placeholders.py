@@ -1,0 +1,33 @@
+"""Where the images stand in a prompt, as vLLM wants it said."""
+
+from __future__ import annotations
+
+from ..prompt import IMAGE_END, IMAGE_START, PLACEHOLDER
+from ..tokenizer import InternVL2Tokenizer
+
+
+def with_placeholders(ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
+    """The prompt with vLLM's placeholder in place of every image's run of image tokens.
+
+    vLLM replaces as many placeholders as there are images, from the left. Text of a user that
+    happens to encode to one, before the last image, is written in single letters instead.
+    """
+    start, end = tokenizer.convert_tokens_to_ids([IMAGE_START, IMAGE_END])
+    placeholder = tokenizer.encode(PLACEHOLDER, add_special_tokens=False)
+    result: list[int] = []
+    position = 0
+    for _ in range(ids.count(start)):
+        image = ids.index(start, position)
+        result += _without(placeholder, ids[position:image], tokenizer) + placeholder
+        position = ids.index(end, image) + 1
+    return result + ids[position:]
+
+
+def _without(placeholder: list[int], ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
+    letters = tokenizer.convert_tokens_to_ids(list(PLACEHOLDER))
+    result: list[int] = []
+    for token in ids:
+        result.append(token)
+        if result[-len(placeholder) :] == placeholder:
+            result[-len(placeholder) :] = letters
+    return result
