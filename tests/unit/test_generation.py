@@ -79,7 +79,8 @@ def test_penalties_count_the_answer_alone(checkpoint: Path) -> None:
         said = answer[:count]
         with torch.inference_mode():
             ids = torch.cat([prompt, torch.tensor([said], dtype=torch.long)], dim=1)
-            logits = model(input_ids=ids).logits[0, -1].clone()
+            found = model(input_ids=ids).logits
+        logits = found[0, -1].clone()
         for index in set(said):
             logits[index] += 1.5 + 1.0 * said.count(index)
         assert token == int(logits.argmax())
