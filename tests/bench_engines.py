@@ -26,7 +26,8 @@ from .host import Host
 from .tiny import make_checkpoint
 
 RUNS = 3
-TOKENS = 32
+TOKENS, TOKENS_AT_ONCE = 32, 16
+DIMS = "1b"
 AT_ONCE = (1, 4, 8)
 READY_SECONDS = 900
 DTYPE = "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
@@ -111,7 +112,7 @@ class Engine:
 
         def ask(number: int) -> None:
             question = {"role": "user", "content": f"Tell me about {number}."}
-            self.model.chat(question, max_tokens=TOKENS)
+            self.model.chat(question, max_tokens=TOKENS_AT_ONCE)
 
         start = time.perf_counter()
         with ThreadPoolExecutor(count) as pool:
@@ -146,7 +147,7 @@ def launched(host: Host, name: str, checkpoint: Path) -> Engine:
 
 def engines(work: Path) -> None:
     """Measure both engines and print their ratios."""
-    checkpoint = talkative(make_checkpoint(work / "checkpoint", backbone="qwen2", dims="1b"))
+    checkpoint = talkative(make_checkpoint(work / "checkpoint", backbone="qwen2", dims=DIMS))
     with Host(work / "host") as host:
         ours, vllm = (launched(host, name, checkpoint) for name in FLAGS)
         # The first run warms up; in turn, so that the machine's drift meets both.
