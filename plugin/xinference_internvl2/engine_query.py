@@ -53,7 +53,12 @@ def _explained(model_name: str, found: dict[str, Any]) -> dict[str, Any]:
     answer = dict(found)
     for engine, rows in found.items():
         loader = launch.loader(llm_family.SUPPORTED_ENGINES, engine)
-        if loader is None or not isinstance(rows, list):
+        if loader is None:
+            continue
+        if not isinstance(rows, list):
+            # The host's reason is that of its own first loader, which knows no remedy.
+            installed = loader.check_lib()
+            answer[engine] = rows if installed is True else installed[1]
             continue
         reasons = _reasons(loader, family, engine)
         # Without a virtual environment the host has rows of its start, which are for one.

@@ -47,6 +47,8 @@ CHOSEN = {
 OPTIONS = {
     **{name: value for name, value in CHOSEN.items() if name not in ("images", "reserved_cores")},
     "dtype": "float16",
+    "max_model_len": None,
+    "context_length": CHOSEN["max_model_len"],
     "num_frames": 4,
     "limit_mm_per_prompt": '{"image": 3, "video": 1}',
     "trust_remote_code": True,
