@@ -42,7 +42,8 @@ def load_model(
         path: directory of an original (`internvl_chat`) checkpoint with safetensors weights.
         dtype: of the parameters; by default `torch_dtype` of the checkpoint.
         device_map: as in `from_pretrained`, but never to disk; by default all is on the CPU.
-        quantization_config: of transformers, applied to the language model only.
+        quantization_config: of transformers, applied to the language model only; none for an AWQ
+            checkpoint, whose language model is in 4 bits already.
 
     Returns:
         A model whose `forward` takes `input_ids` (batch, tokens) and `pixel_values`

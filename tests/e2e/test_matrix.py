@@ -64,37 +64,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Maker:
     return make
 
 
-@pytest.fixture(params=ROWS)
-def row(request: pytest.FixtureRequest, host: Host, checkpoint: Maker) -> Iterator[Served]:
-    engine, spec, quantization = ROWS[request.param]
-    if engine == "vLLM" and (missing := missing_awq_kernel()):
-        pytest.skip(missing)
-    uid = request.param.replace(" ", "-")
-    path = checkpoint(spec.backbone, spec.model_format)
-    request_launch(
-        host,
-        uid,
-        model_engine=engine,
-        model_size_in_billions=spec.model_size_in_billions,
-        model_format=spec.model_format,
-        quantization=quantization,
-        model_path=str(path),
-        **OPTIONS.get(engine, {}),
-    )
-    yield wait_until_ready(Served(host, uid, path))
-    assert host.cli("terminate", "--model-uid", uid).returncode == 0
-
-
-def test_every_row_of_the_matrix_is_launched_and_answers(row: Served) -> None:
-    text = row.chat({"role": "user", "content": "What is it?"}, temperature=0)
-    image = row.chat(image_message("What is it?", data_uri(picture())), temperature=0)
-    for answer in (text, image):
-        done = answer.choices[0].finish_reason == "stop"
-        assert answer.usage.completion_tokens == 16 or done
-    more = image.usage.prompt_tokens - text.usage.prompt_tokens
-    assert more > read_config(row.checkpoint).tokens_per_tile
-
-
 def test_awq_is_launched_as_a_user_does(host: Host, checkpoint: Maker) -> None:
     """In a virtual environment of the host, which would install the autoawq that nobody needs."""
     path = checkpoint("InternLM2ForCausalLM", "awq")
@@ -141,3 +110,34 @@ def test_what_is_launched_as_something_else_is_named(
             )
         assert f"holds {found}" in str(caught.value)
         assert asked.format(model_format, quantization) in str(caught.value)
+
+
+@pytest.fixture(params=ROWS)
+def row(request: pytest.FixtureRequest, host: Host, checkpoint: Maker) -> Iterator[Served]:
+    engine, spec, quantization = ROWS[request.param]
+    if engine == "vLLM" and (missing := missing_awq_kernel()):
+        pytest.skip(missing)
+    uid = request.param.replace(" ", "-")
+    path = checkpoint(spec.backbone, spec.model_format)
+    request_launch(
+        host,
+        uid,
+        model_engine=engine,
+        model_size_in_billions=spec.model_size_in_billions,
+        model_format=spec.model_format,
+        quantization=quantization,
+        model_path=str(path),
+        **OPTIONS.get(engine, {}),
+    )
+    yield wait_until_ready(Served(host, uid, path))
+    assert host.cli("terminate", "--model-uid", uid).returncode == 0
+
+
+def test_every_row_of_the_matrix_is_launched_and_answers(row: Served) -> None:
+    text = row.chat({"role": "user", "content": "What is it?"}, temperature=0)
+    image = row.chat(image_message("What is it?", data_uri(picture())), temperature=0)
+    for answer in (text, image):
+        done = answer.choices[0].finish_reason == "stop"
+        assert answer.usage.completion_tokens == 16 or done
+    more = image.usage.prompt_tokens - text.usage.prompt_tokens
+    assert more > read_config(row.checkpoint).tokens_per_tile
