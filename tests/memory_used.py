@@ -2,7 +2,7 @@
 
 Compared is what is resident at most while the answer is made with what the libraries alone have.
 Two things are kept out of it, which the system takes back when memory is short, or the allocator
-keeps for later: pages of the file that only quantizing has read, and memory that has been freed.
+keeps for later: pages of the file that only loading has read, and memory that has been freed.
 """
 
 from __future__ import annotations
@@ -83,11 +83,13 @@ def main(path: str, quantization: str, tokens: int, tiles: int) -> Used:
     from xinference_internvl2.checkpoint import load_model
     from xinference_internvl2.config import read_config
     from xinference_internvl2.generation import generate_tokens
+    from xinference_internvl2.packing import pack
     from xinference_internvl2.sampling import Sampling
 
     options = _options(quantization)
     libraries = _resident("VmRSS")
     model = load_model(path, quantization_config=options)
+    pack(model)
     checkpoint = read_config(path)
     ids = torch.full((1, tokens), 11)
     list(generate_tokens(model, ids[:, :8], None, Sampling(1), []))

@@ -30,33 +30,33 @@ def estimate(size: int, quantization: str, tokens: int, tiles: int, **fewer: int
     return memory(vision, language, quantization, tokens, tiles)
 
 
-@pytest.fixture(scope="module", params=[1, 2])
-def checkpoint(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[int, Path]:
-    """A random one with the dimensions of 1B, then of 2B."""
-    size = request.param
-    path = tmp_path_factory.mktemp(f"{size}b")
-    return size, make_checkpoint(path, backbone=BACKBONES[size], dims=f"{size}b")
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Random ones with the dimensions of 1B and 2B."""
+    return {
+        size: make_checkpoint(
+            tmp_path_factory.mktemp(f"{size}b"), backbone=backbone, dims=f"{size}b"
+        )
+        for size, backbone in BACKBONES.items()
+    }
 
 
-@pytest.mark.parametrize("quantization", ["none", "8-bit"])
+@pytest.mark.parametrize(("size", "quantization"), [(1, "none"), (1, "8-bit"), (2, "none")])
 def test_a_real_size_takes_what_is_estimated(
-    checkpoint: tuple[int, Path], quantization: str
+    checkpoints: dict[int, Path], size: int, quantization: str
 ) -> None:
-    size, path = checkpoint
     tokens, tiles = 300, 1
     expected = estimate(size, quantization, tokens, tiles).total
-    assert measured(path, quantization, tokens, tiles).total == pytest.approx(expected, rel=WITHIN)
+    used = measured(checkpoints[size], quantization, tokens, tiles)
+    assert used.total == pytest.approx(expected, rel=WITHIN)
 
 
-@pytest.mark.parametrize(("tokens", "tiles"), [(1100, 4), (4096, 0)])
-@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize(("size", "tokens", "tiles"), [(1, 1100, 4), (2, 4096, 0)])
 def test_an_answer_takes_what_is_estimated(
     tmp_path: Path, size: int, tokens: int, tiles: int
 ) -> None:
-    """Of a long text and of many tiles, where the widths matter and the number of layers does
-    not: the widest place of a prompt is passed layer after layer."""
+    """To many tiles, and to a long text: there the widths matter and the number of layers does
+    not, since the widest place of a prompt is passed layer after layer."""
     path = make_checkpoint(
         tmp_path, backbone=BACKBONES[size], dims=f"{size}b", layers=2, vit_layers=2
     )
