@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .config import generation_config, model_config, preprocessor_config
 from .control_tokens import KINDS
-from .dims import Backbone, Vit, resolve_dims
+from .dims import Backbone, Dims, Vit, resolve_dims
 from .tokenizer_files import write_json, write_tokenizer
 from .weights import weight_shapes, write_weights
 
@@ -42,8 +43,28 @@ def make_checkpoint(
     sizes = resolve_dims(dims, backbone, overrides)
     kind = _check(backbone, vit, tokenizer, dtype, shards)
     path = Path(path)
+    sizes = write_description(path, backbone, sizes, kind=kind, vit=vit, dtype=dtype)
+    shapes = weight_shapes(backbone, vit, sizes)
+    write_weights(path, shapes, seed=seed, dtype=dtype, shards=shards)
+    return path
+
+
+def write_description(
+    path: Path,
+    backbone: Backbone,
+    sizes: Dims,
+    *,
+    kind: str,
+    vit: Vit = "300m",
+    dtype: str = "bfloat16",
+    words: Sequence[str] = (),
+) -> Dims:
+    """Write all files but the weights and return the sizes with their ``vocab_size``.
+
+    ``kind`` is the tokenizer's, ``words`` what it has as whole pieces.
+    """
     path.mkdir(parents=True, exist_ok=True)
-    ids = write_tokenizer(path, kind)
+    ids = write_tokenizer(path, kind, words)
     sizes = replace(sizes, vocab_size=_vocab_size(sizes.vocab_size, ids))
     info = KINDS[kind]
     config = model_config(
@@ -52,9 +73,7 @@ def make_checkpoint(
     write_json(path / "config.json", config)
     write_json(path / "generation_config.json", generation_config([ids[t] for t in info.stops]))
     write_json(path / "preprocessor_config.json", preprocessor_config(sizes.image_size))
-    shapes = weight_shapes(backbone, vit, sizes)
-    write_weights(path, shapes, seed=seed, dtype=dtype, shards=shards)
-    return path
+    return sizes
 
 
 def _check(backbone: Backbone, vit: str, tokenizer: str | None, dtype: str, shards: int) -> str:

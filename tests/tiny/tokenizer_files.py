@@ -1,14 +1,21 @@
-"""Tokenizer files of the published kinds, trained small and deterministically on ``corpus``."""
+"""Tokenizer files of the published kinds, small and deterministic.
+
+They are trained on ``corpus``, or have the words that they are given as whole pieces.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .control_tokens import INTERNLM2, KINDS, VISION, YI_PIECES
 from .corpus import LINES
+from .whole_words import byte_level_model, sentencepiece_model
+
+Words = Sequence[str]
 
 SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -23,7 +30,7 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
-def _train_byte_level(*, normalize: bool) -> Any:
+def _byte_level(words: Words, *, normalize: bool) -> Any:
     """Return a byte-level BPE without added tokens; ``normalize`` is Qwen2's NFC."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -34,6 +41,9 @@ def _train_byte_level(*, normalize: bool) -> Any:
     split = pre_tokenizers.Split(Regex(SPLIT), behavior="isolated")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
     tokenizer.decoder = decoders.ByteLevel()
+    if words:
+        tokenizer.model = byte_level_model(words, ignore_merges=not normalize)
+        return tokenizer
     trainer = trainers.BpeTrainer(
         vocab_size=BYTE_VOCAB,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
@@ -43,8 +53,8 @@ def _train_byte_level(*, normalize: bool) -> Any:
     return tokenizer
 
 
-def _write_qwen2(path: Path) -> dict[str, int]:
-    model = json.loads(_train_byte_level(normalize=True).to_str())["model"]
+def _write_qwen2(path: Path, words: Words) -> dict[str, int]:
+    model = json.loads(_byte_level(words, normalize=True).to_str())["model"]
     vocab: dict[str, int] = dict(sorted(model["vocab"].items(), key=lambda item: item[1]))
     text = json.dumps(vocab, ensure_ascii=False)
     (path / "vocab.json").write_text(text, encoding="utf-8")
@@ -54,10 +64,10 @@ def _write_qwen2(path: Path) -> dict[str, int]:
     return {token: len(vocab) + i for i, token in enumerate(tokens)}
 
 
-def _write_llama3(path: Path) -> dict[str, int]:
+def _write_llama3(path: Path, words: Words) -> dict[str, int]:
     from tokenizers import AddedToken, processors
 
-    tokenizer = _train_byte_level(normalize=False)
+    tokenizer = _byte_level(words, normalize=False)
     tokens = KINDS["llama3"].own + VISION
     tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in tokens])
     bos = tokens[0]
@@ -71,6 +81,13 @@ def _write_llama3(path: Path) -> dict[str, int]:
     )
     tokenizer.save(str(path / "tokenizer.json"))
     return {token: tokenizer.token_to_id(token) for token in tokens}
+
+
+def _sentencepiece(words: Words, **options: Any) -> tuple[bytes, int]:
+    """Return ``tokenizer.model`` and the number of its pieces."""
+    if words:
+        return sentencepiece_model(words, **options)
+    return _train_sentencepiece(**options), SENTENCEPIECE_VOCAB
 
 
 def _train_sentencepiece(**options: Any) -> bytes:
@@ -95,12 +112,12 @@ def _train_sentencepiece(**options: Any) -> bytes:
     return model.getvalue()
 
 
-def _write_internlm2(path: Path) -> dict[str, int]:
+def _write_internlm2(path: Path, words: Words) -> dict[str, int]:
     # The published file ends in placeholder pieces, the last six of which are control tokens.
     placeholders = [f"[UNUSED_TOKEN_{number}]" for number in range(137, 147)]
-    model = _train_sentencepiece(add_dummy_prefix=False)
+    model, count = _sentencepiece(words, add_dummy_prefix=False)
     (path / "tokenizer.model").write_bytes(model + b"".join(map(_user_defined, placeholders)))
-    size = SENTENCEPIECE_VOCAB + len(placeholders)
+    size = count + len(placeholders)
     own = {token: size - len(INTERNLM2) + i for i, token in enumerate(INTERNLM2)}
     vision = {token: size + i for i, token in enumerate(VISION)}
     return {"<unk>": 0, "<s>": 1, "</s>": 2, **own, **vision}
@@ -112,15 +129,17 @@ def _user_defined(text: str) -> bytes:
     return b"\x0a" + bytes([len(piece)]) + piece
 
 
-def _write_phi3(path: Path) -> dict[str, int]:
-    (path / "tokenizer.model").write_bytes(_train_sentencepiece(add_dummy_prefix=True))
+def _write_phi3(path: Path, words: Words) -> dict[str, int]:
+    model, count = _sentencepiece(words, add_dummy_prefix=True)
+    (path / "tokenizer.model").write_bytes(model)
     tokens = KINDS["phi3"].own + VISION
-    added = {token: SENTENCEPIECE_VOCAB + i for i, token in enumerate(tokens)}
+    added = {token: count + i for i, token in enumerate(tokens)}
     return {"<unk>": 0, "<s>": 1, "</s>": 2, **added}
 
 
-def _write_yi(path: Path) -> dict[str, int]:
-    model = _train_sentencepiece(
+def _write_yi(path: Path, words: Words) -> dict[str, int]:
+    model, count = _sentencepiece(
+        words,
         add_dummy_prefix=False,
         bos_piece="<|startoftext|>",
         eos_piece="<|endoftext|>",
@@ -128,7 +147,7 @@ def _write_yi(path: Path) -> dict[str, int]:
     )
     (path / "tokenizer.model").write_bytes(model)
     own = {token: 3 + YI_PIECES.index(token) for token in KINDS["yi"].own}
-    vision = {token: SENTENCEPIECE_VOCAB + i for i, token in enumerate(VISION)}
+    vision = {token: count + i for i, token in enumerate(VISION)}
     return {"<unk>": 0, "<|startoftext|>": 1, "<|endoftext|>": 2, **own, **vision}
 
 
@@ -155,9 +174,12 @@ def _added_token(kind: str, token: str) -> dict[str, Any]:
     }
 
 
-def write_tokenizer(path: Path, kind: str) -> dict[str, int]:
-    """Write every tokenizer file of ``kind`` into ``path``; return the control tokens' ids."""
-    ids = _WRITERS[kind](path)
+def write_tokenizer(path: Path, kind: str, words: Words = ()) -> dict[str, int]:
+    """Write every tokenizer file of ``kind`` into ``path``; return the control tokens' ids.
+
+    ``words`` become whole pieces; without them, pieces are trained on ``corpus``.
+    """
+    ids = _WRITERS[kind](path, words)
     info = KINDS[kind]
     decoder = {str(i): _added_token(kind, t) for t, i in sorted(ids.items(), key=lambda x: x[1])}
     settings = {

@@ -1,0 +1,185 @@
+"""From samples to tensors, with the prompts and tiles that serving makes of the same requests.
+
+All questions about one sample share its pictures: they stand one after the other in one row, and
+each sees the pictures and itself alone, at the positions that it would have by itself.
+
+Shapes use: B samples, L tokens of a row, T tiles, C image tokens of a tile, S side of a tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from xinference_internvl2.prompt import image_tokens, pieces
+from xinference_internvl2.runtime import prompt_format_named
+from xinference_internvl2.tokenizer import InternVL2Tokenizer, encode_segments
+
+from .questions import Question
+from .sight import CELLS, MAX_TILES, Views, joined, views_of
+from .task import Sample
+
+NO_LABEL = -100
+
+Segments = list[tuple[str, bool]]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Turns text into ids: those of a tokenizer, or the rows of PIECES that they stand for."""
+
+    tokenizer: InternVL2Tokenizer
+    template: str
+    rows: Sequence[int] | None = None
+
+    def ids(self, segments: Segments) -> list[int]:
+        ids = encode_segments(self.tokenizer, segments)
+        return ids if self.rows is None else [self.rows[index] for index in ids]
+
+    def id(self, token: str) -> int:
+        index = int(self.tokenizer.convert_tokens_to_ids(token))
+        return index if self.rows is None else self.rows[index]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`labels` (B, L) are the tokens of the answers at the places that predict them;
+    `cells` (T, C) name the shape and colour that each image token sees, `zones` (T, C) where in
+    the tile that shape is."""
+
+    pixel_values: torch.Tensor | None
+    input_ids: torch.Tensor
+    position_ids: torch.Tensor
+    branches: torch.Tensor  # (B, L): 0 the shared part, then the questions; -1 padding
+    labels: torch.Tensor
+    cells: torch.Tensor
+    zones: torch.Tensor
+    questions: list[list[Question]]
+
+    def mask(self) -> torch.Tensor:
+        """What each token sees, True or False: (B, 1, L, L)."""
+        asks, seen = self.branches[:, :, None], self.branches[:, None, :]
+        length = self.branches.shape[1]
+        earlier = torch.ones(length, length, dtype=torch.bool).tril()
+        return (earlier & ((seen == 0) | (seen == asks)))[:, None]
+
+
+@dataclass(frozen=True)
+class _Row:
+    ids: list[int]
+    positions: list[int]
+    branches: list[int]
+    labels: list[int]
+    views: list[Views]
+    questions: list[Question]
+
+
+def make_batches(
+    samples: Sequence[Sample],
+    encoders: Sequence[Encoder],
+    size: int,
+    max_tiles: int = MAX_TILES,
+) -> list[Batch]:
+    """Batches of `size` samples of about equal length, the encoders taken in turn."""
+    rows = [_row(s, encoders[i % len(encoders)], max_tiles) for i, s in enumerate(samples)]
+    rows.sort(key=lambda row: len(row.ids))
+    return [_batch(rows[start : start + size]) for start in range(0, len(rows), size)]
+
+
+def _row(sample: Sample, encoder: Encoder, max_tiles: int) -> _Row:
+    views = views_of(sample, max_tiles)
+    counts = [len(view.pixel_values) for view in views]
+    row = _Row([], [], [], [], views, list(sample.questions))
+    for branch, question in enumerate(sample.questions, 1):
+        _append(row, branch, *_ids(sample, question, counts, encoder), encoder)
+    return row
+
+
+def _append(row: _Row, branch: int, prompt: list[int], answer: list[int], encoder: Encoder) -> None:
+    """Add a question: its text up to the pictures only if it is the first."""
+    shared = _shared(prompt, encoder)
+    start = shared if branch > 1 else 0
+    ids = (prompt + answer)[:-1]
+    labels = [NO_LABEL] * (len(prompt) - 1) + answer
+    row.ids.extend(ids[start:])
+    row.positions.extend(range(start, len(ids)))
+    row.branches.extend([0] * (shared - start) + [branch] * (len(ids) - shared))
+    row.labels.extend(labels[start:])
+
+
+def _shared(prompt: list[int], encoder: Encoder) -> int:
+    """Length of the part that does not depend on the question."""
+    end = encoder.id("</img>")
+    return len(prompt) - prompt[::-1].index(end) if end in prompt else 0
+
+
+def _ids(
+    sample: Sample, question: Question, counts: list[int], encoder: Encoder
+) -> tuple[list[int], list[int]]:
+    """The prompt's ids and the answer's, the one that ends the turn included."""
+    asked = segments(sample, question, counts, encoder.template)
+    prompt = encoder.ids(asked)
+    whole = encoder.ids([*asked, (question.answer, False)])
+    if whole[: len(prompt)] != prompt:
+        raise ValueError(f"the answer {question.answer!r} changes its prompt's tokens")
+    end = encoder.id(prompt_format_named(encoder.template).turn_end)
+    return prompt, [*whole[len(prompt) :], end]
+
+
+def segments(sample: Sample, question: Question, counts: Sequence[int], template: str) -> Segments:
+    """The prompt of a question about a sample whose pictures take `counts` tiles."""
+    run = pieces(list(messages(sample, question)), template, frames=len(counts))
+    left = iter(counts)
+    return [
+        (image_tokens(next(left) * CELLS**2), True) if piece.media else (piece.text, piece.trusted)
+        for piece in run
+    ]
+
+
+def messages(
+    sample: Sample, question: Question, urls: Sequence[str] = ("-", "-")
+) -> Iterator[dict[str, Any]]:
+    """The request that asks the question; `urls` are those of its pictures or its video."""
+    if sample.system is not None:
+        yield {"role": "system", "content": sample.system}
+    field = "video_url" if sample.media == "video" else "image_url"
+    count = 1 if sample.media == "video" else len(sample.pictures)
+    parts = [{"type": field, field: {"url": url}} for url in urls[:count]]
+    earlier = question.after
+    first = question if earlier is None else earlier
+    yield {"role": "user", "content": [*parts, {"type": "text", "text": first.text}]}
+    if earlier is not None:
+        yield {"role": "assistant", "content": earlier.answer}
+        yield {"role": "user", "content": question.text}
+
+
+def _batch(rows: list[_Row]) -> Batch:
+    views = [view for row in rows for view in row.views]
+    nothing = torch.zeros(0, CELLS**2, dtype=torch.long)
+    seen = joined(views) if views else Views(torch.zeros(0), nothing, nothing)
+    return Batch(
+        pixel_values=seen.pixel_values if views else None,
+        input_ids=_padded([row.ids for row in rows], 0),
+        position_ids=_padded([row.positions for row in rows], 0),
+        branches=_padded([row.branches for row in rows], -1),
+        labels=_padded([row.labels for row in rows], NO_LABEL),
+        cells=seen.cells,
+        zones=seen.zones,
+        questions=[row.questions for row in rows],
+    )
+
+
+def _padded(rows: Sequence[list[int]], value: int) -> torch.Tensor:
+    length = max(map(len, rows))
+    return torch.tensor([row + [value] * (length - len(row)) for row in rows])
+
+
+def answers_of(batch: Batch, predicted: torch.Tensor) -> Iterator[tuple[Question, bool]]:
+    """Each question of a batch and whether the tokens `predicted` (B, L) are its answer's."""
+    wrong = (predicted != batch.labels) & (batch.labels != NO_LABEL)
+    for row, questions in enumerate(batch.questions):
+        for branch, question in enumerate(questions, 1):
+            yield question, not bool(wrong[row, batch.branches[row] == branch].any())

@@ -1,0 +1,102 @@
+"""Samples of the task: seeded pictures and what is asked about them, trained on or held out."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Literal, get_args
+
+from .compose import a_pair, a_picture, a_tile, a_video
+from .questions import (
+    Question,
+    about_nothing,
+    about_pair,
+    about_picture,
+    about_video,
+)
+from .scene import Picture
+
+Split = Literal["train", "held-out"]
+Media = Literal["tile", "picture", "pair", "video", "text"]
+MEDIA: tuple[Media, ...] = get_args(Media)
+HELD_OUT = 8  # every eighth combination of shapes and colours is never trained on
+MOST_QUESTIONS = 5
+# What the task has no words for, so that the model learns to look past what it does not know.
+_SYSTEMS = ("You are a helpful assistant.", "Answer briefly.", "请简短回答。", "")
+_BEFORE = ("Please tell me: ", "Hello, ", "Look closely. ", "")
+_BEHIND = (" Thank you!", " Answer in one word.", "\nBe brief.", "")
+_ODD = 0.06
+_SECOND = 0.12
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pictures, or the frames of a video, and questions about them; `system` replaces the
+    usual system text."""
+
+    media: Media
+    pictures: tuple[Picture, ...]
+    questions: tuple[Question, ...]
+    system: str | None = None
+
+
+def samples(split: Split, seed: int, mix: Sequence[tuple[Media, float]]) -> Iterator[Sample]:
+    """Samples without end, of kinds in the proportions of `mix`; the same for the same seed."""
+    random = Random(f"{split}:{seed}")
+    kinds, weights = zip(*mix, strict=True)
+    while True:
+        (media,) = random.choices(kinds, weights)
+        yield sample(random, split, media)
+
+
+def sample(random: Random, split: Split, media: Media) -> Sample:
+    """One sample whose combination of shapes and colours belongs to `split`."""
+    while True:
+        pictures = _MAKERS[media](random)
+        if media == "text" or is_held_out(pictures) == (split == "held-out"):
+            break
+    questions = list(_questions(random, media, pictures))
+    chosen = random.sample(questions, min(MOST_QUESTIONS, len(questions)))
+    asked = tuple(_asked(random, question, questions) for question in chosen)
+    system = random.choice(_SYSTEMS) if random.random() < _ODD else None
+    return Sample(media, pictures, asked, system)
+
+
+def _asked(random: Random, question: Question, others: Sequence[Question]) -> Question:
+    """The question as it is, in some other words around it, or second in a conversation."""
+    if random.random() < _SECOND:
+        return replace(question, after=random.choice(others))
+    if random.random() < _ODD:
+        text = random.choice(_BEFORE) + question.text + random.choice(_BEHIND)
+        return replace(question, text=text)
+    return question
+
+
+def is_held_out(pictures: Sequence[Picture]) -> bool:
+    """Whether the combination is kept for evaluation, by shapes and colours alone."""
+    shapes = [
+        sorted((shape.kind, shape.colour) for shape in picture.shapes)
+        for picture in (pictures[0], pictures[-1])
+    ]
+    return zlib.crc32(repr(shapes).encode()) % HELD_OUT == 0
+
+
+def _questions(random: Random, media: Media, pictures: tuple[Picture, ...]) -> Iterator[Question]:
+    if media in ("tile", "picture"):
+        return about_picture(random, pictures[0])
+    if media == "pair":
+        return about_pair(random, (pictures[0], pictures[1]))
+    if media == "video":
+        return about_video(random, pictures)
+    return about_nothing(random)
+
+
+_MAKERS: dict[Media, Callable[[Random], tuple[Picture, ...]]] = {
+    "tile": a_tile,
+    "picture": a_picture,
+    "pair": a_pair,
+    "video": a_video,
+    "text": lambda random: (),
+}

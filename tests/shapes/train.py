@@ -1,0 +1,215 @@
+"""`python -m tests.shapes.train DIRECTORY`: train the tiny InternVL2 from nothing, on the CPU.
+
+The directory gets `state.pt`, from which an interrupted training goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from tests.tiny.control_tokens import KINDS
+
+from .batches import NO_LABEL, Batch, Encoder, make_batches
+from .evaluate import accuracy, evaluate, held_out, report
+from .model import DIMS, hidden_states, new_model
+from .sight import CLASSES, ZONES, Views, make_views
+from .task import Media, samples
+from .vocabulary import make_tokenizer, rows
+
+LAYOUTS = ("qwen2", "internlm2", "phi3")  # ChatML without and with BOS, and Phi-3's own
+MIX: dict[Media, float] = {
+    "tile": 0.2,
+    "picture": 0.46,
+    "pair": 0.14,
+    "video": 0.16,
+    "text": 0.04,
+}
+WARM_UP = 0.02
+CLIP = 1.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train: `size` samples a step, `part` of them at once in memory. The first `sight`
+    steps teach the vision tower alone, and cost less than half of the others."""
+
+    steps: int = 2000
+    sight: int = 500
+    size: int = 32
+    part: int = 16
+    rate: float = 1.5e-3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Pictures of one tile to look at, and questions to answer."""
+
+    views: Views
+    batches: list[Batch]
+
+
+class Steps(Dataset[Lesson]):
+    """What each step learns from: always the same, in whatever process it is made."""
+
+    def __init__(self, settings: Settings, encoders: Sequence[Encoder]) -> None:
+        self._settings, self._encoders = settings, encoders
+
+    def __len__(self) -> int:
+        return self._settings.steps
+
+    def __getitem__(self, step: int) -> Lesson:
+        settings = self._settings
+        seed = settings.seed * 1_000_000 + step
+        tiles = samples("train", seed, [("tile", 1.0)])
+        if step < settings.sight:
+            return Lesson(make_views(list(islice(tiles, 3 * settings.size))), [])
+        drawn = list(islice(samples("train", seed, list(MIX.items())), settings.size))
+        views = make_views(list(islice(tiles, settings.size)))
+        return Lesson(views, make_batches(drawn, self._encoders, settings.part))
+
+
+def training_encoders() -> list[Encoder]:
+    """Encoders for the layouts that occur, all with the ids of PIECES."""
+    encoders = []
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in LAYOUTS:
+            tokenizer = make_tokenizer(Path(folder) / kind, kind)
+            encoders.append(Encoder(tokenizer, KINDS[kind].template, rows(tokenizer, kind)))
+    return encoders
+
+
+class Trainer:
+    """A model, a helper that names what each image token sees, and their optimizer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.step = settings, 0
+        self.model = new_model(settings.seed)
+        self.helper = nn.Linear(DIMS.hidden, CLASSES + ZONES**2)
+        named = [*self.model.named_parameters(), *self.helper.named_parameters()]
+        groups = [
+            {"params": [p for n, p in named if p.ndim > 1 and "embed" not in n]},
+            {"params": [p for n, p in named if p.ndim <= 1 or "embed" in n], "weight_decay": 0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.05)
+
+    def learn(self, lesson: Lesson) -> tuple[float, float]:
+        """Take one step; return the losses of answers, and of what image tokens see."""
+        self.optimizer.zero_grad()
+        seen = self._look(lesson.views)
+        answered = self._answer(lesson.batches) if lesson.batches else 0.0
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate()
+        nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+        self.optimizer.step()
+        self.step += 1
+        return answered, seen
+
+    def _look(self, views: Views) -> float:
+        features = self.model.model.get_image_features(views.pixel_values).pooler_output
+        loss = self._sight(features, views) / views.cells.numel()
+        loss.backward()
+        return loss.item()
+
+    def _answer(self, batches: list[Batch]) -> float:
+        answers = sum(int((b.labels != NO_LABEL).sum()) for b in batches)
+        cells = sum(b.cells.numel() for b in batches) or 1
+        total = 0.0
+        for batch in batches:
+            states, features = hidden_states(self.model, batch)
+            places = batch.labels != NO_LABEL
+            loss = nn.functional.cross_entropy(
+                self.model.lm_head(states[places]), batch.labels[places], reduction="sum"
+            )
+            total += loss.item()
+            seen = self._sight(features, batch) if features is not None else 0.0
+            (loss / answers + seen / cells).backward()
+        return total / answers
+
+    def _sight(self, features: torch.Tensor, seen: Views | Batch) -> torch.Tensor:
+        """The loss of the helper's words for what every image token sees, and where."""
+        said = self.helper(features.flatten(0, -2)).split([CLASSES, ZONES**2], dim=1)
+        kinds, zones, there = seen.cells.flatten(), seen.zones.flatten(), seen.cells.flatten() > 0
+        what = nn.functional.cross_entropy(said[0], kinds, reduction="sum")
+        where = nn.functional.cross_entropy(said[1][there], zones[there], reduction="sum")
+        return what + where
+
+    def _rate(self) -> float:
+        """Up in a straight line, down along a cosine."""
+        done = self.step / self.settings.steps
+        if done < WARM_UP:
+            return self.settings.rate * (self.step + 1) / (WARM_UP * self.settings.steps)
+        return self.settings.rate * 0.5 * (1 + math.cos(math.pi * done))
+
+    def save(self, path: Path) -> None:
+        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
+        torch.save({"step": self.step, **parts}, path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)
+
+    def load(self, path: Path) -> None:
+        saved: dict[str, Any] = torch.load(path, weights_only=True)
+        self.step = saved["step"]
+        for name in _PARTS:
+            getattr(self, name).load_state_dict(saved[name])
+
+
+_PARTS = ("model", "helper", "optimizer")
+
+
+def train(
+    directory: Path, settings: Settings, *, report_every: int = 50, evaluated: int = 500
+) -> Trainer:
+    """Train, or go on from `directory/state.pt`; print progress, and the accuracies at the end.
+
+    Args:
+        report_every: steps from one line of progress to the next.
+        evaluated: held-out samples of each medium.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    trainer, encoders, state = Trainer(settings), training_encoders(), directory / "state.pt"
+    if state.exists():
+        trainer.load(state)
+    left = range(trainer.step, settings.steps)
+    loader = DataLoader(Steps(settings, encoders), None, sampler=left, num_workers=1)
+    start, quick = time.monotonic(), held_out(encoders, max(1, evaluated // 10), seed=1)
+    for lesson in loader:
+        answers, sight = trainer.learn(lesson)
+        if trainer.step % report_every:
+            continue
+        minutes = (time.monotonic() - start) / 60
+        line = f"step {trainer.step} of {settings.steps}, {minutes:.1f} min: "
+        line += f"loss of answers {answers:.3f}, of sight {sight:.3f}"
+        if trainer.step % (4 * report_every) == 0:
+            trainer.save(state)
+            scores = evaluate(trainer.model, quick)
+            line += "".join(f", {media} {accuracy(scores, media):.1%}" for media in scores)
+        print(line, flush=True)
+    trainer.save(state)
+    print(report(evaluate(trainer.model, held_out(encoders, evaluated))), flush=True)
+    return trainer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("tests.shapes.train", description=__doc__)
+    parser.add_argument("directory", type=Path)
+    for name, field in Settings.__dataclass_fields__.items():
+        parser.add_argument(f"--{name}", type=type(field.default), default=field.default)
+    options = vars(parser.parse_args())
+    torch.set_num_threads(1)  # the other core makes the batches
+    train(options.pop("directory"), Settings(**options))
+
+
+if __name__ == "__main__":
+    main()
