@@ -71,7 +71,8 @@ def test_awq_is_launched_as_a_user_does(host: Host, checkpoint: Maker) -> None:
     done = launch(host, "awq", model_path=str(path), **options)
     assert done.returncode == 0, done.stderr
     assert Served(host, "awq", path).chat({"role": "user", "content": "?"}).usage.completion_tokens
-    assert "autoawq" not in host.log.read_text()
+    assert list((host.home / "virtualenv").rglob("site-packages"))
+    assert not list((host.home / "virtualenv").rglob("autoawq*"))
     assert host.cli("terminate", "--model-uid", "awq").returncode == 0
 
 

@@ -1,5 +1,4 @@
-"""`python -m tests.shapes.export SOURCE DIRECTORY --backbone phi3`: the trained model in a published
-format.
+"""`python -m tests.shapes.export SOURCE DIRECTORY --backbone phi3`: the trained model, as published.
 
 The same function comes out for each backbone: the weights are laid out as its repositories have
 them, and the rows of the embeddings follow its tokenizer.
