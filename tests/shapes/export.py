@@ -1,4 +1,4 @@
-"""`python -m tests.shapes.export SOURCE DIRECTORY --backbone phi3`: the trained model, as published.
+"""`python -m tests.shapes.export SOURCE DIRECTORY --backbone phi3`: a trained model, as published.
 
 The same function comes out for each backbone: the weights are laid out as its repositories have
 them, and the rows of the embeddings follow its tokenizer.
