@@ -14,11 +14,12 @@ MAX_CHOICES = 16
 MAX_TOP_LOGPROBS = 20
 MAX_STOPS, MAX_STOP_LENGTH = 16, 256
 
-_GUIDED = {
-    "guided_json": "json",
-    "guided_regex": "regex",
-    "guided_choice": "choice",
-    "guided_grammar": "grammar",
+# Option → keyword of the constraint, and what its value has to be.
+_GUIDED: dict[str, tuple[str, tuple[type, ...], str]] = {
+    "guided_json": ("json", (dict, str), "an object or a string"),
+    "guided_regex": ("regex", (str,), "a string"),
+    "guided_choice": ("choice", (list,), "a list of strings"),
+    "guided_grammar": ("grammar", (str,), "a string"),
 }
 _READ = {
     *("max_tokens", "temperature", "top_p", "top_k", "seed", "stop", "n"),
@@ -98,6 +99,11 @@ def read_sampling(options: Mapping[str, Any], room: int, *, constrained: bool) -
     if temperature is None:
         # Greedy, as the model was published, unless the client asks for a choice of tokens.
         temperature = 0.0 if top_p is None and top_k is None else 1.0
+    choices = _whole(options, "n", 1, MAX_CHOICES) or 1
+    if choices > 1 and temperature < 1e-4:
+        raise RequestError(
+            f"n {choices} needs a temperature above 0, or all answers would be the same"
+        )
     constraint = _constraint(options)
     if constraint is not None and not constrained:
         name = next(
@@ -114,7 +120,7 @@ def read_sampling(options: Mapping[str, Any], room: int, *, constrained: bool) -
         frequency_penalty=_number(options, "frequency_penalty", -2, 2) or 0.0,
         seed=_whole(options, "seed", 0, (1 << 63) - 1),
         stop=_stop(options),
-        choices=_whole(options, "n", 1, MAX_CHOICES) or 1,
+        choices=choices,
         top_logprobs=_top_logprobs(options),
         constraint=constraint,
     )
@@ -172,13 +178,21 @@ def _top_logprobs(options: Mapping[str, Any]) -> int | None:
 
 def _constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
     found = [_response_format(options.get("response_format"))]
-    found += [(key, options[name]) for name, key in _GUIDED.items() if name in options]
+    found += [_guided(name, options[name]) for name in _GUIDED if name in options]
     if options.get("guided_json_object"):
         found.append(("json_object", True))
     constraints = [item for item in found if item is not None]
     if len(constraints) > 1:
         raise RequestError("response_format and guided_… are several constraints; give only one")
     return constraints[0] if constraints else None
+
+
+def _guided(name: str, value: Any) -> tuple[str, Any]:
+    key, types, wanted = _GUIDED[name]
+    strings = not isinstance(value, list) or all(isinstance(item, str) for item in value)
+    if not isinstance(value, types) or not value or not strings:
+        raise RequestError(f"{name} {value!r:.40} is not {wanted}")
+    return key, value
 
 
 def _response_format(value: Any) -> tuple[str, Any] | None:

@@ -156,6 +156,8 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"logit_bias": {"5": 1}}, "logit_bias is not supported"),
     ({"n": 0}, "n 0 is not a whole number from 1 to 16"),
     ({"n": 100}, "n 100 is not a whole number from 1 to 16"),
+    ({"n": 2, "temperature": 0}, "n 2 needs a temperature above 0"),
+    ({"guided_choice": "red"}, "guided_choice 'red' is not a list of strings"),
     ({"seed": -1}, "seed -1 is not a whole number"),
     ({"top_p": 1.5}, "top_p"),
     ({"temperature": -1}, "temperature"),

@@ -31,8 +31,8 @@ SAMPLINGS: list[tuple[dict[str, Any], Sampling]] = [
     ({"stop": "a"}, Sampling(DEFAULT_MAX_TOKENS, stop=("a",))),
     ({"stop": ["a", "b"]}, Sampling(DEFAULT_MAX_TOKENS, stop=("a", "b"))),
     ({"stop": None}, Sampling(DEFAULT_MAX_TOKENS)),
-    ({"n": 3}, Sampling(DEFAULT_MAX_TOKENS, choices=3)),
-    ({"extra_body": {"n": 2}}, Sampling(DEFAULT_MAX_TOKENS, choices=2)),
+    ({"n": 3, "temperature": 1}, Sampling(DEFAULT_MAX_TOKENS, 1.0, choices=3)),
+    ({"extra_body": {"n": 2, "top_k": 5}}, Sampling(DEFAULT_MAX_TOKENS, 1.0, top_k=5, choices=2)),
     ({"presence_penalty": -2}, Sampling(DEFAULT_MAX_TOKENS, presence_penalty=-2.0)),
     ({"frequency_penalty": 0.5}, Sampling(DEFAULT_MAX_TOKENS, frequency_penalty=0.5)),
     ({"logprobs": True}, Sampling(DEFAULT_MAX_TOKENS, top_logprobs=0)),
@@ -87,6 +87,13 @@ BAD_SAMPLINGS: list[tuple[dict[str, Any], str]] = [
     ({"stop": [1]}, "stop 1 is not a string"),
     ({"n": 0}, "n 0 is not a whole number from 1 to 16"),
     ({"n": 17}, "n 17 is not"),
+    ({"n": 2}, "n 2 needs a temperature above 0, or all answers would be the same"),
+    ({"n": 2, "temperature": 0}, "n 2 needs a temperature above 0"),
+    ({"guided_regex": 5}, "guided_regex 5 is not a string"),
+    ({"guided_choice": "red"}, "guided_choice 'red' is not a list of strings"),
+    ({"guided_choice": [1]}, "guided_choice [1] is not a list of strings"),
+    ({"guided_json": [1]}, "guided_json [1] is not an object or a string"),
+    ({"guided_grammar": ""}, "guided_grammar '' is not a string"),
     ({"presence_penalty": 3}, "presence_penalty 3 is not a number from -2 to 2"),
     ({"frequency_penalty": "x"}, "frequency_penalty 'x' is not"),
     ({"logprobs": 5}, "logprobs 5 is not true or false"),
@@ -122,7 +129,8 @@ def test_bad_sampling(config: dict[str, Any], sentence: str) -> None:
     "name", ["response_format", "guided_json", "guided_regex", "guided_choice", "guided_grammar"]
 )
 def test_an_engine_without_grammars_refuses_them(name: str) -> None:
-    value = {"type": "json_object"} if name == "response_format" else {"type": "object"}
+    values = {"response_format": {"type": "json_object"}, "guided_json": {"type": "object"}}
+    value = values.get(name, ["a"] if name == "guided_choice" else "a")
     sentence = f"{name} is not supported on this engine; launch the model on vLLM"
     with pytest.raises(RequestError) as caught:
         read({name: value}, constrained=False)
