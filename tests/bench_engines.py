@@ -30,6 +30,8 @@ TOKENS, TOKENS_AT_ONCE = 32, 16
 DIMS = "1b"
 AT_ONCE = (1, 4, 8)
 READY_SECONDS = 900
+# Reading how much memory a process has stops it for a moment.
+SAMPLE_SECONDS = 2.0
 DTYPE = "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
 FLAGS = {
     "Transformers": ("--torch_dtype", DTYPE),
@@ -53,7 +55,7 @@ class Memory(threading.Thread):
         self._own = set(_children()) - self._others
 
     def run(self) -> None:
-        while not self._done.wait(0.5):
+        while not self._done.wait(SAMPLE_SECONDS):
             counted = set(_children()) - self._others if self._own is None else self._own
             self._peak = max(self._peak, sum(map(_memory, counted)))
 

@@ -82,14 +82,14 @@ def main(path: str, quantization: str, tokens: int, tiles: int) -> Used:
 
     from xinference_internvl2.checkpoint import load_model
     from xinference_internvl2.config import read_config
+    from xinference_internvl2.cpu import speed_up
     from xinference_internvl2.generation import generate_tokens
-    from xinference_internvl2.packing import pack
     from xinference_internvl2.sampling import Sampling
 
     options = _options(quantization)
     libraries = _resident("VmRSS")
     model = load_model(path, quantization_config=options)
-    pack(model)
+    speed_up(model)
     checkpoint = read_config(path)
     ids = torch.full((1, tokens), 11)
     list(generate_tokens(model, ids[:, :8], None, Sampling(1), []))

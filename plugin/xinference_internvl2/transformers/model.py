@@ -20,11 +20,11 @@ from xinference.model.llm.transformers.core import PytorchChatModel
 from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
 from ..completion import Delta, End, Events, Token, deltas, response
+from ..cpu import speed_up
 from ..errors import CheckpointError
 from ..generation import generate_tokens
 from ..images import image_to_tiles
 from ..media import launch_limits
-from ..packing import pack
 from ..quantization import check_quantization, missing_library
 from ..requests import ChatRequest, ServedCheckpoint, decoded, prepared, trained_length
 from ..runtime import prompt_format_named, serves
@@ -83,7 +83,7 @@ class InternVL2TransformersModel(PytorchChatModel):
             device_map="auto" if everywhere else {"": device},
             quantization_config=self._quantization_config(dtype),
         )
-        pack(self._model)
+        speed_up(self._model)
         self._served = ServedCheckpoint(
             self._checkpoint,
             self._tokenizer,

@@ -1,0 +1,104 @@
+"""A transformers model as a CPU computes it fastest.
+
+oneDNN computes linear layers in a layout of its own. Where a weight is not in it, each call brings
+it there first; for the one row of a decoding step, that takes as long as the product itself.
+
+torch's attention brings the keys of every query head into a layout of its own, also where several
+query heads share their keys; for the one position of a decoding step, that takes most of the time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.activations import GELUActivation
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+ATTENTION = "internvl2_cpu"
+
+
+def speed_up(model: PreTrainedModel) -> None:
+    """Change how a model on the CPU computes, but not what.
+
+    Linear layers are packed where the model is in bfloat16 on a CPU that computes in it.
+    """
+    if model.device.type != "cpu":
+        return
+    model.model.language_model.set_attn_implementation(ATTENTION)
+    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        _pack(model)
+
+
+class PackedLinear(nn.Module):
+    """A linear layer whose weight is kept in oneDNN's layout alone, so that it needs no more memory
+    than before; the result is the same.
+
+    Args:
+        activation: "gelu" is computed of the result before it is rounded to bfloat16.
+    """
+
+    def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
+        super().__init__()
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
+        self._bias = None if linear.bias is None else linear.bias.detach()
+        self._activation = activation
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """(…, in features) → (…, out features)"""
+        packed: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+            rows, self._weight, self._bias, self._activation, [], "none"
+        )
+        return packed
+
+
+def _pack(model: PreTrainedModel) -> None:
+    for block in model.model.vision_tower.encoder.layer:
+        mlp = block.mlp
+        if type(mlp.activation_fn) is GELUActivation and _is_packable(mlp.fc1):
+            mlp.fc1, mlp.activation_fn = PackedLinear(mlp.fc1, "gelu"), nn.Identity()
+    for parent in list(model.modules()):
+        for name, layer in list(parent.named_children()):
+            if _is_packable(layer):
+                setattr(parent, name, PackedLinear(layer))
+
+
+def _is_packable(layer: nn.Module) -> bool:
+    return type(layer) is nn.Linear and layer.weight.dtype == torch.bfloat16
+
+
+def attend(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    **options: Any,
+) -> tuple[torch.Tensor, None]:
+    """transformers' `sdpa`; of one position, the query heads that share a key head are its rows.
+
+    Args:
+        query: (batch, query heads, positions, head size).
+        key: (batch, key heads, keys, head size); `value` has the same shape.
+
+    Returns:
+        (batch, positions, query heads, head size), and no weights.
+    """
+    batch, heads, positions, size = query.shape
+    if positions > 1 or attention_mask is not None:
+        seen, _ = sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, **options
+        )
+        return seen, None
+    rows = query.reshape(batch, key.shape[1], -1, size)
+    seen = scaled_dot_product_attention(rows, key, value, scale=scaling)
+    return seen.reshape(batch, positions, heads, size), None
+
+
+AttentionInterface.register(ATTENTION, attend)
+AttentionMaskInterface.register(ATTENTION, sdpa_mask)

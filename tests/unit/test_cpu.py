@@ -1,0 +1,122 @@
+"""A model that was made faster on the CPU computes what it did before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import gelu, scaled_dot_product_attention
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from tests.tiny import make_checkpoint
+from xinference_internvl2 import cpu
+from xinference_internvl2.checkpoint import load_model
+from xinference_internvl2.cpu import ATTENTION, PackedLinear, attend, speed_up
+from xinference_internvl2.generation import generate_tokens
+from xinference_internvl2.sampling import Sampling
+
+needs_bfloat16 = pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU has no bfloat16"
+)
+
+
+def packed(model: nn.Module) -> set[str]:
+    return {name for name, layer in model.named_modules() if isinstance(layer, PackedLinear)}
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5,), (2, 40)])
+def test_a_packed_layer_is_exact(bias: bool, shape: tuple[int, ...]) -> None:
+    layer = nn.Linear(48, 80, bias=bias, dtype=torch.bfloat16)
+    rows = torch.randn(*shape, 48, dtype=torch.bfloat16)
+    with torch.inference_mode():
+        assert torch.equal(PackedLinear(layer)(rows), layer(rows))
+
+
+@needs_bfloat16
+def test_a_packed_gelu_is_exact_to_its_type() -> None:
+    layer = nn.Linear(48, 80, dtype=torch.bfloat16)
+    rows = torch.randn(40, 48, dtype=torch.bfloat16)
+    with torch.inference_mode():
+        packed = PackedLinear(layer, "gelu")(rows)
+        exact = gelu(layer.float()(rows.float()))
+    assert torch.allclose(packed.float(), exact, rtol=2**-7, atol=1e-3)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("backbone", ["qwen2", "phi3"])
+def test_all_of_a_bfloat16_model_is_packed(tmp_path: Path, backbone: Any) -> None:
+    path = make_checkpoint(tmp_path, backbone=backbone)
+    plain, model = load_model(path), load_model(path)
+    linear = {name for name, layer in model.named_modules() if type(layer) is nn.Linear}
+    speed_up(model)
+    assert packed(model) == linear
+    assert {"lm_head"} < linear
+    ids = torch.arange(20, 60)[None]
+    with torch.inference_mode():
+        assert torch.equal(model(input_ids=ids).logits, plain(input_ids=ids).logits)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("vit", ["300m", "6b"])
+def test_a_packed_vision_tower_sees_the_same(tmp_path: Path, vit: Any) -> None:
+    path = make_checkpoint(tmp_path, backbone="internlm2", vit=vit)
+    exact, plain, model = load_model(path, dtype="float32"), load_model(path), load_model(path)
+    speed_up(model)
+    size = model.config.vision_config.image_size[0]
+    pixels = torch.randn(2, 3, size, size).bfloat16()
+    with torch.inference_mode():
+        seen, before, right = (
+            found.model.get_image_features(pixels.to(found.dtype)).pooler_output.float()
+            for found in (model, plain, exact)
+        )
+    assert (seen - right).abs().mean() <= 1.2 * (before - right).abs().mean()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_layers_of_other_types_are_left_alone(tmp_path: Path, dtype: str) -> None:
+    model = load_model(make_checkpoint(tmp_path, backbone="qwen2", dtype=dtype))
+    speed_up(model)
+    assert not packed(model)
+
+
+@pytest.mark.parametrize("heads", [(14, 2), (4, 4), (8, 1)])
+@pytest.mark.parametrize("positions", [1, 5])
+def test_attention_is_that_of_transformers(heads: tuple[int, int], positions: int) -> None:
+    query = torch.randn(1, heads[0], positions, 64)
+    key, value = (torch.randn(1, heads[1], 9, 64) for _ in range(2))
+    module: Any = SimpleNamespace(num_key_value_groups=heads[0] // heads[1], is_causal=True)
+    mask = torch.ones(1, 1, positions, 9, dtype=torch.bool) if positions > 1 else None
+    ours, _ = attend(module, query, key, value, mask, scaling=0.2)
+    theirs, _ = sdpa_attention_forward(module, query, key, value, mask, scaling=0.2)
+    assert ours.shape == theirs.shape
+    assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("backbone", ["qwen2", "internlm2", "phi3", "llama"])
+def test_every_backbone_decodes_with_it(
+    tmp_path: Path, backbone: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_checkpoint(tmp_path, backbone=backbone, dtype="float32")
+    plain, model = load_model(path), load_model(path)
+    speed_up(model)
+    grouped = []
+
+    def counted(*args: Any, **options: Any) -> Any:
+        grouped.append(args[0].shape)
+        return scaled_dot_product_attention(*args, **options)
+
+    monkeypatch.setattr(cpu, "scaled_dot_product_attention", counted)
+    ids, asked = torch.arange(20, 60)[None], Sampling(8, temperature=0)
+    ours, theirs = (
+        [token.id for token in generate_tokens(found, ids, None, asked, [])]
+        for found in (model, plain)
+    )
+    assert ours == theirs
+    assert len(grouped) == 7 * model.config.text_config.num_hidden_layers
+    assert plain.config.text_config._attn_implementation != ATTENTION
