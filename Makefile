@@ -14,11 +14,11 @@ PLUGIN := $(shell find plugin -type f -not -path '*/__pycache__/*')
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/.plugin $(if $(filter vLLM,$(ENGINE)),$(VENV)/.vllm) ## Start a server, launch a small model, ask about a picture. ENGINE=…, MODEL=…
+demo: $(VENV)/.plugin $(if $(filter vLLM,$(ENGINE)),$(VENV)/.vllm) ## Start a server, launch a small model, ask about pictures. ENGINE=…, MODEL=…
 	@$(BIN)/python -m tests.demo --engine $(ENGINE) $(if $(MODEL),--model $(MODEL))
 
 test: lint check $(VENV)/.plugin $(VENV)/.vllm ## Lint, types, drift, unit, golden and end-to-end tests.
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 lint: $(VENV)/.plugin
 	$(BIN)/ruff check .
