@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -18,6 +17,7 @@ from xinference_internvl2.prompt import image_tokens, pieces
 from xinference_internvl2.runtime import prompt_format_named
 from xinference_internvl2.tokenizer import InternVL2Tokenizer, encode_segments
 
+from .chats import messages
 from .questions import Question
 from .sight import CELLS, MAX_TILES, Views, joined, views_of
 from .task import Sample
@@ -48,7 +48,8 @@ class Encoder:
 class Batch:
     """`labels` (B, L) are the tokens of the answers at the places that predict them;
     `cells` (T, C) name the shape and colour that each image token sees, `zones` (T, C) where in
-    the tile that shape is."""
+    the tile that shape is; `orders` (T, 2) are the places of a tile's picture among the pictures
+    and of the tile in its picture."""
 
     pixel_values: torch.Tensor | None
     input_ids: torch.Tensor
@@ -57,6 +58,7 @@ class Batch:
     labels: torch.Tensor
     cells: torch.Tensor
     zones: torch.Tensor
+    orders: torch.Tensor
     questions: list[list[Question]]
 
     def mask(self) -> torch.Tensor:
@@ -139,23 +141,6 @@ def segments(sample: Sample, question: Question, counts: Sequence[int], template
     ]
 
 
-def messages(
-    sample: Sample, question: Question, urls: Sequence[str] = ("-", "-")
-) -> Iterator[dict[str, Any]]:
-    """The request that asks the question; `urls` are those of its pictures or its video."""
-    if sample.system is not None:
-        yield {"role": "system", "content": sample.system}
-    field = "video_url" if sample.media == "video" else "image_url"
-    count = 1 if sample.media == "video" else len(sample.pictures)
-    parts = [{"type": field, field: {"url": url}} for url in urls[:count]]
-    earlier = question.after
-    first = question if earlier is None else earlier
-    yield {"role": "user", "content": [*parts, {"type": "text", "text": first.text}]}
-    if earlier is not None:
-        yield {"role": "assistant", "content": earlier.answer}
-        yield {"role": "user", "content": question.text}
-
-
 def _batch(rows: list[_Row]) -> Batch:
     views = [view for row in rows for view in row.views]
     nothing = torch.zeros(0, CELLS**2, dtype=torch.long)
@@ -168,8 +153,15 @@ def _batch(rows: list[_Row]) -> Batch:
         labels=_padded([row.labels for row in rows], NO_LABEL),
         cells=seen.cells,
         zones=seen.zones,
+        orders=torch.tensor([order for row in rows for order in _orders(row)], dtype=torch.long),
         questions=[row.questions for row in rows],
     )
+
+
+def _orders(row: _Row) -> Iterator[tuple[int, int]]:
+    for number, view in enumerate(row.views):
+        for place in range(len(view.pixel_values)):
+            yield number, place
 
 
 def _padded(rows: Sequence[list[int]], value: int) -> torch.Tensor:

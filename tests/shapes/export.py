@@ -1,4 +1,5 @@
-"""`python -m tests.shapes.export SOURCE DIRECTORY --backbone phi3`: a trained model, as published.
+"""`python -m tests.shapes.export DIRECTORY --backbone phi3`: the trained model in a published
+format.
 
 The same function comes out for each backbone: the weights are laid out as its repositories have
 them, and the rows of the embeddings follow its tokenizer.
@@ -24,12 +25,13 @@ from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.tokenizer import load_tokenizer
 from xinference_internvl2.weights import target_names
 
+from .chats import CHECKPOINT
 from .model import DIMS, RMS_NORM_EPS, ROPE_THETA
 from .vocabulary import rows
 from .words import PIECES, WORDS
 
 SOURCE: Backbone = "qwen2"
-"""The backbone of a checkpoint from which the others can be made."""
+"""The backbone of CHECKPOINT."""
 
 State = Mapping[str, torch.Tensor]
 
@@ -106,7 +108,7 @@ def _parts(target: str) -> list[str]:
     return [target]
 
 
-def read_state(path: Path) -> State:
+def read_state(path: Path = CHECKPOINT) -> State:
     """The trained weights of an exported checkpoint of SOURCE, with the rows of PIECES."""
     state = load_model(path).state_dict()
     order = _rows(path, TOKENIZERS[SOURCE][0])
@@ -116,15 +118,14 @@ def read_state(path: Path) -> State:
 
 def main() -> None:
     parser = argparse.ArgumentParser("tests.shapes.export", description=__doc__)
-    parser.add_argument("source", type=Path, help=f"what train wrote to, or a {SOURCE} checkpoint")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--backbone", required=True, choices=get_args(Backbone))
+    parser.add_argument("--training", type=Path, help="a directory that train wrote to")
     options = parser.parse_args()
-    trained = options.source / "state.pt"
-    if trained.exists():
-        state = torch.load(trained, weights_only=True)["model"]
+    if options.training:
+        state = torch.load(options.training / "state.pt", weights_only=True)["model"]
     else:
-        state = read_state(options.source)
+        state = read_state()
     print(export(options.directory, options.backbone, state))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -125,27 +126,41 @@ def _waves(dims: Dims) -> torch.Tensor:
     return torch.stack(filters)
 
 
-def hidden_states(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The language model's last states (B, L, D) and what it gets of the tiles (T, C, D)."""
+@dataclass(frozen=True)
+class States:
+    """What the language model gets of the tiles (T, C, D), what it makes of their image tokens
+    halfway (T, C, D), and its last states (B, L, D); of texts there are only the last."""
+
+    last: torch.Tensor
+    features: torch.Tensor | None = None
+    halfway: torch.Tensor | None = None
+
+
+def hidden_states(model: Any, batch: Batch) -> States:
+    """Run the model but for its head."""
     embeds, features = model.get_input_embeddings()(batch.input_ids), None
+    slots = batch.input_ids == model.config.image_token_id
     if batch.pixel_values is not None:
         pixels = batch.pixel_values.to(model.dtype)
         features = model.model.get_image_features(pixels).pooler_output
-        slots = (batch.input_ids == model.config.image_token_id)[..., None]
-        embeds = embeds.masked_scatter(slots, features.to(embeds.dtype))
+        embeds = embeds.masked_scatter(slots[..., None], features.to(embeds.dtype))
     output = model.model.language_model(
         inputs_embeds=embeds,
         attention_mask=batch.mask(),
         position_ids=batch.position_ids,
         use_cache=False,
+        output_hidden_states=True,
     )
-    return output.last_hidden_state, features
+    if features is None:
+        return States(output.last_hidden_state)
+    halfway = output.hidden_states[DIMS.layers // 2][slots].view_as(features)
+    return States(output.last_hidden_state, features, halfway)
 
 
 @torch.inference_mode()
 def predict(model: Any, batch: Batch) -> torch.Tensor:
     """The most likely token after each token of the answers' prompts: (B, L)."""
-    states, _ = hidden_states(model, batch)
+    states = hidden_states(model, batch).last
     predicted = torch.full_like(batch.labels, NO_LABEL)
     places = batch.labels != NO_LABEL
     predicted[places] = model.lm_head(states[places]).argmax(-1)

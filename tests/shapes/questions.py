@@ -59,19 +59,21 @@ def _listed(items: list[str], comma: str, last: str) -> str:
 
 
 def about_picture(random: Random, picture: Picture) -> Iterator[Question]:
-    """One question of each kind that the picture has an answer to."""
+    """Questions of each kind that the picture has an answer to, more of the harder kinds."""
     shapes = picture.shapes
     shape = random.choice(shapes)
     yield _ask(random, "contents", *contents(shapes))
     yield _ask(random, "colour", shape.colour, COLOURS[shape.colour], shape=shape.kind)
     yield _ask(random, "count", *NUMBERS[len(shapes)])
     yield _presence(random, shapes)
+    yield _presence(random, shapes)
     yield _shape_presence(random, shapes)
     yield _colour_presence(random, shapes)
     if sum(other.colour == shape.colour for other in shapes) == 1:
         yield _ask(random, "shape", f"the {shape.kind}", colour=shape.colour)
-    if (place := place_of(picture, shape)) and picture.width <= 1.5 * picture.height:
-        yield _ask(random, "place", PLACES[place], shape=shape.kind)
+    for shape in shapes:
+        if (place := place_of(picture, shape)) and picture.width <= 1.5 * picture.height:
+            yield _ask(random, "place", PLACES[place], shape=shape.kind)
 
 
 def _presence(random: Random, shapes: Sequence[Shape]) -> Question:
@@ -123,8 +125,8 @@ def about_pair(random: Random, pair: tuple[Picture, Picture]) -> Iterator[Questi
     for kind in sorted(kinds[0] | kinds[1]):
         yield _ask(random, "which_shape", _holders(kind, kinds), shape=kind)
     colours = [{shape.colour for shape in picture.shapes} for picture in pair]
-    colour = random.choice(sorted(colours[0] | colours[1]))
-    yield _ask(random, "which_colour", _holders(colour, colours), colour=colour)
+    for colour in sorted(colours[0] | colours[1]):
+        yield _ask(random, "which_colour", _holders(colour, colours), colour=colour)
     for nth, picture in zip(NTH, pair, strict=True):
         shape = random.choice(picture.shapes)
         yield _ask(random, "pair_contents", contents(picture.shapes)[0], nth=nth)

@@ -21,8 +21,8 @@ from .scene import Picture
 Split = Literal["train", "held-out"]
 Media = Literal["tile", "picture", "pair", "video", "text"]
 MEDIA: tuple[Media, ...] = get_args(Media)
-HELD_OUT = 8  # every eighth combination of shapes and colours is never trained on
-MOST_QUESTIONS = 5
+HELD_OUT = 8  # every eighth combination of shapes, colours and places is never trained on
+MOST_QUESTIONS = 8
 # What the task has no words for, so that the model learns to look past what it does not know.
 _SYSTEMS = ("You are a helpful assistant.", "Answer briefly.", "请简短回答。", "")
 _BEFORE = ("Please tell me: ", "Hello, ", "Look closely. ", "")
@@ -52,7 +52,7 @@ def samples(split: Split, seed: int, mix: Sequence[tuple[Media, float]]) -> Iter
 
 
 def sample(random: Random, split: Split, media: Media) -> Sample:
-    """One sample whose combination of shapes and colours belongs to `split`."""
+    """One sample whose combination of shapes, colours and places belongs to `split`."""
     while True:
         pictures = _MAKERS[media](random)
         if media == "text" or is_held_out(pictures) == (split == "held-out"):
@@ -75,12 +75,16 @@ def _asked(random: Random, question: Question, others: Sequence[Question]) -> Qu
 
 
 def is_held_out(pictures: Sequence[Picture]) -> bool:
-    """Whether the combination is kept for evaluation, by shapes and colours alone."""
-    shapes = [
-        sorted((shape.kind, shape.colour) for shape in picture.shapes)
-        for picture in (pictures[0], pictures[-1])
-    ]
+    """Whether the combination is kept for evaluation: which shapes of which colours are in which
+    ninth of the first and of the last picture."""
+    shapes = [sorted(_placed(picture)) for picture in (pictures[0], pictures[-1])]
     return zlib.crc32(repr(shapes).encode()) % HELD_OUT == 0
+
+
+def _placed(picture: Picture) -> Iterator[tuple[str, str, int, int]]:
+    for shape in picture.shapes:
+        across, down = int(3 * shape.x / picture.width), int(3 * shape.y / picture.height)
+        yield shape.kind, shape.colour, across, down
 
 
 def _questions(random: Random, media: Media, pictures: tuple[Picture, ...]) -> Iterator[Question]:

@@ -154,7 +154,7 @@ def test_a_question_sees_nothing_of_the_others_of_its_row(some_samples: list[Sam
 
 @torch.inference_mode()
 def answer_logits(model: Any, batch: Any) -> torch.Tensor:
-    states, _ = hidden_states(model, batch)
+    states = hidden_states(model, batch).last
     logits: torch.Tensor = model.lm_head(states[batch.labels != NO_LABEL])
     return logits
 
