@@ -1,10 +1,8 @@
-"""`make demo`: from nothing to a picture described through a real server, step by step."""
+"""`make demo`: from nothing to pictures described through a real server, step by step."""
 
 from __future__ import annotations
 
 import argparse
-import base64
-import io
 import json
 import shutil
 import sys
@@ -15,31 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import openai
-from PIL import Image, ImageDraw
 
 from xinference_internvl2 import runtime
 
+from .chat.media import encoded
 from .host import Host
-from .tiny import make_checkpoint
+from .shapes.chats import CHECKPOINT, messages
+from .shapes.sheet import Card, contact_sheet
+from .shapes.showcase import SHOWCASE, Shown
+from .terminal import inline_image
 
-QUESTION = "What is in the picture?"
 UID = "internvl2-demo"
-
-
-def picture() -> Image.Image:
-    """A red circle, a blue square and a green triangle on white, 640 × 360."""
-    image = Image.new("RGB", (640, 360), "white")
-    draw = ImageDraw.Draw(image)
-    draw.ellipse((40, 100, 200, 260), fill="red")
-    draw.rectangle((240, 100, 400, 260), fill="blue")
-    draw.polygon([(520, 100), (440, 260), (600, 260)], fill="green")
-    return image
-
-
-def data_uri(image: Image.Image) -> str:
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+OUTPUT = Path("build/demo")
 
 
 class Steps:
@@ -63,10 +48,11 @@ class Steps:
         print(f"    done in {time.monotonic() - start:.1f} s", flush=True)
 
 
-def launch_options(model: str | None, checkpoint: Path) -> list[str]:
-    """Options that choose the model: a checkpoint made here, or one of the hub by its id."""
+def launch_options(model: str | None) -> list[str]:
+    """Options that choose the model: the small one of this repository, or one of the hub by its
+    id."""
     if model is None:
-        size, model_format, place = "1", "pytorch", ["--model-path", str(checkpoint)]
+        size, model_format, place = "1", "pytorch", ["--model-path", str(CHECKPOINT)]
     else:
         size, model_format, place = *_published(model), []
     quantization = "Int4" if model_format == "awq" else "none"
@@ -92,51 +78,74 @@ def launch(host: Host, engine: str, options: list[str]) -> None:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
 
 
-def ask(host: Host) -> None:
-    client = openai.OpenAI(base_url=f"{host.url}/v1", api_key="none", timeout=600)
-    image = picture()
-    print(f"    picture: {image.width} × {image.height}, a circle, a square and a triangle")
-    print(f"    question: {QUESTION}\n    answer: ", end="", flush=True)
-    content = [
-        {"type": "image_url", "image_url": {"url": data_uri(image)}},
-        {"type": "text", "text": QUESTION},
-    ]
+def show(shown: Shown) -> None:
+    """Write the pictures to files, and into a terminal that can show them."""
+    files = shown.files()
+    for name, data in files.items():
+        (OUTPUT / name).write_bytes(data)
+    print(f"\n    {', '.join(str(OUTPUT / name) for name in files)}: {shown.about}")
+    for still in shown.stills():
+        print(inline_image(encoded(still), isatty=sys.stdout.isatty()), end="")
+
+
+def ask(host: Host, shown: Shown) -> str:
+    """Ask the model, print the answer while it comes, and return it."""
+    # vLLM counts as launched while its engine still starts, and answers 503 until it has.
+    client = openai.OpenAI(base_url=f"{host.url}/v1", api_key="none", timeout=600, max_retries=60)
+    print(f"    question: {shown.question.text}\n    answer: ", end="", flush=True)
     stream = client.chat.completions.create(
         model=UID,
-        messages=[{"role": "user", "content": content}],  # type: ignore[list-item,misc]
+        messages=list(messages(shown.sample, shown.question, shown.urls())),  # type: ignore[arg-type]
         max_tokens=32,
+        temperature=0,
         stream=True,
         stream_options={"include_usage": True},
     )
+    answer = ""
     for chunk in stream:
-        if chunk.choices and chunk.choices[0].delta.content:
-            print(chunk.choices[0].delta.content, end="", flush=True)
+        if chunk.choices and (text := chunk.choices[0].delta.content):
+            answer += text
+            print(text, end="", flush=True)
         if chunk.usage:
             usage = chunk.usage
-    print(
-        f"\n    usage: {usage.prompt_tokens} prompt tokens, {usage.completion_tokens} answer tokens"
-    )
+    print(f"  ({usage.prompt_tokens} tokens in, {usage.completion_tokens} out)")
+    return answer
+
+
+def ask_all(host: Host, *, answers_known: bool) -> None:
+    """Ask every question of the showcase, and put all into one picture.
+
+    Raises RuntimeError for an answer that is known to be wrong.
+    """
+    cards, wrong = [], []
+    for shown in SHOWCASE:
+        show(shown)
+        answer = ask(host, shown)
+        right = answer == shown.question.answer if answers_known else None
+        cards.append(Card(shown.stills(), shown.question.text, answer, right))
+        if right is False:
+            wrong.append(f"{shown.question.text} is {shown.question.answer!r}, not {answer!r}")
+    contact_sheet(cards).save(OUTPUT / "sheet.png", optimize=True)
+    print(f"\n    all of it is in {OUTPUT / 'sheet.png'}")
+    if wrong:
+        raise RuntimeError("; ".join(wrong))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", default="Transformers", help="engine of the host")
-    parser.add_argument("--model", help="a model id on Hugging Face instead of random weights")
+    parser.add_argument("--model", help="a model id on Hugging Face instead of the small model")
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="internvl2-demo-"))
-    step = Steps(work / "home" / "server.log")
-    if options.model is None:
-        with step("Make a small checkpoint in the original format (random weights)"):
-            make_checkpoint(work / "checkpoint", backbone="qwen2")
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    step = Steps(work / "server.log")
     with step("Start xinference-local"):
-        host = Host(work / "home").__enter__()
+        host = Host(work).__enter__()
     try:
         with step("Launch the model"):
-            launch(host, options.engine, launch_options(options.model, work / "checkpoint"))
-        with step("Ask about a picture"):
-            ask(host)
-        if options.model is None:
-            print("    (random weights know no words; use MODEL=OpenGVLab/InternVL2-1B for sense)")
+            launch(host, options.engine, launch_options(options.model))
+        with step("Ask about pictures and a video"):
+            ask_all(host, answers_known=options.model is None)
     finally:
         with step("Stop the server"):
             host.__exit__()

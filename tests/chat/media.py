@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -39,20 +40,27 @@ def image_uri(image: Image.Image, image_format: str = "PNG", **options: Any) -> 
     return uri(encoded(image, image_format, **options), media_type)
 
 
-@cache
-def video(frames: int = 24, container: str = "mp4") -> bytes:
-    """A small video in which a square moves from the left to the right."""
+def film(images: Sequence[Image.Image], container: str = "mp4", rate: int = 8) -> bytes:
+    """A video of pictures of one size, whose sides are even."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
-        stream = output.add_stream("mpeg4", rate=8)
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        for number in range(frames):
-            image = Image.new("RGB", (128, 96), "white")
-            left = 100 * number // frames
-            ImageDraw.Draw(image).rectangle((left, 30, left + 24, 54), fill="red")
+        stream = output.add_stream("mpeg4", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = *images[0].size, "yuv420p"
+        for image in images:
             output.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(image))))
         output.mux(stream.encode())
     return file.getvalue()
+
+
+@cache
+def video(frames: int = 24, container: str = "mp4") -> bytes:
+    """A small video in which a square moves from the left to the right."""
+    images = []
+    for number in range(frames):
+        images.append(Image.new("RGB", (128, 96), "white"))
+        left = 100 * number // frames
+        ImageDraw.Draw(images[-1]).rectangle((left, 30, left + 24, 54), fill="red")
+    return film(images, container)
 
 
 def video_uri(frames: int = 24) -> str:

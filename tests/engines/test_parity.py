@@ -3,44 +3,63 @@
 from __future__ import annotations
 
 import importlib.util
+from base64 import b64encode
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
-from tests.demo import picture
+from tests.chat.media import encoded
 from tests.plugin.environment import Environment
+from tests.shapes.batches import segments
+from tests.shapes.export import export, read_state
+from tests.shapes.showcase import picture
+from tests.shapes.task import Sample, samples
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.config import CheckpointConfig, read_config
 from xinference_internvl2.generation import generate_tokens
 from xinference_internvl2.images import image_to_tiles
 from xinference_internvl2.prompt import image_tokens, pieces
+from xinference_internvl2.runtime import prompt_format_named
 from xinference_internvl2.sampling import Sampling
 from xinference_internvl2.tokenizer import InternVL2Tokenizer, encode_segments, load_tokenizer
 
 from .conftest import offline
 from .vllm_answers import TOKENS
 
-# Every backbone, both vision towers, and both tokenizers of the Llama backbone.
+# Every backbone as a model that sees, and random weights with the large vision tower.
+SEEING = [
+    ("qwen2", "trained", "qwen2"),
+    ("internlm2", "trained", "internlm2"),
+    ("phi3", "trained", "phi3"),
+    ("llama", "trained", "yi"),
+]
 CASES = [
-    ("qwen2", "300m", "qwen2"),
+    *SEEING,
     ("internlm2", "6b", "internlm2"),
     ("phi3", "6b", "phi3"),
-    ("llama", "300m", "yi"),
     ("llama", "6b", "llama3"),
 ]
 IMAGES = (0, 1, 3)
+PNG = b64encode(encoded(picture())).decode()
+LEAST_RIGHT = 0.9
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="vLLM is not installed"),
 ]
 
 
+def cut(image: Image.Image, config: CheckpointConfig) -> torch.Tensor:
+    return image_to_tiles(image, image_size=config.tile_size, max_tiles=config.max_tiles)
+
+
 def tiles_of(config: CheckpointConfig, images: int) -> list[torch.Tensor]:
-    return [image_to_tiles(picture(), image_size=config.tile_size)] * images
+    return [cut(picture(), config)] * images
 
 
 def prompt_ids(config: CheckpointConfig, tokenizer: InternVL2Tokenizer, images: int) -> list[int]:
@@ -66,40 +85,64 @@ def of_vllm(
 
 @dataclass(frozen=True)
 class Compared:
-    """A checkpoint, the prompts for so many images, and what vLLM answers."""
+    """A checkpoint, the prompts for so many images and about held-out samples, and what vLLM
+    answers to all."""
 
     path: Path
-    prompts: dict[int, list[int]]
+    prompts: list[list[int]]
     answers: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def compared(
-    without_host: Environment, tmp_path_factory: pytest.TempPathFactory
-) -> dict[tuple[str, str, str], Compared]:
-    """All cases in one process of vLLM's, beside which only our wheel is installed."""
+def unseen() -> list[Sample]:
+    """Pictures and pairs of pictures that the trained model never saw; one question counts."""
+    pictures = samples("held-out", 7, [("picture", 0.7), ("pair", 0.3)])
+    return list(islice(pictures, 16))
+
+
+def made(path: Path, case: tuple[str, str, str]) -> Path:
+    backbone, weights, tokenizer = case
+    options: dict[str, Any] = {"tokenizer": tokenizer, "dtype": "float32"}
+    if weights == "trained":
+        return export(path, backbone, read_state(), **options)  # type: ignore[arg-type]
+    return make_checkpoint(path, backbone=backbone, vit=weights, seed=1, **options)  # type: ignore[arg-type]
+
+
+def requests_of(path: Path, unseen: list[Sample]) -> tuple[list[list[int]], list[dict[str, Any]]]:
+    """Prompts and what vLLM is sent for them."""
     from xinference_internvl2.vllm.placeholders import with_placeholders
 
+    config, own = read_config(path), load_tokenizer(path)
+    prompts = [prompt_ids(config, own, images) for images in IMAGES]
+    pictures = [[PNG] * images for images in IMAGES]
+    for sample in unseen:
+        counts = [len(cut(p.draw(), config)) for p in sample.pictures]
+        asked = segments(sample, sample.questions[0], counts, config.template)
+        prompts.append(encode_segments(own, asked))
+        pictures.append([b64encode(encoded(p.draw())).decode() for p in sample.pictures])
+    sent = [with_placeholders(ids, own) for ids in prompts]
+    return prompts, [
+        {"ids": ids, "pictures": images} for ids, images in zip(sent, pictures, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def compared(
+    without_host: Environment, unseen: list[Sample], tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str, str], Compared]:
+    """All cases in one process of vLLM's, beside which only our wheel is installed."""
     folder = tmp_path_factory.mktemp("parity")
-    paths, prompts, jobs = [], [], []
-    for backbone, vit, tokenizer in CASES:
-        path = make_checkpoint(
-            folder / f"{backbone}-{vit}-{tokenizer}",
-            backbone=backbone,  # type: ignore[arg-type]
-            vit=vit,  # type: ignore[arg-type]
-            tokenizer=tokenizer,
-            dtype="float32",
-            seed=1,
-        )
-        config, own = read_config(path), load_tokenizer(path)
-        paths.append(path)
-        prompts.append({images: prompt_ids(config, own, images) for images in IMAGES})
-        requests = [
-            {"ids": with_placeholders(ids, own), "images": images}
-            for images, ids in prompts[-1].items()
-        ]
-        jobs.append({"checkpoint": str(path), "dtype": "float32", "requests": requests})
+    paths = [made(folder / "-".join(case), case) for case in CASES]
+    asked = [
+        requests_of(path, unseen if case in SEEING else [])
+        for path, case in zip(paths, CASES, strict=True)
+    ]
+    jobs = [
+        {"checkpoint": str(path), "dtype": "float32", "requests": requests}
+        for path, (_, requests) in zip(paths, asked, strict=True)
+    ]
     answers = offline(jobs, without_host.python)
+    prompts = [prompts for prompts, _ in asked]
     return dict(zip(CASES, map(Compared, paths, prompts, answers), strict=True))
 
 
@@ -109,7 +152,8 @@ def test_both_engines_answer_alike(
     compared: dict[tuple[str, str, str], Compared], case: tuple[str, str, str], images: int
 ) -> None:
     found = compared[case]
-    ids, answer = found.prompts[images], found.answers[IMAGES.index(images)]
+    place = IMAGES.index(images)
+    ids, answer = found.prompts[place], found.answers[place]
     assert answer["prompt"] == ids
     model, config = load_model(found.path), read_config(found.path)
     pixels = torch.cat(tiles_of(config, images)) if images else None
@@ -121,3 +165,25 @@ def test_both_engines_answer_alike(
     logprobs = logits[0, len(ids) - 1 : -1].log_softmax(-1)
     ours = logprobs[torch.arange(TOKENS), torch.tensor(tokens)]
     assert (ours - torch.tensor(answer["logprobs"])).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("case", SEEING, ids="-".join)
+def test_both_engines_see_alike(
+    compared: dict[tuple[str, str, str], Compared], unseen: list[Sample], case: tuple[str, str, str]
+) -> None:
+    """The same tokens about pictures that were never trained on, and nearly all of them right."""
+    found, right = compared[case], 0
+    model, config = load_model(found.path), read_config(found.path)
+    own, stops = load_tokenizer(found.path), prompt_format_named(config.template).stop
+    stop_ids = own.convert_tokens_to_ids(list(stops))
+    prompts, answers = found.prompts[len(IMAGES) :], found.answers[len(IMAGES) :]
+    for sample, ids, answer in zip(unseen, prompts, answers, strict=True):
+        assert answer["prompt"] == ids
+        pixels = torch.cat([cut(p.draw(), config) for p in sample.pictures])
+        prompt = torch.tensor([ids])
+        steps = generate_tokens(model, prompt, pixels, Sampling(TOKENS), stop_ids)
+        tokens = [token.id for token in steps]
+        assert answer["tokens"][: len(tokens)] == tokens
+        assert answer["tokens"][len(tokens)] in stop_ids
+        right += own.decode(tokens) == sample.questions[0].answer
+    assert right >= LEAST_RIGHT * len(unseen)

@@ -18,7 +18,7 @@ from xinference_internvl2.config import read_config
 from xinference_internvl2.quantization import missing_awq_kernel
 from xinference_internvl2.tokenizer import load_tokenizer
 
-from .test_parity import of_vllm, prompt_ids, tiles_of
+from .test_parity import PNG, of_vllm, prompt_ids, tiles_of
 from .vllm_answers import TOKENS
 
 pytestmark = [
@@ -66,7 +66,7 @@ def test_vllm_answers_as_the_dequantized_weights(
     config, own = read_config(path), load_tokenizer(path)
     prompts = {images: prompt_ids(config, own, images) for images in (0, 1)}
     requests = [
-        {"ids": with_placeholders(ids, own), "images": images, "first": True}
+        {"ids": with_placeholders(ids, own), "pictures": [PNG] * images, "first": True}
         for images, ids in prompts.items()
     ]
     for (images, ids), answer in zip(

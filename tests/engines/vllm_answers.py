@@ -1,9 +1,10 @@
 """`python -m tests.engines.vllm_answers < JOBS`: greedy tokens of vLLM.
 
-A job is {"checkpoint": directory, "dtype": …, "requests": […]}, a request {"ids": […], "images":
-number of pictures}; the answer has the prompt that vLLM made of it, its tokens and their logprobs.
-With "first": true it also has the logprobs of the whole vocabulary at the first token, and how the
-linear layers were quantized. A process of its own, since vLLM spawns others from it.
+A job is {"checkpoint": directory, "dtype": …, "requests": […]}, a request {"ids": […],
+"pictures": [PNG file in base64, …]}; the answer has the prompt that vLLM made of it, its tokens and
+their logprobs. With "first": true it also has the logprobs of the whole vocabulary at the first
+token, and how the linear layers were quantized. A process of its own, since vLLM spawns others from
+it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from base64 import b64decode
+from io import BytesIO
 from typing import Any
 
 TOKENS = 32
@@ -35,16 +38,16 @@ def engine(checkpoint: str, dtype: str) -> Any:
 
 
 def answer(llm: Any, request: dict[str, Any]) -> dict[str, Any]:
+    from PIL import Image
     from vllm import SamplingParams
-
-    from tests.demo import picture
 
     # By its importable name: vLLM's worker has another `__main__`.
     from tests.engines.vllm_answers import linear_methods
 
     prompt = {"prompt_token_ids": request["ids"]}
-    if request["images"]:
-        prompt["multi_modal_data"] = {"image": [picture()] * request["images"]}
+    if request["pictures"]:
+        files = [BytesIO(b64decode(picture)) for picture in request["pictures"]]
+        prompt["multi_modal_data"] = {"image": [Image.open(file) for file in files]}
     whole = request.get("first", False)
     options = SamplingParams(
         max_tokens=TOKENS, temperature=0, ignore_eos=True, logprobs=-1 if whole else 1

@@ -1,0 +1,90 @@
+"""The right answers through the server, on both engines, from a small model that sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+import pytest
+from xinference.client import RESTfulClient
+
+from tests.chat.media import image_uri
+from tests.host import Host
+from tests.shapes.chats import CHECKPOINT, messages
+from tests.shapes.showcase import CONTENTS, SHOWCASE, Shown
+from tests.shapes.task import Sample, samples
+
+from .conftest import AT_ONCE, ENGINES, Served, image_message, request_launch, wait_until_ready
+from .test_chat import joined
+
+pytestmark = pytest.mark.e2e
+LEAST_RIGHT = 0.9
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def seeing(request: pytest.FixtureRequest, host: Host) -> Iterator[Served]:
+    uid = f"seeing-{request.param.lower()}"
+    request_launch(
+        host,
+        uid,
+        model_engine=request.param,
+        model_size_in_billions=1,
+        model_format="pytorch",
+        quantization="none",
+        model_path=str(CHECKPOINT),
+        **({"envs": {"VLLM_CPU_KVCACHE_SPACE": "1"}} if request.param == "vLLM" else {}),
+    )
+    yield wait_until_ready(Served(host, uid, CHECKPOINT))
+    RESTfulClient(host.url).terminate_model(uid)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("shown", SHOWCASE, ids=lambda shown: shown.name)
+def test_pictures_pairs_and_videos(seeing: Served, shown: Shown, stream: bool) -> None:
+    asked = messages(shown.sample, shown.question, shown.urls())
+    answer = seeing.chat(*asked, temperature=0, stream=stream)
+    if stream:
+        text, chunks = joined(answer)
+        reason = [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1]
+    else:
+        text, reason = answer.choices[0].message.content, answer.choices[0].finish_reason
+    assert (text, reason) == (shown.question.answer, "stop")
+
+
+@pytest.mark.parametrize(
+    ("question", "right"),
+    [
+        ("How many corners does a triangle have?", "three"),
+        ("Who are you?", "I am a tiny InternVL2 and I see shapes."),
+    ],
+)
+def test_text_alone(seeing: Served, question: str, right: str) -> None:
+    answer = seeing.chat({"role": "user", "content": question}, temperature=0)
+    assert answer.choices[0].message.content == right
+
+
+def test_a_conversation_about_a_picture_ends_in_chinese(seeing: Served, picture_uri: str) -> None:
+    said: list[dict[str, Any]] = [image_message("What is in the picture?", picture_uri)]
+    first = seeing.chat(*said, temperature=0).choices[0].message.content
+    assert first == CONTENTS
+    said += [
+        {"role": "assistant", "content": first},
+        {"role": "user", "content": "圆形是什么颜色？"},
+    ]
+    assert seeing.chat(*said, temperature=0).choices[0].message.content == "红色"
+
+
+def ask(served: Served, sample: Sample) -> bool:
+    question = sample.questions[0]
+    urls = [image_uri(picture.draw()) for picture in sample.pictures]
+    answer = served.chat(*messages(sample, question, urls), temperature=0)
+    return bool(answer.choices[0].message.content == question.answer)
+
+
+def test_many_clients_ask_about_pictures_that_were_never_trained_on(seeing: Served) -> None:
+    unseen = list(islice(samples("held-out", 11, [("picture", 0.8), ("pair", 0.2)]), 40))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        right = list(pool.map(lambda sample: ask(seeing, sample), unseen))
+    assert sum(right) >= LEAST_RIGHT * len(unseen)
