@@ -92,3 +92,13 @@ def test_code_in_the_checkpoint_never_runs(served: Served, marker: Path) -> None
     served.chat(TEXT, max_tokens=1)
     assert (served.checkpoint / "modeling_internvl_chat.py").exists()
     assert not marker.exists()
+
+
+def test_a_long_answer_is_whole(served: Served) -> None:
+    """On Transformers it is written in turns, between which others have theirs."""
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda count: served.chat(TEXT, max_tokens=count), (300, 256)))
+    long, shorter = (answer.choices[0] for answer in answers)
+    assert [answer.usage.completion_tokens for answer in answers] == [300, 256]
+    assert (long.finish_reason, shorter.finish_reason) == ("length", "length")
+    assert long.message.content.startswith(shorter.message.content.rstrip("\ufffd"))

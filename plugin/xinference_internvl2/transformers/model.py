@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
+from itertools import islice
 from typing import Any, cast
 
 import torch
@@ -34,14 +35,17 @@ from ..tokenizer import load_tokenizer
 logger = logging.getLogger(__name__)
 
 ENGINE = "Transformers"
+TURN = 128
+"""Tokens of an answer after which its reader has to have them all before there are more. What
+nobody reads is not written, even where the host does not say that a client has left."""
 STOPPED = "the model was terminated before it had answered; launch it again"
 
 
 class InternVL2TransformersModel(PytorchChatModel):
     """Serves the family's checkpoints with transformers' own classes.
 
-    Requests are answered one at a time in the order of their arrival, on a thread of the
-    model's own; images are fetched and cut meanwhile.
+    Requests are answered in the order of their arrival, on a thread of the model's own, long
+    answers in turns; images are fetched and cut meanwhile.
     """
 
     _batch_scheduler = None
@@ -190,15 +194,20 @@ class InternVL2TransformersModel(PytorchChatModel):
         queue: asyncio.Queue[Token | BaseException | None] = asyncio.Queue()
         abandoned = threading.Event()
 
-        def generate() -> None:
+        def started() -> Iterator[Token]:
+            device = self._model.device
+            ids = torch.tensor([request.ids], device=device)
+            pixels = torch.cat(tiles).to(device, self._model.dtype) if tiles else None
+            yield from generate_tokens(
+                self._model, ids, pixels, request.sampling, self._served.stop_ids, choice
+            )
+
+        tokens = started()
+
+        def take_a_turn() -> None:
             end: BaseException | None = None
             try:
-                device = self._model.device
-                ids = torch.tensor([request.ids], device=device)
-                pixels = torch.cat(tiles).to(device, self._model.dtype) if tiles else None
-                for token in generate_tokens(
-                    self._model, ids, pixels, request.sampling, self._served.stop_ids, choice
-                ):
+                for token in islice(tokens, TURN):
                     if abandoned.is_set():
                         return
                     if self._stopping.is_set():
@@ -208,22 +217,31 @@ class InternVL2TransformersModel(PytorchChatModel):
                 end = error
             loop.call_soon_threadsafe(queue.put_nowait, end)
 
-        generation = self._generations.submit(generate)
-        # One that never began posts no end of its own.
-        generation.add_done_callback(
-            lambda future: (
-                future.cancelled()
-                and loop.call_soon_threadsafe(queue.put_nowait, RuntimeError(STOPPED))
+        def submitted() -> Future[None]:
+            turn = self._generations.submit(take_a_turn)
+            # One that never began posts no end of its own.
+            turn.add_done_callback(
+                lambda future: (
+                    future.cancelled()
+                    and loop.call_soon_threadsafe(queue.put_nowait, RuntimeError(STOPPED))
+                )
             )
-        )
-        count = 0
+            return turn
+
+        count, due, turn = 0, TURN, submitted()
         try:
-            while (item := await queue.get()) is not None:
+            while True:
+                item = await queue.get()
                 if isinstance(item, BaseException):
                     raise item
-                count += 1
-                yield item
+                if item is not None:
+                    count += 1
+                    yield item
+                elif count == due < request.sampling.max_tokens:
+                    due, turn = due + TURN, submitted()
+                else:
+                    break
             yield End(choice, "stop" if count < request.sampling.max_tokens else "length")
         finally:
             abandoned.set()
-            generation.cancel()
+            turn.cancel()
