@@ -19,7 +19,8 @@ from transformers.activations import GELUActivation
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-ATTENTION = "internvl2_cpu"
+ATTENTION, VISION_ATTENTION = "internvl2_cpu", "internvl2_cpu_vision"
+_HEADS_AT_ONCE = 2  # so that their scores stay in the cache
 
 
 def speed_up(model: PreTrainedModel) -> None:
@@ -31,6 +32,8 @@ def speed_up(model: PreTrainedModel) -> None:
         return
     model.model.language_model.set_attn_implementation(ATTENTION)
     if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        if model.dtype == torch.bfloat16:
+            model.model.vision_tower.set_attn_implementation(VISION_ATTENTION)
         _pack(model)
 
 
@@ -100,5 +103,36 @@ def attend(
     return seen.reshape(batch, positions, heads, size), None
 
 
+def look(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: None,
+    scaling: float,
+    **options: Any,
+) -> tuple[torch.Tensor, None]:
+    """All positions of a tile attend to all, with scores in the type of `query`, as in the code
+    published with InternVL2: products of matrices, which a CPU with bfloat16 has in two thirds of
+    the time of torch's attention.
+
+    Args:
+        query: (tiles, heads, positions, head size); `key` and `value` have the same shape.
+
+    Returns:
+        (tiles, positions, heads, head size), and no weights.
+    """
+    tiles, heads, positions, size = query.shape
+    seen = query.new_empty(tiles, positions, heads, size)
+    for tile in range(tiles):
+        for start in range(0, heads, _HEADS_AT_ONCE):
+            part = slice(start, start + _HEADS_AT_ONCE)
+            scores = torch.bmm(query[tile, part] * scaling, key[tile, part].transpose(1, 2))
+            weighted = torch.bmm(scores.softmax(-1), value[tile, part])
+            seen[tile, :, part] = weighted.transpose(0, 1)
+    return seen, None
+
+
+AttentionInterface.register(VISION_ATTENTION, look)
 AttentionInterface.register(ATTENTION, attend)
 AttentionMaskInterface.register(ATTENTION, sdpa_mask)

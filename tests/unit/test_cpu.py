@@ -15,7 +15,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from tests.tiny import make_checkpoint
 from xinference_internvl2 import cpu
 from xinference_internvl2.checkpoint import load_model
-from xinference_internvl2.cpu import ATTENTION, PackedLinear, attend, speed_up
+from xinference_internvl2.cpu import ATTENTION, PackedLinear, attend, look, speed_up
 from xinference_internvl2.generation import generate_tokens
 from xinference_internvl2.sampling import Sampling
 
@@ -94,6 +94,16 @@ def test_attention_is_that_of_transformers(heads: tuple[int, int], positions: in
     mask = torch.ones(1, 1, positions, 9, dtype=torch.bool) if positions > 1 else None
     ours, _ = attend(module, query, key, value, mask, scaling=0.2)
     theirs, _ = sdpa_attention_forward(module, query, key, value, mask, scaling=0.2)
+    assert ours.shape == theirs.shape
+    assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("heads", [4, 5])
+def test_a_tile_is_looked_at_as_by_transformers(heads: int) -> None:
+    query, key, value = (torch.randn(3, 17, heads, 64).transpose(1, 2) for _ in range(3))
+    module: Any = SimpleNamespace(is_causal=False)
+    ours, _ = look(module, query, key, value, None, scaling=0.2)
+    theirs, _ = sdpa_attention_forward(module, query, key, value, None, scaling=0.2)
     assert ours.shape == theirs.shape
     assert torch.allclose(ours, theirs, atol=1e-5)
 
