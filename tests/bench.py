@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from .bench_engines import engines
+from .host import package
 from .plugin import environment
 from .tiny import make_checkpoint
 
@@ -99,10 +99,7 @@ def build(work: Path) -> None:
 def catalog(work: Path) -> None:
     """Every family of the host's catalog as a spec of ours."""
     host = [sys.executable, "-c", "import xinference.model.llm"]
-    found = importlib.util.find_spec("xinference")
-    assert found is not None
-    assert found.origin is not None
-    registrations = sorted((Path(found.origin).parent / "model/llm/models").glob("*.json"))
+    registrations = sorted((package() / "model/llm/models").glob("*.json"))
     timed([sys.executable, "-m", "generator", "import", *registrations, "-o", work / "specs"])
     specs = sorted((work / "specs").glob("*.yaml"))
     scratch, baseline = in_turn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -20,6 +21,14 @@ BIN = Path(sys.executable).parent
 START_SECONDS = 120
 STOP_SECONDS = 30
 CLI_SECONDS = 300
+
+
+def package() -> Path:
+    """The directory of the installed host, found without importing it, which takes seconds."""
+    spec = importlib.util.find_spec("xinference")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
 
 
 def free_port() -> int:

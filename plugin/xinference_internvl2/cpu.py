@@ -24,9 +24,10 @@ _HEADS_AT_ONCE = 2  # so that their scores stay in the cache
 
 
 def speed_up(model: PreTrainedModel) -> None:
-    """Change how a model on the CPU computes, but not what.
+    """Change how a model on the CPU computes; it gives the same but for the last bits.
 
-    Linear layers are packed where the model is in bfloat16 on a CPU that computes in it.
+    In the language model positions attend with `attend`. Where the model is in bfloat16 on a CPU
+    that computes in it, its vision tower attends with `look`, and linear layers are packed.
     """
     if model.device.type != "cpu":
         return
@@ -39,10 +40,10 @@ def speed_up(model: PreTrainedModel) -> None:
 
 class PackedLinear(nn.Module):
     """A linear layer whose weight is kept in oneDNN's layout alone, so that it needs no more memory
-    than before; the result is the same.
+    than before; the result is the same, but for an activation.
 
     Args:
-        activation: "gelu" is computed of the result before it is rounded to bfloat16.
+        activation: "none", or "gelu", computed before the result is rounded to bfloat16.
     """
 
     def __init__(self, linear: nn.Linear, activation: str = "none") -> None:
@@ -113,8 +114,8 @@ def look(
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """All positions of a tile attend to all, with scores in the type of `query`, as in the code
-    published with InternVL2: products of matrices, which a CPU with bfloat16 has in two thirds of
-    the time of torch's attention.
+    published with InternVL2: as products of matrices, for which a CPU with bfloat16 has
+    instructions that torch's attention does not use.
 
     Args:
         query: (tiles, heads, positions, head size); `key` and `value` have the same shape.

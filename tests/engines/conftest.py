@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -13,6 +14,11 @@ import pytest
 
 from tests.plugin import environment
 from tests.plugin.environment import REPOSITORY, Environment
+
+needs_vllm = pytest.mark.skipif(
+    not importlib.util.find_spec("vllm"),
+    reason="vLLM is not installed; `make test` installs its CPU build",
+)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -15,10 +14,12 @@ import pytest
 from tests.tiny import make_checkpoint
 from xinference_internvl2.media import IMAGE_LIMIT, MAX_FRAMES, VIDEO_LIMIT
 
+from .conftest import needs_vllm
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = [
     pytest.mark.host,
-    pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="vLLM is not installed"),
+    needs_vllm,
 ]
 RESERVED = "VLLM_CPU_NUM_OF_RESERVED_CPU"
 DEFAULTS = {

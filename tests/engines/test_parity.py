@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from base64 import b64encode
 from dataclasses import dataclass
 from itertools import islice
@@ -29,7 +28,7 @@ from xinference_internvl2.runtime import prompt_format_named
 from xinference_internvl2.sampling import Sampling
 from xinference_internvl2.tokenizer import InternVL2Tokenizer, encode_segments, load_tokenizer
 
-from .conftest import offline
+from .conftest import needs_vllm, offline
 from .vllm_answers import TOKENS
 
 # Every backbone as a model that sees, and random weights with the large vision tower.
@@ -50,7 +49,7 @@ PNG = b64encode(encoded(picture())).decode()
 LEAST_RIGHT = 0.9
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="vLLM is not installed"),
+    needs_vllm,
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -18,12 +17,13 @@ from xinference_internvl2.config import read_config
 from xinference_internvl2.quantization import missing_awq_kernel
 from xinference_internvl2.tokenizer import load_tokenizer
 
+from .conftest import needs_vllm
 from .test_parity import PNG, of_vllm, prompt_ids, tiles_of
 from .vllm_answers import TOKENS
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="vLLM is not installed"),
+    needs_vllm,
 ]
 LEAST_COSINE = 0.9999
 # What float16 makes of logprobs that reach to about -20: a token may differ from the twin's

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -22,9 +21,11 @@ from tests.plugin.environment import Environment
 from tests.tiny import make_checkpoint
 from xinference_internvl2.prompt import render
 
+from .conftest import needs_vllm
+
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="vLLM is not installed"),
+    needs_vllm,
 ]
 READY_SECONDS = 240
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.host import package
 from xinference_internvl2.registration import LOADERS
 
 from .conftest import RECORD
@@ -21,10 +21,7 @@ pytestmark = pytest.mark.host
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
     """A copy of the host; all but the folders that lead to its LLM catalog are links."""
-    spec = importlib.util.find_spec("xinference")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    original = Path(spec.submodule_search_locations[0])
+    original = package()
     copy = tmp_path / "host" / "xinference"
     for inner in (Path(), Path("model"), Path("model/llm")):
         (copy / inner).mkdir(parents=True)

@@ -15,7 +15,14 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from tests.tiny import make_checkpoint
 from xinference_internvl2 import cpu
 from xinference_internvl2.checkpoint import load_model
-from xinference_internvl2.cpu import ATTENTION, PackedLinear, attend, look, speed_up
+from xinference_internvl2.cpu import (
+    ATTENTION,
+    VISION_ATTENTION,
+    PackedLinear,
+    attend,
+    look,
+    speed_up,
+)
 from xinference_internvl2.generation import generate_tokens
 from xinference_internvl2.sampling import Sampling
 
@@ -56,6 +63,7 @@ def test_all_of_a_bfloat16_model_is_packed(tmp_path: Path, backbone: Any) -> Non
     linear = {name for name, layer in model.named_modules() if type(layer) is nn.Linear}
     speed_up(model)
     assert packed(model) == linear
+    assert model.config.vision_config._attn_implementation == VISION_ATTENTION
     assert {"lm_head"} < linear
     ids = torch.arange(20, 60)[None]
     with torch.inference_mode():

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.chat.media import drawn, encoded
+from tests.plugin.environment import REPOSITORY
 from tests.shapes.sheet import COLUMNS, HEIGHT, WIDTH, Card, contact_sheet
+from tests.shapes.showcase import SHOWCASE
 from tests.terminal import inline_image
 
 PNG = encoded(drawn(300, 200))
@@ -48,3 +50,9 @@ def test_the_sheet_has_a_place_for_every_card() -> None:
     first = {colour for _, colour in sheet.crop((0, 0, WIDTH, HEIGHT)).getcolors(9999)}
     assert (255, 0, 0) in first
     assert (0, 0, 255) not in first
+
+
+def test_the_readme_shows_the_sheet_of_right_answers() -> None:
+    cards = [Card(s.stills(), s.question.text, s.question.answer, True) for s in SHOWCASE]
+    with Image.open(REPOSITORY / "docs/_static/demo.png") as shown:
+        assert shown.convert("RGB").tobytes() == contact_sheet(cards).tobytes()

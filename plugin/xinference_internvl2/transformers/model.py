@@ -80,7 +80,7 @@ class InternVL2TransformersModel(PytorchChatModel):
         self._tokenizer = load_tokenizer(self.model_path)
         # All that torch computes is on this thread. Each thread that lets it compute gets threads
         # of OpenMP for that, and as soon as there are more of them than cores, all wait asleep for
-        # their work: that costs a fifth of the speed.
+        # their work, which makes decoding slower.
         self._generations = ThreadPoolExecutor(1, thread_name_prefix="generation")
         self._stopping = threading.Event()
         self._model = self._generations.submit(self._load_model).result()

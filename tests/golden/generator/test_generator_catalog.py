@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import json
 import os
@@ -20,6 +19,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from generator.__main__ import main
+from tests.host import package
 
 ROOT = Path(__file__).resolve().parents[3]
 FAMILIES = Path("plugin/xinference_internvl2/families")
@@ -28,14 +28,6 @@ NOTES = {
     "size": re.compile(r"_in_billions: '(\d+)' is written as \1, which means the same"),
     "shadowed": re.compile(r"\]: .* is already model_specs\[\d+\]; marked as shadowed"),
 }  # fmt: skip
-
-
-def _host() -> Path:
-    # Found without importing the host, which takes seconds.
-    spec = importlib.util.find_spec("xinference")
-    if spec is None or spec.origin is None:
-        pytest.skip("xinference is not installed")
-    return Path(spec.origin).parent / "model"
 
 
 @dataclass
@@ -60,7 +52,7 @@ class Catalog:
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """The host's catalog, imported and built again."""
     folder = tmp_path_factory.mktemp("catalog")
-    paths = sorted((_host() / "llm/models").glob("*.json"))
+    paths = sorted((package() / "model/llm/models").glob("*.json"))
     files = {json.loads(path.read_text("utf-8"))[0]["model_name"]: path for path in paths}
     out, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
@@ -111,7 +103,9 @@ def test_all_that_is_not_expressed_is_named(catalog: Catalog) -> None:
 
 def test_the_host_accepts_every_registration(catalog: Catalog) -> None:
     names = ("llm.schema.json", "common.schema.json")
-    schemas = {name: json.loads((_host() / "schemas" / name).read_text("utf-8")) for name in names}
+    schemas = {
+        name: json.loads((package() / "model/schemas" / name).read_text("utf-8")) for name in names
+    }
     registry = Registry().with_resources(
         (name, Resource.from_contents(schema)) for name, schema in schemas.items()
     )

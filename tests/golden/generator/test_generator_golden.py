@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import subprocess
@@ -21,6 +20,7 @@ if str(ROOT) not in sys.path:  # the generator is not installed
     sys.path.insert(0, str(ROOT))
 
 from generator.__main__ import main  # noqa: E402
+from tests.host import package  # noqa: E402
 
 NAMES = ("llm.schema.json", "common.schema.json")
 FAMILIES = Path("plugin/xinference_internvl2/families")
@@ -146,11 +146,7 @@ def test_registration(built: Path) -> None:
 
 
 def test_registrations_pass_the_schema_of_the_host(built: Path) -> None:
-    # Found without importing the host, which takes seconds.
-    host = importlib.util.find_spec("xinference")
-    if host is None or host.origin is None:
-        pytest.skip("xinference is not installed")
-    schemas = Path(host.origin).parent / "model/schemas"
+    schemas = package() / "model/schemas"
     files = {name: json.loads((schemas / name).read_text("utf-8")) for name in NAMES}
     registry = Registry().with_resources(
         (name, Resource.from_contents(schema)) for name, schema in files.items()
@@ -176,8 +172,6 @@ for path in sys.argv[1:]:
 
 @pytest.mark.host
 def test_host_parses_the_registrations(built: Path, tmp_path: Path) -> None:
-    if importlib.util.find_spec("xinference") is None:
-        pytest.skip("xinference is not installed")
     paths = [str(built / FAMILIES / f"{name}.json") for name in ("internvl2", AURORA)]
     result = subprocess.run(
         [sys.executable, "-c", PARSE, *paths],
