@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .memory import CONTEXT, TILES, Memory, estimates
+from .memory import CONTEXT, TILES, TILES_AT_ONCE, Memory, estimates
 from .model import Family, ModelSpec
 from .page import template
 
@@ -30,6 +30,7 @@ def engines_page(family: Family) -> str:
         memory=[row for spec in served for row in _memory(family, spec)],
         context=CONTEXT,
         tiles=TILES,
+        tiles_at_once=TILES_AT_ONCE,
     )
 
 

@@ -19,6 +19,8 @@ TILES = 13
 
 FLOAT = 2
 """Bytes of a bfloat16 or float16, in which everything is that is not quantized."""
+TILES_AT_ONCE = 3
+"""Tiles that the plugin's Transformers loader shows to the vision tower together."""
 PATCHES_PER_TOKEN = 4
 """Pixel shuffle makes one token of 2 × 2 patches."""
 CHANNELS = 3
@@ -147,7 +149,7 @@ def memory(
 ) -> Memory:
     """Return what one request needs with a context of `tokens`, `tiles` of images among them.
 
-    The prompt is read at once, after all tiles have been.
+    The prompt is read at once, after all tiles have been, `TILES_AT_ONCE` of them at a time.
     """
     stored = STORAGE[quantization]
     linears = language.num_hidden_layers * sum(o * i for o, i in language.linears)
@@ -168,7 +170,7 @@ def _activations(vision: VisionTower, language: LanguageModel, tokens: int, tile
     and its norm (5 H), and the inner values before and after their activation (2 F). The language
     model holds the same without what attention made (4 H), and as many inner values as `inner`.
     """
-    patches = vision.patches * tiles
+    patches = vision.patches * min(tiles, TILES_AT_ONCE)
     tower = patches * (5 * vision.hidden_size + 2 * vision.intermediate_size)
     inner = language.backbone.inner * language.intermediate_size
     prompt = tokens * (4 * language.hidden_size + inner)

@@ -126,11 +126,12 @@ def look(
     tiles, heads, positions, size = query.shape
     seen = query.new_empty(tiles, positions, heads, size)
     for tile in range(tiles):
+        rows = (query[tile] * scaling).contiguous()
+        keys, values = key[tile].contiguous(), value[tile].contiguous()
         for start in range(0, heads, _HEADS_AT_ONCE):
             part = slice(start, start + _HEADS_AT_ONCE)
-            scores = torch.bmm(query[tile, part] * scaling, key[tile, part].transpose(1, 2))
-            weighted = torch.bmm(scores.softmax(-1), value[tile, part])
-            seen[tile, :, part] = weighted.transpose(0, 1)
+            scores = torch.bmm(rows[part], keys[part].transpose(1, 2))
+            seen[tile, :, part] = torch.bmm(scores.softmax(-1), values[part]).transpose(0, 1)
     return seen, None
 
 

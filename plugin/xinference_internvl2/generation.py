@@ -25,6 +25,10 @@ from transformers import (
 from .completion import Token
 from .sampling import Sampling
 
+TILES_AT_ONCE = 3
+"""Tiles that the vision tower looks at together: enough of them for its products of matrices, while
+the memory that it needs does not grow with the number of images."""
+
 
 @torch.inference_mode()
 def generate_tokens(
@@ -54,23 +58,28 @@ def generate_tokens(
     for _ in range(sampling.max_tokens):
         if seen <= switch < ids.shape[1]:
             seen, cache = 0, DynamicCache(config=config)
-        logits = (
-            model(
-                input_ids=ids[:, seen:],
-                pixel_values=None if seen else pixel_values,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-            .logits[:, -1]
-            .float()
-        )
+        embeds = _embedded(model, ids[:, seen:], None if seen else pixel_values)
+        step = model(inputs_embeds=embeds, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        logits = step.logits[:, -1].float()
         seen = ids.shape[1]
         token = _choose(warpers(ids, logits), sampling.temperature, generator)
         if int(token) in stop_ids:
             return
         yield _reported(int(token), choice, logits, sampling.top_logprobs)
         ids = torch.cat([ids, token.to(ids.device)], dim=1)
+
+
+def _embedded(
+    model: PreTrainedModel, ids: torch.Tensor, pixel_values: torch.Tensor | None
+) -> torch.Tensor:
+    """(1, tokens), (tiles, 3, tile_size, tile_size) → (1, tokens, hidden size)"""
+    embeds: torch.Tensor = model.get_input_embeddings()(ids)
+    if pixel_values is None:
+        return embeds
+    parts = pixel_values.split(TILES_AT_ONCE)
+    features = torch.cat([model.get_image_features(part).pooler_output for part in parts])
+    places = model.model.get_placeholder_mask(ids, embeds, features)
+    return embeds.masked_scatter(places, features.to(embeds))
 
 
 def _rope_switch(config: Any) -> int:
