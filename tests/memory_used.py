@@ -80,10 +80,10 @@ def main(path: str, quantization: str, tokens: int, tiles: int) -> Used:
     import torch
     from transformers import InternVLForConditionalGeneration  # noqa: F401
 
+    from tests.generate import generate_tokens
     from xinference_internvl2.checkpoint import load_model
     from xinference_internvl2.config import read_config
     from xinference_internvl2.cpu import speed_up
-    from xinference_internvl2.generation import generate_tokens
     from xinference_internvl2.sampling import Sampling
 
     options = _options(quantization)

@@ -16,6 +16,7 @@ from transformers import GenerationConfig, InternVLConfig, PreTrainedModel
 from transformers.initialization import no_init_weights
 
 from . import awq
+from .attention import ATTENTION
 from .config import CheckpointConfig, read_config
 from .errors import CheckpointError
 from .hf_config import model_config
@@ -87,6 +88,7 @@ def _loaded(
     if report["missing_keys"] or report["unexpected_keys"]:
         names = sorted([*report["missing_keys"], *report["unexpected_keys"]])
         raise CheckpointError(f"weight {names[0]} could not be loaded; report this as a bug")
+    model.model.language_model.set_attn_implementation(ATTENTION)
     return model
 
 

@@ -2,9 +2,6 @@
 
 oneDNN computes linear layers in a layout of its own. Where a weight is not in it, each call brings
 it there first; for the one row of a decoding step, that takes as long as the product itself.
-
-torch's attention brings the keys of every query head into a layout of its own, also where several
-query heads share their keys; for the one position of a decoding step, that takes most of the time.
 """
 
 from __future__ import annotations
@@ -13,29 +10,24 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers import AttentionInterface, PreTrainedModel
 from transformers.activations import GELUActivation
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
-ATTENTION, VISION_ATTENTION = "internvl2_cpu", "internvl2_cpu_vision"
+VISION_ATTENTION = "internvl2_cpu_vision"
 _HEADS_AT_ONCE = 2  # so that their scores stay in the cache
 
 
 def speed_up(model: PreTrainedModel) -> None:
-    """Change how a model on the CPU computes; it gives the same but for the last bits.
+    """Change how a model on a CPU that has bfloat16 computes in it; the result is the same but for
+    the last bits.
 
-    In the language model positions attend with `attend`. Where the model is in bfloat16 on a CPU
-    that computes in it, its vision tower attends with `look`, and linear layers are packed.
+    Linear layers are packed, and the vision tower attends with `look`.
     """
-    if model.device.type != "cpu":
+    if model.device.type != "cpu" or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return
-    model.model.language_model.set_attn_implementation(ATTENTION)
-    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        if model.dtype == torch.bfloat16:
-            model.model.vision_tower.set_attn_implementation(VISION_ATTENTION)
-        _pack(model)
+    if model.dtype == torch.bfloat16:
+        model.model.vision_tower.set_attn_implementation(VISION_ATTENTION)
+    _pack(model)
 
 
 class PackedLinear(nn.Module):
@@ -75,35 +67,6 @@ def _is_packable(layer: nn.Module) -> bool:
     return type(layer) is nn.Linear and layer.weight.dtype == torch.bfloat16
 
 
-def attend(
-    module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float | None = None,
-    **options: Any,
-) -> tuple[torch.Tensor, None]:
-    """transformers' `sdpa`; of one position, the query heads that share a key head are its rows.
-
-    Args:
-        query: (batch, query heads, positions, head size).
-        key: (batch, key heads, keys, head size); `value` has the same shape.
-
-    Returns:
-        (batch, positions, query heads, head size), and no weights.
-    """
-    batch, heads, positions, size = query.shape
-    if positions > 1 or attention_mask is not None:
-        seen, _ = sdpa_attention_forward(
-            module, query, key, value, attention_mask, scaling=scaling, **options
-        )
-        return seen, None
-    rows = query.reshape(batch, key.shape[1], -1, size)
-    seen = scaled_dot_product_attention(rows, key, value, scale=scaling)
-    return seen.reshape(batch, positions, heads, size), None
-
-
 def look(
     module: nn.Module,
     query: torch.Tensor,
@@ -136,5 +99,3 @@ def look(
 
 
 AttentionInterface.register(VISION_ATTENTION, look)
-AttentionInterface.register(ATTENTION, attend)
-AttentionMaskInterface.register(ATTENTION, sdpa_mask)

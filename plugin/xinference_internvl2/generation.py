@@ -1,12 +1,13 @@
-"""Token by token generation with a transformers model, one answer at a time.
+"""Token by token generation with a transformers model, of several answers as one batch.
 
-Unlike `model.generate`, an answer here has its own random numbers (so a seed means the same text
-however many requests there are), can be stopped at any token, and reports failures to its caller.
+Unlike those of `model.generate`, answers begin and end at any time, and each has its own random
+numbers, so a seed means the same text however many there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from .completion import Token
+from .attention import Caches
+from .completion import End, Token
 from .sampling import Sampling
 
 TILES_AT_ONCE = 3
@@ -30,43 +32,122 @@ TILES_AT_ONCE = 3
 the memory that it needs does not grow with the number of images."""
 
 
-@torch.inference_mode()
-def generate_tokens(
-    model: PreTrainedModel,
-    input_ids: torch.Tensor,
-    pixel_values: torch.Tensor | None,
-    sampling: Sampling,
-    stop_ids: Sequence[int],
-    choice: int = 0,
-) -> Iterator[Token]:
-    """Yield the tokens of an answer, without the one in `stop_ids` that ends it.
+class Answer:
+    """An answer that is being written with `write`.
 
     Args:
         input_ids: (1, tokens), with an image token for every feature of `pixel_values`.
         pixel_values: (tiles, 3, tile_size, tile_size), or None for a text prompt.
+        stop_ids: tokens that end the answer, and are no part of it.
         choice: which answer to the request this is; each has a seed of its own.
     """
-    warpers = _warpers(sampling, input_ids.shape[1])
-    generator = torch.Generator(device=input_ids.device)
-    if sampling.seed is not None:
-        generator.manual_seed(sampling.seed + choice)
+
+    @torch.inference_mode()
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        input_ids: torch.Tensor,
+        pixel_values: torch.Tensor | None,
+        sampling: Sampling,
+        stop_ids: Sequence[int],
+        choice: int = 0,
+    ) -> None:
+        self.ids = input_ids
+        self.cache: DynamicCache | None = None
+        self.prompt = _embedded(model, input_ids, pixel_values)
+        self._sampling, self._stop_ids, self._choice = sampling, stop_ids, choice
+        self._warpers = _warpers(sampling, input_ids.shape[1])
+        self._generator = torch.Generator(device=input_ids.device)
+        if sampling.seed is not None:
+            self._generator.manual_seed(sampling.seed + choice)
+        else:
+            self._generator.seed()
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of the prompt, and of the answer so far."""
+        return self.ids.shape[1]
+
+    def append(self, logits: torch.Tensor) -> list[Token | End]:
+        """Choose the next token by (1, vocabulary) and return it, and the end if it is the last."""
+        sampling = self._sampling
+        token = _choose(self._warpers(self.ids, logits), sampling.temperature, self._generator)
+        if int(token) in self._stop_ids:
+            return [End(self._choice, "stop")]
+        self.ids = torch.cat([self.ids, token.to(self.ids.device)], dim=1)
+        written = _reported(int(token), self._choice, logits, sampling.top_logprobs)
+        if self.tokens - self.prompt.shape[1] < sampling.max_tokens:
+            return [written]
+        return [written, End(self._choice, "length")]
+
+
+def groups(model: PreTrainedModel, answers: Iterable[Answer]) -> list[list[Answer]]:
+    """Return the answers that `write` can write as one batch: those whose prompts have been read,
+    and whose positions do not depend on their length."""
+    limit = _limit(model.config.text_config)
+    apart, together = [], []
+    for answer in answers:
+        if answer.cache is None or answer.tokens > limit:
+            apart.append([answer])
+        else:
+            together.append(answer)
+    return [*apart, together] if together else apart
+
+
+@torch.inference_mode()
+def write(model: PreTrainedModel, answers: Sequence[Answer]) -> list[list[Token | End]]:
+    """Write a token of each of the answers, which are one of `groups`.
+
+    Returns:
+        For each of them its token, its end, or both.
+    """
+    if len(answers) == 1 and _is_unread(model, answers[0]):
+        logits = _read(model, answers[0])
     else:
-        generator.seed()
+        logits = _go_on(model, answers)
+    return [answer.append(row) for answer, row in zip(answers, logits.split(1), strict=True)]
+
+
+def _is_unread(model: PreTrainedModel, answer: Answer) -> bool:
+    """Beyond the limit of LongRoPE (Phi-3) all positions, earlier ones included, are encoded
+    differently, so that a cache from before it is of no use."""
     config = model.config.text_config
-    switch = _rope_switch(config)
-    ids, seen, cache = input_ids, 0, DynamicCache(config=config)
-    for _ in range(sampling.max_tokens):
-        if seen <= switch < ids.shape[1]:
-            seen, cache = 0, DynamicCache(config=config)
-        embeds = _embedded(model, ids[:, seen:], None if seen else pixel_values)
-        step = model(inputs_embeds=embeds, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        logits = step.logits[:, -1].float()
-        seen = ids.shape[1]
-        token = _choose(warpers(ids, logits), sampling.temperature, generator)
-        if int(token) in stop_ids:
-            return
-        yield _reported(int(token), choice, logits, sampling.top_logprobs)
-        ids = torch.cat([ids, token.to(ids.device)], dim=1)
+    crossed = answer.tokens == _limit(config) + 1
+    return answer.cache is None or (config.rope_parameters["rope_type"] == "longrope" and crossed)
+
+
+def _read(model: PreTrainedModel, answer: Answer) -> torch.Tensor:
+    """Read the whole answer: (1, vocabulary)"""
+    written = answer.ids[:, answer.prompt.shape[1] :]
+    embeds = torch.cat([answer.prompt, _embedded(model, written, None)], dim=1)
+    answer.cache = DynamicCache(config=model.config.text_config)
+    return _logits(model, inputs_embeds=embeds, past_key_values=answer.cache)
+
+
+def _go_on(model: PreTrainedModel, answers: Sequence[Answer]) -> torch.Tensor:
+    """Read the last token of each answer: (answers, vocabulary)"""
+    caches = [answer.cache for answer in answers]
+    positions = [[answer.tokens - 1] for answer in answers]
+    return _logits(
+        model,
+        input_ids=torch.cat([answer.ids[:, -1:] for answer in answers]),
+        position_ids=torch.tensor(positions, device=answers[0].ids.device),
+        past_key_values=caches[0] if len(caches) == 1 else Caches(caches),
+    )
+
+
+def _logits(model: PreTrainedModel, **inputs: Any) -> torch.Tensor:
+    step = model(**inputs, use_cache=True, logits_to_keep=1)
+    if model.config.text_config.rope_parameters["rope_type"] == "dynamic":
+        _forget_length(model.model.language_model.rotary_emb)
+    logits: torch.Tensor = step.logits[:, -1].float()
+    return logits
+
+
+def _forget_length(rotary: Any) -> None:
+    """transformers would encode the positions of the next answer for the length of this one."""
+    rotary.inv_freq = rotary.original_inv_freq
+    rotary.max_seq_len_cached = rotary.original_max_seq_len
 
 
 def _embedded(
@@ -82,13 +163,12 @@ def _embedded(
     return embeds.masked_scatter(places, features.to(embeds))
 
 
-def _rope_switch(config: Any) -> int:
-    """The length beyond which all positions, earlier ones included, are encoded differently
-    (LongRoPE of Phi-3), so that a cache from before it is of no use."""
-    rope = config.rope_parameters
-    if rope["rope_type"] != "longrope":
-        return -1
-    return int(rope["original_max_position_embeddings"])
+def _limit(config: Any) -> float:
+    """The length up to which positions are encoded alike whatever the length is."""
+    kind = config.rope_parameters["rope_type"]
+    if kind == "longrope":
+        return int(config.rope_parameters["original_max_position_embeddings"])
+    return int(config.max_position_embeddings) if kind == "dynamic" else math.inf
 
 
 @dataclass(frozen=True, slots=True)

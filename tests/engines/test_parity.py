@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from tests.chat.media import encoded
+from tests.generate import generate_tokens
 from tests.plugin.environment import Environment
 from tests.shapes.batches import segments
 from tests.shapes.export import export, read_state
@@ -21,7 +22,6 @@ from tests.shapes.task import Sample, samples
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.config import CheckpointConfig, read_config
-from xinference_internvl2.generation import generate_tokens
 from xinference_internvl2.images import image_to_tiles
 from xinference_internvl2.prompt import image_tokens, pieces
 from xinference_internvl2.runtime import prompt_format_named

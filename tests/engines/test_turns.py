@@ -1,4 +1,4 @@
-"""On Transformers an answer is written in turns, each only after the one before was read."""
+"""On Transformers an answer is written ahead of its reader by no more than a turn."""
 
 from __future__ import annotations
 

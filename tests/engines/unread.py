@@ -1,7 +1,7 @@
 """`python -m tests.engines.unread CHECKPOINT`: what is written of an answer that nobody reads.
 
-Prints how many tokens there were of it when another request had its answer, and how many there were
-after it had been read to its end. A process of its own, since it imports the host.
+Prints how many tokens there were of it when other requests had their answers, and how many there
+were after it had been read to its end. A process of its own, since it imports the host.
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 TOKENS = 300
+ANSWERS, SHORT = 3, 100
 
 
 async def unread(checkpoint: str) -> list[int]:
     from xinference.model.llm.core import create_llm_model_instance
 
-    from xinference_internvl2.transformers import model as loader
+    from xinference_internvl2.generation import Answer
+    from xinference_internvl2.transformers import writer
 
     spec: dict[str, Any] = {
         "model_engine": "Transformers",
@@ -28,26 +31,26 @@ async def unread(checkpoint: str) -> list[int]:
     }
     model = create_llm_model_instance("uid", "internvl2", model_path=checkpoint, **spec)
     model.load()
-    generate_tokens, written = loader.generate_tokens, 0
+    write, written = writer.write, Counter[Answer]()
 
-    def counted(*args: Any) -> Iterator[Any]:
-        nonlocal written
-        for token in generate_tokens(*args):
-            written += args[3].max_tokens == TOKENS
-            yield token
+    def counted(model: Any, answers: Sequence[Answer]) -> Any:
+        written.update(answers)
+        return write(model, answers)
 
-    loader.generate_tokens = counted  # type: ignore[assignment]
+    writer.write = counted  # type: ignore[assignment]
     messages = [{"role": "user", "content": "Describe the weather."}]
     stream = await model.chat(messages, {"stream": True, "max_tokens": TOKENS, "temperature": 0})
     chunks = aiter(stream)
     while not written:
         await anext(chunks)
-    await model.chat(messages, {"max_tokens": 4})
-    before = written
+    (answer,) = written
+    for _ in range(ANSWERS):
+        await model.chat(messages, {"max_tokens": SHORT})
+    before = written[answer]
     async for _ in chunks:
         pass
     model.stop()
-    return [before, written]
+    return [before, written[answer]]
 
 
 if __name__ == "__main__":

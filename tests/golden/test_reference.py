@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from tests.generate import generate_tokens
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.config import read_config
-from xinference_internvl2.generation import generate_tokens
 from xinference_internvl2.images import image_to_tiles
 from xinference_internvl2.prompt import image_tokens, render
 from xinference_internvl2.sampling import Sampling

@@ -9,22 +9,17 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import gelu, scaled_dot_product_attention
+from torch.nn.functional import gelu
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from tests.tiny import make_checkpoint
-from xinference_internvl2 import cpu
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.cpu import (
-    ATTENTION,
     VISION_ATTENTION,
     PackedLinear,
-    attend,
     look,
     speed_up,
 )
-from xinference_internvl2.generation import generate_tokens
-from xinference_internvl2.sampling import Sampling
 
 needs_bfloat16 = pytest.mark.skipif(
     not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU has no bfloat16"
@@ -93,19 +88,6 @@ def test_layers_of_other_types_are_left_alone(tmp_path: Path, dtype: str) -> Non
     assert not packed(model)
 
 
-@pytest.mark.parametrize("heads", [(14, 2), (4, 4), (8, 1)])
-@pytest.mark.parametrize("positions", [1, 5])
-def test_attention_is_that_of_transformers(heads: tuple[int, int], positions: int) -> None:
-    query = torch.randn(1, heads[0], positions, 64)
-    key, value = (torch.randn(1, heads[1], 9, 64) for _ in range(2))
-    module: Any = SimpleNamespace(num_key_value_groups=heads[0] // heads[1], is_causal=True)
-    mask = torch.ones(1, 1, positions, 9, dtype=torch.bool) if positions > 1 else None
-    ours, _ = attend(module, query, key, value, mask, scaling=0.2)
-    theirs, _ = sdpa_attention_forward(module, query, key, value, mask, scaling=0.2)
-    assert ours.shape == theirs.shape
-    assert torch.allclose(ours, theirs, atol=1e-5)
-
-
 @pytest.mark.parametrize("heads", [4, 5])
 def test_a_tile_is_looked_at_as_by_transformers(heads: int) -> None:
     query, key, value = (torch.randn(3, 17, heads, 64).transpose(1, 2) for _ in range(3))
@@ -114,27 +96,3 @@ def test_a_tile_is_looked_at_as_by_transformers(heads: int) -> None:
     theirs, _ = sdpa_attention_forward(module, query, key, value, None, scaling=0.2)
     assert ours.shape == theirs.shape
     assert torch.allclose(ours, theirs, atol=1e-5)
-
-
-@pytest.mark.parametrize("backbone", ["qwen2", "internlm2", "phi3", "llama"])
-def test_every_backbone_decodes_with_it(
-    tmp_path: Path, backbone: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = make_checkpoint(tmp_path, backbone=backbone, dtype="float32")
-    plain, model = load_model(path), load_model(path)
-    speed_up(model)
-    grouped = []
-
-    def counted(*args: Any, **options: Any) -> Any:
-        grouped.append(args[0].shape)
-        return scaled_dot_product_attention(*args, **options)
-
-    monkeypatch.setattr(cpu, "scaled_dot_product_attention", counted)
-    ids, asked = torch.arange(20, 60)[None], Sampling(8, temperature=0)
-    ours, theirs = (
-        [token.id for token in generate_tokens(found, ids, None, asked, [])]
-        for found in (model, plain)
-    )
-    assert ours == theirs
-    assert len(grouped) == 7 * model.config.text_config.num_hidden_layers
-    assert plain.config.text_config._attn_implementation != ATTENTION

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
+from tests.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.completion import Token
-from xinference_internvl2.generation import generate_tokens
+from xinference_internvl2.generation import Answer, groups, write
 from xinference_internvl2.sampling import Sampling
 
 
 @pytest.fixture(scope="module", params=["qwen2", "internlm2", "phi3", "llama"])
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_checkpoint(tmp_path_factory.mktemp(request.param), backbone=request.param)
+
+
+def shortened(checkpoint: Path, original: int) -> Path:
+    """The checkpoint with a length beyond which positions are encoded differently."""
+    checkpoint = Path(shutil.copytree(checkpoint, checkpoint.with_name(f"{checkpoint.name}-short")))
+    file = checkpoint / "config.json"
+    config = json.loads(file.read_text())
+    llm = config["llm_config"]
+    if "original_max_position_embeddings" in llm:
+        llm["original_max_position_embeddings"] = original
+    else:
+        llm["max_position_embeddings"] = original
+        llm["rope_scaling"] = {"type": "dynamic", "factor": 2.0}
+    file.write_text(json.dumps(config))
+    return checkpoint
 
 
 def ids_of(tokens: Iterable[Token]) -> list[int]:
@@ -109,3 +128,62 @@ def test_further_answers_have_the_seeds_that_follow(checkpoint: Path) -> None:
         return ids_of(generate_tokens(model, ids, None, sampling, [], choice))
 
     assert answer(1, 2) == answer(3, 0) != answer(1, 0)
+
+
+def options(seed: int) -> Sampling:
+    return Sampling(10 + seed, temperature=seed / 2, seed=seed, top_logprobs=2)
+
+
+def together(model: PreTrainedModel, answers: list[Answer], late: Answer) -> list[list[Token]]:
+    """Write all of them, the last one from the fifth step on."""
+    writing: list[Answer] = [*answers]
+    written: dict[Answer, list[Token]] = {answer: [] for answer in [*answers, late]}
+    for step in itertools.count():
+        writing += [late] if step == 5 else []
+        if not writing:
+            return list(written.values())
+        for group in groups(model, writing):
+            for answer, events in zip(group, write(model, group), strict=True):
+                written[answer] += [event for event in events if isinstance(event, Token)]
+                if not isinstance(events[-1], Token):
+                    writing.remove(answer)
+
+
+@pytest.mark.parametrize("limit", [None, 20])
+def test_an_answer_does_not_depend_on_those_beside_it(checkpoint: Path, limit: int | None) -> None:
+    """They begin and end at any time, and cross the length from which positions are encoded
+    differently (20 tokens, if there is one) at any time."""
+    model = load_model(shortened(checkpoint, limit) if limit else checkpoint, dtype="float32")
+    prompts = [torch.arange(5, 5 + length)[None] for length in (4, 9, 14, 19, 21)]
+    alone = [
+        list(generate_tokens(model, ids, None, options(seed), []))
+        for seed, ids in enumerate(prompts)
+    ]
+    *answers, late = (
+        Answer(model, ids, None, options(seed), []) for seed, ids in enumerate(prompts)
+    )
+    found = together(model, answers, late)
+    assert [ids_of(answer) for answer in found] == [ids_of(answer) for answer in alone]
+    for ours, wanted in zip(itertools.chain(*found), itertools.chain(*alone), strict=True):
+        assert ours.logprob == pytest.approx(wanted.logprob, abs=1e-4)
+
+
+def test_answers_are_one_batch_where_positions_allow_it(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    answers = [Answer(model, torch.tensor([[5, 6, 7]]), None, Sampling(4), []) for _ in range(3)]
+    assert groups(model, answers) == [[answer] for answer in answers]
+    for answer in answers[1:]:
+        write(model, [answer])
+    assert groups(model, answers) == [[answers[0]], answers[1:]]
+
+
+def test_a_batch_is_one_call_of_the_model(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    answers = [Answer(model, torch.tensor([[5, 6, 7]]), None, Sampling(4), []) for _ in range(3)]
+    for answer in answers:
+        write(model, [answer])
+    rows: list[int] = []
+    model.lm_head.register_forward_hook(lambda _, inputs, output: rows.append(len(output)))
+    (group,) = groups(model, answers)
+    write(model, group)
+    assert rows == [3]

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import threading
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from itertools import islice
 from typing import Any, cast
 
 import torch
@@ -21,31 +17,28 @@ from xinference.device_utils import (
 from xinference.model.llm.transformers.core import PytorchChatModel
 from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
-from ..completion import Delta, End, Events, Token, deltas, response
+from ..completion import Delta, deltas, response
 from ..cpu import speed_up
 from ..errors import CheckpointError
-from ..generation import generate_tokens
+from ..generation import Answer
 from ..images import image_to_tiles
 from ..media import launch_limits
 from ..quantization import check_quantization, missing_library
 from ..requests import ChatRequest, ServedCheckpoint, decoded, prepared, trained_length
 from ..runtime import prompt_format_named, serves
 from ..tokenizer import load_tokenizer
+from .writer import Begin, Writer
 
 logger = logging.getLogger(__name__)
 
 ENGINE = "Transformers"
-TURN = 128
-"""Tokens of an answer after which its reader has to have them all before there are more. What
-nobody reads is not written, even where the host does not say that a client has left."""
-STOPPED = "the model was terminated before it had answered; launch it again"
 
 
 class InternVL2TransformersModel(PytorchChatModel):
     """Serves the family's checkpoints with transformers' own classes.
 
-    Requests are answered in the order of their arrival, on a thread of the model's own, long
-    answers in turns; images are fetched and cut meanwhile.
+    As many requests as `max_num_seqs` are answered at once, on a thread of the model's own; images
+    are fetched and cut meanwhile.
     """
 
     _batch_scheduler = None
@@ -72,18 +65,14 @@ class InternVL2TransformersModel(PytorchChatModel):
                 f"LoRA adapters are not supported for {self.model_family.model_name}; "
                 "launch it without --lora-modules"
             )
+        at_once = self._requests_at_once()
         self._checkpoint = read_config(self.model_path)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if missing := missing_library(self.quantization):
             raise CheckpointError(missing)
         limits = launch_limits(self._pytorch_model_config, self._checkpoint)
         self._tokenizer = load_tokenizer(self.model_path)
-        # All that torch computes is on this thread. Each thread that lets it compute gets threads
-        # of OpenMP for that, and as soon as there are more of them than cores, all wait asleep for
-        # their work, which makes decoding slower.
-        self._generations = ThreadPoolExecutor(1, thread_name_prefix="generation")
-        self._stopping = threading.Event()
-        self._model = self._generations.submit(self._load_model).result()
+        self._writer = Writer(self._load_model, at_once)
         self._served = ServedCheckpoint(
             self._checkpoint,
             self._tokenizer,
@@ -92,6 +81,12 @@ class InternVL2TransformersModel(PytorchChatModel):
             or trained_length(self._checkpoint, self.model_family.context_length),
             limits,
         )
+
+    def _requests_at_once(self) -> int:
+        count = self._pytorch_model_config["max_num_seqs"]
+        if type(count) is not int or count < 1:
+            raise CheckpointError(f"max_num_seqs {count} is no number of requests; use 1 or more")
+        return count
 
     def _load_model(self) -> PreTrainedModel:
         from ..checkpoint import load_model
@@ -146,9 +141,8 @@ class InternVL2TransformersModel(PytorchChatModel):
         return BitsAndBytesConfig(**options)
 
     def stop(self) -> None:
-        if generations := getattr(self, "_generations", None):
-            self._stopping.set()
-            generations.shutdown(wait=False, cancel_futures=True)
+        if writer := getattr(self, "_writer", None):
+            writer.stop()
         super().stop()
 
     async def async_count_tokens(
@@ -183,65 +177,16 @@ class InternVL2TransformersModel(PytorchChatModel):
     ) -> AsyncGenerator[Delta, None]:
         """One answer after the other. Closing the iterator stops the generation."""
         for choice in range(request.sampling.choices):
-            events = self._events(request, tiles, choice)
+            events = self._writer.write(self._begin(request, tiles, choice))
             parts = deltas(events, [choice], self._tokenizer, request.sampling.stop)
             async with aclosing(parts):
                 async for part in parts:
                     yield part
 
-    async def _events(self, request: ChatRequest, tiles: list[torch.Tensor], choice: int) -> Events:
-        loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[Token | BaseException | None] = asyncio.Queue()
-        abandoned = threading.Event()
+    def _begin(self, request: ChatRequest, tiles: list[torch.Tensor], choice: int) -> Begin:
+        def begin(model: PreTrainedModel) -> Answer:
+            ids = torch.tensor([request.ids], device=model.device)
+            pixels = torch.cat(tiles).to(model.device, model.dtype) if tiles else None
+            return Answer(model, ids, pixels, request.sampling, self._served.stop_ids, choice)
 
-        def started() -> Iterator[Token]:
-            device = self._model.device
-            ids = torch.tensor([request.ids], device=device)
-            pixels = torch.cat(tiles).to(device, self._model.dtype) if tiles else None
-            yield from generate_tokens(
-                self._model, ids, pixels, request.sampling, self._served.stop_ids, choice
-            )
-
-        tokens = started()
-
-        def take_a_turn() -> None:
-            end: BaseException | None = None
-            try:
-                for token in islice(tokens, TURN):
-                    if abandoned.is_set():
-                        return
-                    if self._stopping.is_set():
-                        raise RuntimeError(STOPPED)
-                    loop.call_soon_threadsafe(queue.put_nowait, token)
-            except BaseException as error:
-                end = error
-            loop.call_soon_threadsafe(queue.put_nowait, end)
-
-        def submitted() -> Future[None]:
-            turn = self._generations.submit(take_a_turn)
-            # One that never began posts no end of its own.
-            turn.add_done_callback(
-                lambda future: (
-                    future.cancelled()
-                    and loop.call_soon_threadsafe(queue.put_nowait, RuntimeError(STOPPED))
-                )
-            )
-            return turn
-
-        count, due, turn = 0, TURN, submitted()
-        try:
-            while True:
-                item = await queue.get()
-                if isinstance(item, BaseException):
-                    raise item
-                if item is not None:
-                    count += 1
-                    yield item
-                elif count == due < request.sampling.max_tokens:
-                    due, turn = due + TURN, submitted()
-                else:
-                    break
-            yield End(choice, "stop" if count < request.sampling.max_tokens else "length")
-        finally:
-            abandoned.set()
-            turn.cancel()
+        return begin

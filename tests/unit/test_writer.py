@@ -1,0 +1,207 @@
+"""Answers of several readers, written at once on a thread of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any
+
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from tests.generate import generate_tokens
+from tests.tiny import make_checkpoint
+from xinference_internvl2.checkpoint import load_model
+from xinference_internvl2.completion import End, Token
+from xinference_internvl2.generation import Answer
+from xinference_internvl2.sampling import Sampling
+from xinference_internvl2.transformers import writer as module
+from xinference_internvl2.transformers.writer import STOPPED, TURN, Begin, Writer
+
+LONG = 3 * TURN
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedModel:
+    path = make_checkpoint(tmp_path_factory.mktemp("checkpoint"), backbone="qwen2")
+    return load_model(path, dtype="float32")
+
+
+@contextmanager
+def writing(model: PreTrainedModel, at_once: int = 16) -> Iterator[Writer]:
+    writer = Writer(lambda: model, at_once)
+    try:
+        yield writer
+    finally:
+        writer.stop()
+
+
+def prompt(number: int) -> torch.Tensor:
+    return torch.arange(5, 9 + number)[None]
+
+
+def begin(number: int, tokens: int, on: Callable[[], Any] = lambda: None) -> Begin:
+    def begun(model: PreTrainedModel) -> Answer:
+        on()
+        return Answer(model, prompt(number), None, Sampling(tokens), [])
+
+    return begun
+
+
+async def ids(writer: Writer, begun: Begin) -> list[int]:
+    async with aclosing(writer.write(begun)) as events:
+        return [event.id async for event in events if isinstance(event, Token)]
+
+
+def run(task: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(asyncio.wait_for(task, 120))
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 16])
+def test_every_reader_has_its_own_answer(model: PreTrainedModel, at_once: int) -> None:
+    lengths = [1, TURN, TURN + 1, 5, 40, 7]
+    wanted = [
+        [token.id for token in generate_tokens(model, prompt(number), None, Sampling(length), [])]
+        for number, length in enumerate(lengths)
+    ]
+
+    async def ask(writer: Writer) -> list[list[int]]:
+        asked = [ids(writer, begin(number, length)) for number, length in enumerate(lengths)]
+        return await asyncio.gather(*asked)
+
+    with writing(model, at_once) as writer:
+        assert run(ask(writer)) == wanted
+
+
+def test_no_more_are_written_at_once_than_allowed(
+    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    write = module.write
+
+    def counted(model: PreTrainedModel, answers: list[Answer]) -> Any:
+        sizes.append(len(answers))
+        return write(model, answers)
+
+    monkeypatch.setattr(module, "write", counted)
+
+    async def ask(writer: Writer) -> None:
+        await asyncio.gather(*(ids(writer, begin(number, 30)) for number in range(6)))
+
+    with writing(model, 3) as writer:
+        run(ask(writer))
+    assert max(sizes) == 3
+
+
+def test_what_cannot_begin_stops_nobody_else(model: PreTrainedModel) -> None:
+    def fail() -> None:
+        raise ValueError("no such picture")
+
+    async def ask(writer: Writer) -> list[Any]:
+        asked = [ids(writer, begin(0, 20)), ids(writer, begin(1, 20, fail))]
+        return await asyncio.gather(*asked, ids(writer, begin(2, 20)), return_exceptions=True)
+
+    with writing(model) as writer:
+        first, failed, last = run(ask(writer))
+    assert len(first) == len(last) == 20
+    assert isinstance(failed, ValueError)
+
+
+def test_all_of_a_batch_that_fails_are_told(
+    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = module.write
+
+    def failing(model: PreTrainedModel, answers: list[Answer]) -> Any:
+        if len(answers) > 1:
+            raise MemoryError("out of memory")
+        return write(model, answers)
+
+    async def ask(writer: Writer) -> list[Any]:
+        asked = (ids(writer, begin(number, 20)) for number in range(2))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    with writing(model) as writer:
+        monkeypatch.setattr(module, "write", failing)
+        assert [type(found) for found in run(ask(writer))] == [MemoryError, MemoryError]
+        monkeypatch.undo()
+        assert len(run(ids(writer, begin(0, 4)))) == 4
+
+
+def test_what_is_closed_is_not_written_on(model: PreTrainedModel) -> None:
+    """Nor begun, if it was closed before its turn came."""
+    begun, started, go_on = [], threading.Event(), threading.Event()
+
+    def wait() -> None:
+        started.set()
+        go_on.wait(60)
+
+    async def ask(writer: Writer) -> int:
+        first = asyncio.create_task(ids(writer, begin(0, LONG, wait)))
+        second = asyncio.create_task(ids(writer, begin(1, LONG, lambda: begun.append(1))))
+        await asyncio.to_thread(started.wait, 60)
+        for task in (first, second):
+            task.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+        go_on.set()
+        return len(await ids(writer, begin(2, 4)))
+
+    with writing(model) as writer:
+        assert run(ask(writer)) == 4
+        assert not begun
+        assert writer._next() == []
+
+
+def test_nothing_is_written_ahead_of_a_reader_but_a_turn(
+    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: Counter[int] = Counter()
+    write = module.write
+
+    def counted(model: PreTrainedModel, answers: list[Answer]) -> Any:
+        written.update(answer.prompt.shape[1] for answer in answers)
+        return write(model, answers)
+
+    monkeypatch.setattr(module, "write", counted)
+
+    async def ask(writer: Writer) -> None:
+        events = writer.write(begin(0, LONG))
+        await anext(events)
+        # Others are answered however long an answer is left unread.
+        for _ in range(2):
+            assert len(await ids(writer, begin(1, TURN))) == TURN
+        assert written[prompt(0).shape[1]] == TURN
+        rest = [event async for event in events]
+        assert rest[-1] == End(0, "length")
+        assert len(rest) == LONG
+
+    with writing(model) as writer:
+        run(ask(writer))
+    assert written == {prompt(0).shape[1]: LONG, prompt(1).shape[1]: 2 * TURN}
+
+
+def test_a_stop_reaches_every_reader(model: PreTrainedModel) -> None:
+    async def ask(writer: Writer) -> list[Any]:
+        asked = [asyncio.create_task(ids(writer, begin(number, 9999))) for number in range(3)]
+        started = threading.Event()
+        asked.append(asyncio.create_task(ids(writer, begin(3, 9999, started.set))))
+        await asyncio.to_thread(started.wait, 60)
+        writer.stop()
+        asked.append(asyncio.create_task(ids(writer, begin(4, 4))))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    with writing(model, 2) as writer:
+        found = run(ask(writer))
+    assert [str(error) for error in found] == [STOPPED] * 5
+
+
+def test_an_unloadable_model_is_no_writer() -> None:
+    def fail() -> PreTrainedModel:
+        raise FileNotFoundError("model.safetensors")
+
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
+        Writer(fail, 1)
