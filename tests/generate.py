@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from xinference_internvl2.completion import Token
-from xinference_internvl2.generation import Answer, write
+from xinference_internvl2.generation import begin, write
 from xinference_internvl2.sampling import Sampling
 
 
@@ -20,8 +20,8 @@ def generate_tokens(
     stop_ids: Sequence[int],
     choice: int = 0,
 ) -> Iterator[Token]:
-    """Yield the tokens of an answer."""
-    answer = Answer(model, input_ids, pixel_values, sampling, stop_ids, choice)
+    """Yield the tokens of an answer, which is number `choice` of those that `sampling` asks for."""
+    answer = begin(model, input_ids, pixel_values, sampling, stop_ids)[choice]
     while True:
         (events,) = write(model, [answer])
         for event in events:

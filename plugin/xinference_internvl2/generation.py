@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,28 +37,25 @@ class Answer:
     """An answer that is being written with `write`.
 
     Args:
-        input_ids: (1, tokens), with an image token for every feature of `pixel_values`.
-        pixel_values: (tiles, 3, tile_size, tile_size), or None for a text prompt.
+        ids: (1, tokens) of the prompt.
+        prompt: (1, tokens, hidden size), what the language model reads of it.
         stop_ids: tokens that end the answer, and are no part of it.
         choice: which answer to the request this is; each has a seed of its own.
     """
 
-    @torch.inference_mode()
     def __init__(
         self,
-        model: PreTrainedModel,
-        input_ids: torch.Tensor,
-        pixel_values: torch.Tensor | None,
+        ids: torch.Tensor,
+        prompt: torch.Tensor,
         sampling: Sampling,
         stop_ids: Sequence[int],
-        choice: int = 0,
+        choice: int,
     ) -> None:
-        self.ids = input_ids
+        self.ids, self.prompt = ids, prompt
         self.cache: DynamicCache | None = None
-        self.prompt = _embedded(model, input_ids, pixel_values)
         self._sampling, self._stop_ids, self._choice = sampling, stop_ids, choice
-        self._warpers = _warpers(sampling, input_ids.shape[1])
-        self._generator = torch.Generator(device=input_ids.device)
+        self._warpers = _warpers(sampling, ids.shape[1])
+        self._generator = torch.Generator(device=ids.device)
         if sampling.seed is not None:
             self._generator.manual_seed(sampling.seed + choice)
         else:
@@ -81,17 +79,39 @@ class Answer:
         return [written, End(self._choice, "length")]
 
 
+@torch.inference_mode()
+def begin(
+    model: PreTrainedModel,
+    input_ids: torch.Tensor,
+    pixel_values: torch.Tensor | None,
+    sampling: Sampling,
+    stop_ids: Sequence[int],
+) -> list[Answer]:
+    """Look at the images of a request and return its answers, as many as it has `choices`.
+
+    Args:
+        input_ids: (1, tokens), with an image token for every feature of `pixel_values`.
+        pixel_values: (tiles, 3, tile_size, tile_size), or None for a text prompt.
+        stop_ids: tokens that end an answer.
+    """
+    prompt = _embedded(model, input_ids, pixel_values)
+    choices = range(sampling.choices)
+    return [Answer(input_ids, prompt, sampling, stop_ids, choice) for choice in choices]
+
+
 def groups(model: PreTrainedModel, answers: Iterable[Answer]) -> list[list[Answer]]:
-    """Return the answers that `write` can write as one batch: those whose prompts have been read,
-    and whose positions do not depend on their length."""
+    """Return the answers that `write` can write at once: those whose prompts have been read, if
+    their positions do not depend on their length, and those that have yet to read the same prompt.
+    """
     limit = _limit(model.config.text_config)
-    apart, together = [], []
+    found: dict[object, list[Answer]] = {}
     for answer in answers:
-        if answer.cache is None or answer.tokens > limit:
-            apart.append([answer])
+        if answer.cache is None:
+            key: object = id(answer.prompt)
         else:
-            together.append(answer)
-    return [*apart, together] if together else apart
+            key = answer if answer.tokens > limit else "together"
+        found.setdefault(key, []).append(answer)
+    return list(found.values())
 
 
 @torch.inference_mode()
@@ -101,10 +121,8 @@ def write(model: PreTrainedModel, answers: Sequence[Answer]) -> list[list[Token 
     Returns:
         For each of them its token, its end, or both.
     """
-    if len(answers) == 1 and _is_unread(model, answers[0]):
-        logits = _read(model, answers[0])
-    else:
-        logits = _go_on(model, answers)
+    read = _read if _is_unread(model, answers[0]) else _go_on
+    logits = read(model, answers)
     return [answer.append(row) for answer, row in zip(answers, logits.split(1), strict=True)]
 
 
@@ -116,12 +134,18 @@ def _is_unread(model: PreTrainedModel, answer: Answer) -> bool:
     return answer.cache is None or (config.rope_parameters["rope_type"] == "longrope" and crossed)
 
 
-def _read(model: PreTrainedModel, answer: Answer) -> torch.Tensor:
-    """Read the whole answer: (1, vocabulary)"""
-    written = answer.ids[:, answer.prompt.shape[1] :]
-    embeds = torch.cat([answer.prompt, _embedded(model, written, None)], dim=1)
-    answer.cache = DynamicCache(config=model.config.text_config)
-    return _logits(model, inputs_embeds=embeds, past_key_values=answer.cache)
+def _read(model: PreTrainedModel, answers: Sequence[Answer]) -> torch.Tensor:
+    """Read a whole answer, or the prompt of several: (answers, vocabulary)"""
+    first = answers[0]
+    written = first.ids[:, first.prompt.shape[1] :]
+    embeds = torch.cat([first.prompt, _embedded(model, written, None)], dim=1)
+    cache = DynamicCache(config=model.config.text_config)
+    logits = _logits(model, inputs_embeds=embeds, past_key_values=cache)
+    for answer in answers:
+        # What is in a cache is never changed, only replaced.
+        answer.cache = copy(cache)
+        answer.cache.layers = [copy(layer) for layer in cache.layers]
+    return logits.expand(len(answers), -1)
 
 
 def _go_on(model: PreTrainedModel, answers: Sequence[Answer]) -> torch.Tensor:

@@ -95,7 +95,7 @@ def test_code_in_the_checkpoint_never_runs(served: Served, marker: Path) -> None
 
 
 def test_a_long_answer_is_whole(served: Served) -> None:
-    """On Transformers it is written in turns, between which others have theirs."""
+    """On Transformers its reader has to ask for more of it in between."""
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda count: served.chat(TEXT, max_tokens=count), (300, 256)))
     long, shorter = (answer.choices[0] for answer in answers)

@@ -16,7 +16,7 @@ from tests.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.completion import Token
-from xinference_internvl2.generation import Answer, groups, write
+from xinference_internvl2.generation import Answer, begin, groups, write
 from xinference_internvl2.sampling import Sampling
 
 
@@ -124,7 +124,7 @@ def test_further_answers_have_the_seeds_that_follow(checkpoint: Path) -> None:
     ids = torch.tensor([[5, 6, 7, 8]])
 
     def answer(seed: int, choice: int) -> list[int]:
-        sampling = Sampling(12, temperature=1.0, seed=seed)
+        sampling = Sampling(12, temperature=1.0, seed=seed, choices=choice + 1)
         return ids_of(generate_tokens(model, ids, None, sampling, [], choice))
 
     assert answer(1, 2) == answer(3, 0) != answer(1, 0)
@@ -160,7 +160,7 @@ def test_an_answer_does_not_depend_on_those_beside_it(checkpoint: Path, limit: i
         for seed, ids in enumerate(prompts)
     ]
     *answers, late = (
-        Answer(model, ids, None, options(seed), []) for seed, ids in enumerate(prompts)
+        begin(model, ids, None, options(seed), [])[0] for seed, ids in enumerate(prompts)
     )
     found = together(model, answers, late)
     assert [ids_of(answer) for answer in found] == [ids_of(answer) for answer in alone]
@@ -168,9 +168,14 @@ def test_an_answer_does_not_depend_on_those_beside_it(checkpoint: Path, limit: i
         assert ours.logprob == pytest.approx(wanted.logprob, abs=1e-4)
 
 
+def several(model: PreTrainedModel) -> list[Answer]:
+    prompt = torch.tensor([[5, 6, 7]])
+    return [answer for _ in range(3) for answer in begin(model, prompt, None, Sampling(4), [])]
+
+
 def test_answers_are_one_batch_where_positions_allow_it(checkpoint: Path) -> None:
     model = load_model(checkpoint, dtype="float32")
-    answers = [Answer(model, torch.tensor([[5, 6, 7]]), None, Sampling(4), []) for _ in range(3)]
+    answers = several(model)
     assert groups(model, answers) == [[answer] for answer in answers]
     for answer in answers[1:]:
         write(model, [answer])
@@ -179,7 +184,7 @@ def test_answers_are_one_batch_where_positions_allow_it(checkpoint: Path) -> Non
 
 def test_a_batch_is_one_call_of_the_model(checkpoint: Path) -> None:
     model = load_model(checkpoint, dtype="float32")
-    answers = [Answer(model, torch.tensor([[5, 6, 7]]), None, Sampling(4), []) for _ in range(3)]
+    answers = several(model)
     for answer in answers:
         write(model, [answer])
     rows: list[int] = []
@@ -187,3 +192,21 @@ def test_a_batch_is_one_call_of_the_model(checkpoint: Path) -> None:
     (group,) = groups(model, answers)
     write(model, group)
     assert rows == [3]
+
+
+def test_the_answers_to_a_request_read_its_prompt_once(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    ids = torch.arange(5, 14)[None]
+    sampling = Sampling(8, temperature=1.0, seed=1, choices=3)
+    alone = [ids_of(generate_tokens(model, ids, None, sampling, [], choice)) for choice in range(3)]
+    read: list[int] = []
+    tower = model.model.language_model
+    tower.register_forward_hook(lambda _, inputs, output: read.append(output[0].shape[1]))
+    answers = begin(model, ids, None, sampling, [])
+    for _ in range(8):
+        (group,) = groups(model, answers)
+        assert group == answers
+        write(model, group)
+    assert [answer.ids[0, 9:].tolist() for answer in answers] == alone
+    assert read == [9] + 7 * [1]
+    assert len({tuple(answer) for answer in alone}) == 3

@@ -17,12 +17,12 @@ from tests.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.completion import End, Token
-from xinference_internvl2.generation import Answer
+from xinference_internvl2.generation import Answer, begin
 from xinference_internvl2.sampling import Sampling
 from xinference_internvl2.transformers import writer as module
-from xinference_internvl2.transformers.writer import STOPPED, TURN, Begin, Writer
+from xinference_internvl2.transformers.writer import AHEAD, STOPPED, Begin, Writer
 
-LONG = 3 * TURN
+LONG = 3 * AHEAD
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +44,10 @@ def prompt(number: int) -> torch.Tensor:
     return torch.arange(5, 9 + number)[None]
 
 
-def begin(number: int, tokens: int, on: Callable[[], Any] = lambda: None) -> Begin:
-    def begun(model: PreTrainedModel) -> Answer:
+def ask_for(number: int, tokens: int, on: Callable[[], Any] = lambda: None) -> Begin:
+    def begun(model: PreTrainedModel) -> list[Answer]:
         on()
-        return Answer(model, prompt(number), None, Sampling(tokens), [])
+        return begin(model, prompt(number), None, Sampling(tokens), [])
 
     return begun
 
@@ -63,18 +63,40 @@ def run(task: Coroutine[Any, Any, Any]) -> Any:
 
 @pytest.mark.parametrize("at_once", [1, 3, 16])
 def test_every_reader_has_its_own_answer(model: PreTrainedModel, at_once: int) -> None:
-    lengths = [1, TURN, TURN + 1, 5, 40, 7]
+    lengths = [1, AHEAD, AHEAD + 1, 5, 40, 7]
     wanted = [
         [token.id for token in generate_tokens(model, prompt(number), None, Sampling(length), [])]
         for number, length in enumerate(lengths)
     ]
 
     async def ask(writer: Writer) -> list[list[int]]:
-        asked = [ids(writer, begin(number, length)) for number, length in enumerate(lengths)]
+        asked = [ids(writer, ask_for(number, length)) for number, length in enumerate(lengths)]
         return await asyncio.gather(*asked)
 
     with writing(model, at_once) as writer:
         assert run(ask(writer)) == wanted
+
+
+def test_answers_to_one_request_come_side_by_side(model: PreTrainedModel) -> None:
+    sampling = Sampling(2 * AHEAD, temperature=1.0, seed=5, choices=3)
+    wanted = [
+        [token.id for token in generate_tokens(model, prompt(0), None, sampling, [], choice)]
+        for choice in range(3)
+    ]
+
+    async def ask(writer: Writer) -> list[Token | End]:
+        return [event async for event in writer.write(several)]
+
+    def several(model: PreTrainedModel) -> list[Answer]:
+        return begin(model, prompt(0), None, sampling, [])
+
+    with writing(model) as writer:
+        events = run(ask(writer))
+    assert [event.choice for event in events[:6]] == [0, 1, 2, 0, 1, 2]
+    for choice, answer in enumerate(wanted):
+        own = [event for event in events if event.choice == choice]
+        assert [event.id for event in own[:-1]] == answer
+        assert own[-1] == End(choice, "length")
 
 
 def test_no_more_are_written_at_once_than_allowed(
@@ -90,11 +112,27 @@ def test_no_more_are_written_at_once_than_allowed(
     monkeypatch.setattr(module, "write", counted)
 
     async def ask(writer: Writer) -> None:
-        await asyncio.gather(*(ids(writer, begin(number, 30)) for number in range(6)))
+        await asyncio.gather(*(ids(writer, ask_for(number, 30)) for number in range(6)))
 
     with writing(model, 3) as writer:
         run(ask(writer))
     assert max(sizes) == 3
+
+
+def test_an_answer_that_is_read_keeps_its_place(model: PreTrainedModel) -> None:
+    """Otherwise all that wait would begin, and have a cache, before the first ones end."""
+    ends: list[int] = []
+
+    async def ask(writer: Writer) -> None:
+        async def one(number: int) -> None:
+            await ids(writer, ask_for(number, LONG if number < 2 else 1))
+            ends.append(number)
+
+        await asyncio.gather(*(one(number) for number in range(4)))
+
+    with writing(model, 2) as writer:
+        run(ask(writer))
+    assert sorted(ends[:2]) == [0, 1]
 
 
 def test_what_cannot_begin_stops_nobody_else(model: PreTrainedModel) -> None:
@@ -102,8 +140,8 @@ def test_what_cannot_begin_stops_nobody_else(model: PreTrainedModel) -> None:
         raise ValueError("no such picture")
 
     async def ask(writer: Writer) -> list[Any]:
-        asked = [ids(writer, begin(0, 20)), ids(writer, begin(1, 20, fail))]
-        return await asyncio.gather(*asked, ids(writer, begin(2, 20)), return_exceptions=True)
+        asked = [ids(writer, ask_for(0, 20)), ids(writer, ask_for(1, 20, fail))]
+        return await asyncio.gather(*asked, ids(writer, ask_for(2, 20)), return_exceptions=True)
 
     with writing(model) as writer:
         first, failed, last = run(ask(writer))
@@ -122,18 +160,18 @@ def test_all_of_a_batch_that_fails_are_told(
         return write(model, answers)
 
     async def ask(writer: Writer) -> list[Any]:
-        asked = (ids(writer, begin(number, 20)) for number in range(2))
+        asked = (ids(writer, ask_for(number, 20)) for number in range(2))
         return await asyncio.gather(*asked, return_exceptions=True)
 
     with writing(model) as writer:
         monkeypatch.setattr(module, "write", failing)
         assert [type(found) for found in run(ask(writer))] == [MemoryError, MemoryError]
         monkeypatch.undo()
-        assert len(run(ids(writer, begin(0, 4)))) == 4
+        assert len(run(ids(writer, ask_for(0, 4)))) == 4
 
 
 def test_what_is_closed_is_not_written_on(model: PreTrainedModel) -> None:
-    """Nor begun, if it was closed before its turn came."""
+    """Nor begun, if it was closed before that."""
     begun, started, go_on = [], threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -141,14 +179,14 @@ def test_what_is_closed_is_not_written_on(model: PreTrainedModel) -> None:
         go_on.wait(60)
 
     async def ask(writer: Writer) -> int:
-        first = asyncio.create_task(ids(writer, begin(0, LONG, wait)))
-        second = asyncio.create_task(ids(writer, begin(1, LONG, lambda: begun.append(1))))
+        first = asyncio.create_task(ids(writer, ask_for(0, LONG, wait)))
+        second = asyncio.create_task(ids(writer, ask_for(1, LONG, lambda: begun.append(1))))
         await asyncio.to_thread(started.wait, 60)
         for task in (first, second):
             task.cancel()
         await asyncio.gather(first, second, return_exceptions=True)
         go_on.set()
-        return len(await ids(writer, begin(2, 4)))
+        return len(await ids(writer, ask_for(2, 4)))
 
     with writing(model) as writer:
         assert run(ask(writer)) == 4
@@ -156,7 +194,7 @@ def test_what_is_closed_is_not_written_on(model: PreTrainedModel) -> None:
         assert writer._next() == []
 
 
-def test_nothing_is_written_ahead_of_a_reader_but_a_turn(
+def test_nothing_is_written_ahead_of_a_reader_but_so_much(
     model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: Counter[int] = Counter()
@@ -169,29 +207,30 @@ def test_nothing_is_written_ahead_of_a_reader_but_a_turn(
     monkeypatch.setattr(module, "write", counted)
 
     async def ask(writer: Writer) -> None:
-        events = writer.write(begin(0, LONG))
+        events = writer.write(ask_for(0, LONG))
         await anext(events)
         # Others are answered however long an answer is left unread.
         for _ in range(2):
-            assert len(await ids(writer, begin(1, TURN))) == TURN
-        assert written[prompt(0).shape[1]] == TURN
+            assert len(await ids(writer, ask_for(1, AHEAD))) == AHEAD
+        assert written[prompt(0).shape[1]] == AHEAD
         rest = [event async for event in events]
         assert rest[-1] == End(0, "length")
         assert len(rest) == LONG
 
     with writing(model) as writer:
         run(ask(writer))
-    assert written == {prompt(0).shape[1]: LONG, prompt(1).shape[1]: 2 * TURN}
+    assert written == {prompt(0).shape[1]: LONG, prompt(1).shape[1]: 2 * AHEAD}
 
 
 def test_a_stop_reaches_every_reader(model: PreTrainedModel) -> None:
     async def ask(writer: Writer) -> list[Any]:
-        asked = [asyncio.create_task(ids(writer, begin(number, 9999))) for number in range(3)]
         started = threading.Event()
-        asked.append(asyncio.create_task(ids(writer, begin(3, 9999, started.set))))
+        first = asyncio.create_task(ids(writer, ask_for(0, 9999, started.set)))
+        others = (ids(writer, ask_for(number, 9999)) for number in range(1, 4))
+        asked = [first, *map(asyncio.create_task, others)]
         await asyncio.to_thread(started.wait, 60)
         writer.stop()
-        asked.append(asyncio.create_task(ids(writer, begin(4, 4))))
+        asked.append(asyncio.create_task(ids(writer, ask_for(4, 4))))
         return await asyncio.gather(*asked, return_exceptions=True)
 
     with writing(model, 2) as writer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from typing import Any, cast
 
 import torch
@@ -17,10 +16,10 @@ from xinference.device_utils import (
 from xinference.model.llm.transformers.core import PytorchChatModel
 from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
-from ..completion import Delta, deltas, response
+from ..completion import deltas, response
 from ..cpu import speed_up
 from ..errors import CheckpointError
-from ..generation import Answer
+from ..generation import Answer, begin
 from ..images import image_to_tiles
 from ..media import launch_limits
 from ..quantization import check_quantization, missing_library
@@ -161,7 +160,10 @@ class InternVL2TransformersModel(PytorchChatModel):
         """
         request = await prepared(messages, generate_config or {}, self._served)
         tiles = await decoded(self._tiles, request) if request.media else []
-        return await response(self.model_uid, request, self._deltas(request, tiles))
+        sampling = request.sampling
+        events = self._writer.write(self._begin(request, tiles))
+        parts = deltas(events, range(sampling.choices), self._tokenizer, sampling.stop)
+        return await response(self.model_uid, request, parts)
 
     def _tiles(self, request: ChatRequest) -> list[torch.Tensor]:
         """(tiles, 3, tile_size, tile_size) of each image; one after the other, so that only one is
@@ -172,21 +174,11 @@ class InternVL2TransformersModel(PytorchChatModel):
             for image in item.images()
         ]
 
-    async def _deltas(
-        self, request: ChatRequest, tiles: list[torch.Tensor]
-    ) -> AsyncGenerator[Delta, None]:
-        """One answer after the other. Closing the iterator stops the generation."""
-        for choice in range(request.sampling.choices):
-            events = self._writer.write(self._begin(request, tiles, choice))
-            parts = deltas(events, [choice], self._tokenizer, request.sampling.stop)
-            async with aclosing(parts):
-                async for part in parts:
-                    yield part
-
-    def _begin(self, request: ChatRequest, tiles: list[torch.Tensor], choice: int) -> Begin:
-        def begin(model: PreTrainedModel) -> Answer:
+    def _begin(self, request: ChatRequest, tiles: list[torch.Tensor]) -> Begin:
+        def begun(model: PreTrainedModel) -> list[Answer]:
             ids = torch.tensor([request.ids], device=model.device)
             pixels = torch.cat(tiles).to(model.device, model.dtype) if tiles else None
-            return Answer(model, ids, pixels, request.sampling, self._served.stop_ids, choice)
+            tiles.clear()  # the request lives as long as its answers, which need them no more
+            return begin(model, ids, pixels, request.sampling, self._served.stop_ids)
 
-        return begin
+        return begun

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,29 +16,48 @@ from transformers import PreTrainedModel
 from ..completion import End, Token
 from ..generation import Answer, groups, write
 
-TURN = 128
-"""Tokens of an answer after which its reader has to have them all before there are more. What
-nobody reads is not written, even where the host does not say that a client has left."""
+AHEAD = 128
+"""Tokens that are written ahead of a reader at most. What nobody reads is not written, even where
+the host does not say that a client has left."""
 STOPPED = "the model was terminated before it had answered; launch it again"
 
-Begin = Callable[[PreTrainedModel], Answer]
-Event = Token | End | BaseException
+Begin = Callable[[PreTrainedModel], list[Answer]]
+Event = Token | End | BaseException | None
 
 
 @dataclass(eq=False, slots=True)
 class _Writing:
-    """An answer on the way to its reader, who awaits its events in `loop`."""
+    """The answers to a request on the way to their reader, who awaits their events in `loop`, the
+    last of which is None or an exception. `wanted` is how many tokens more are due."""
 
     begin: Begin
     loop: asyncio.AbstractEventLoop
     events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
-    answer: Answer | None = None
-    left: int = 0
+    answers: list[Answer] | None = None
+    wanted: int = 0
     over: bool = False
 
-    def post(self, events: Sequence[Event]) -> None:
-        self.left -= 1
-        self.over = self.over or not isinstance(events[-1], Token)
+    def start(self, model: PreTrainedModel) -> None:
+        try:
+            self.answers = self.begin(model)
+        except BaseException as error:
+            self.fail(error)
+
+    def add(self, answer: Answer, events: Sequence[Event]) -> None:
+        assert self.answers is not None
+        self.wanted -= 1
+        self._post(events)
+        if isinstance(events[-1], End):
+            self.answers.remove(answer)
+            if not self.answers:
+                self.over = True
+                self._post([None])
+
+    def fail(self, error: BaseException) -> None:
+        self.over = True
+        self._post([error])
+
+    def _post(self, events: Sequence[Event]) -> None:
         # A loop that is closed has no reader any more.
         with suppress(RuntimeError):
             for event in events:
@@ -52,14 +72,14 @@ class Writer:
 
     Args:
         load: returns the model; what it raises is raised here.
-        at_once: how many answers are written at once; others wait in the order of their arrival.
+        at_once: how many requests are answered at once; others wait in the order of their arrival.
     """
 
     def __init__(self, load: Callable[[], PreTrainedModel], at_once: int) -> None:
         self._at_once = at_once
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="generation")
         self._stopping = threading.Event()
-        self._arrived: SimpleQueue[_Writing] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[_Writing, int]] = SimpleQueue()
         self._due: list[_Writing] = []
         self.model = self._thread.submit(load).result()
 
@@ -69,29 +89,31 @@ class Writer:
         self._thread.shutdown(wait=False)
 
     async def write(self, begin: Begin) -> AsyncGenerator[Token | End, None]:
-        """Yield the tokens of an answer as they are written, and its end; closing this ends it.
+        """Yield the tokens of answers as they are written, and their ends; closing this ends them.
 
         Args:
-            begin: makes the answer, on the writer's thread.
+            begin: returns the answers to a request, on the writer's thread.
         """
         writing = _Writing(begin, asyncio.get_running_loop())
         try:
-            while True:
-                self._take(writing)
-                for _ in range(TURN):
-                    event = await writing.events.get()
-                    if isinstance(event, BaseException):
-                        raise event
-                    yield event
-                    if isinstance(event, End):
-                        return
+            self._ask_for(writing, AHEAD)
+            for count in itertools.count(1):
+                event = await writing.events.get()
+                if event is None:
+                    return
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+                # Well before it has to wait, so that it keeps its place among those that are due.
+                if count % (AHEAD // 2) == 0:
+                    self._ask_for(writing, AHEAD // 2)
         finally:
             writing.over = True
 
-    def _take(self, writing: _Writing) -> None:
+    def _ask_for(self, writing: _Writing, tokens: int) -> None:
         if self._stopping.is_set():
             raise RuntimeError(STOPPED)
-        self._arrived.put(writing)
+        self._asked.put((writing, tokens))
         self._thread.submit(self._work)
 
     def _work(self) -> None:
@@ -99,32 +121,29 @@ class Writer:
             self._write(now)
 
     def _next(self) -> list[_Writing]:
-        """The answers of which a token is due."""
-        self._due = [writing for writing in self._due if writing.left and not writing.over]
-        while not self._arrived.empty():
-            arrived = self._arrived.get()
-            arrived.left = TURN
-            self._due += [] if arrived.over else [arrived]
+        """The requests of whose answers tokens are due, as many as may be written at once."""
+        while not self._asked.empty():
+            writing, tokens = self._asked.get()
+            writing.wanted += tokens
+            self._due += [] if writing in self._due else [writing]
+        self._due = [writing for writing in self._due if writing.wanted > 0 and not writing.over]
         if self._stopping.is_set():
             for writing in self._due:
-                writing.post([RuntimeError(STOPPED)])
+                writing.fail(RuntimeError(STOPPED))
             return []
         return self._due[: self._at_once]
 
     def _write(self, now: list[_Writing]) -> None:
         # One prompt at a time, so that the answers that have begun go on between them.
-        begun = [writing for writing in now if writing.answer is not None]
-        if new := next((writing for writing in now if writing.answer is None), None):
-            try:
-                new.answer = new.begin(self.model)
-                begun.append(new)
-            except BaseException as error:
-                new.post([error])
-        writings = {writing.answer: writing for writing in begun if writing.answer is not None}
+        if new := next((writing for writing in now if writing.answers is None), None):
+            new.start(self.model)
+        writings = {answer: writing for writing in now for answer in writing.answers or ()}
         for group in groups(self.model, writings):
             try:
-                written: Sequence[Sequence[Event]] = write(self.model, group)
+                written = write(self.model, group)
             except BaseException as error:
-                written = [[error]] * len(group)
-            for answer, events in zip(group, written, strict=True):
-                writings[answer].post(events)
+                for answer in group:
+                    writings[answer].fail(error)
+            else:
+                for answer, events in zip(group, written, strict=True):
+                    writings[answer].add(answer, events)

@@ -1,4 +1,4 @@
-"""On Transformers an answer is written ahead of its reader by no more than a turn."""
+"""On Transformers an answer is written ahead of its reader by no more than some tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.tiny import make_checkpoint
 
 from .unread import TOKENS
 
-TURN = 128
+AHEAD = 128
 
 
 @pytest.mark.host
@@ -32,4 +32,4 @@ def test_what_nobody_reads_is_not_written_and_keeps_nobody_waiting(tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr[-3000:]
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("written:"))
-    assert json.loads(line.removeprefix("written:")) == [TURN, TOKENS]
+    assert json.loads(line.removeprefix("written:")) == [AHEAD, TOKENS]
