@@ -78,12 +78,14 @@ def _memory(process: psutil.Process) -> int:
 
 @dataclass
 class Engine:
-    """A launched model, and what was measured of it, run by run: seconds to the first token of a
-    picture, tokens per second after it, and seconds for so many text requests at once."""
+    """A launched model, and what was measured of it, run by run: seconds to the first token about a
+    picture, and to that of another question about it, tokens per second after the first, and
+    seconds for so many text requests at once."""
 
     model: Served
     memory: Memory
     first_token: list[float] = field(default_factory=list)
+    follow_up: list[float] = field(default_factory=list)
     decode: list[float] = field(default_factory=list)
     at_once: dict[int, list[float]] = field(default_factory=lambda: {n: [] for n in AT_ONCE})
 
@@ -93,10 +95,18 @@ class Engine:
             self.talk(count)
 
     def look(self, run: int) -> None:
-        """At a picture of its own for each run, since vLLM remembers those that it has seen."""
+        """At a picture of its own for each run, since both remember what they have seen."""
+        picture = data_uri(noise(run))
+        first_token, decode = self.ask("?", picture)
+        self.first_token.append(first_token)
+        self.decode.append(decode)
+        self.follow_up.append(self.ask("What else?", picture)[0])
+
+    def ask(self, question: str, picture: str) -> tuple[float, float]:
+        """Seconds to the first token of the answer, and tokens per second after it."""
         start, times, tokens = time.perf_counter(), [], 0
         for chunk in self.model.chat(
-            image_message("?", data_uri(noise(run))),
+            image_message(question, picture),
             max_tokens=TOKENS,
             stream=True,
             stream_options={"include_usage": True},
@@ -105,8 +115,7 @@ class Engine:
                 times.append(time.perf_counter())
             if chunk.usage:
                 tokens = chunk.usage.completion_tokens
-        self.first_token.append(times[0] - start)
-        self.decode.append((tokens - 1) / (times[-1] - times[0]))
+        return times[0] - start, (tokens - 1) / (times[-1] - times[0])
 
     def talk(self, count: int) -> None:
         """Answer `count` requests at once."""
@@ -162,6 +171,7 @@ def engines(work: Path) -> None:
     print(f"Transformers / vLLM, a random 1B in {DTYPE} on {torch.get_num_threads()} cores:")
     picture = "first token of 1920 × 1080"
     compare(picture, ours.first_token, vllm.first_token, "s", "at least 1.0")
+    compare("another question about it", ours.follow_up, vllm.follow_up, "s")
     compare("decode", ours.decode, vllm.decode, "tokens/s", "at least 0.7")
     for count in AT_ONCE:
         compare(f"{count} at once", ours.at_once[count], vllm.at_once[count], "s")

@@ -6,9 +6,7 @@ numbers, so a seed means the same text however many there are.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,55 +24,40 @@ from transformers import (
 
 from .attention import Caches
 from .completion import End, Token
+from .context import Context, begun, embedded, same_positions
 from .sampling import Sampling
-
-TILES_AT_ONCE = 3
-"""Tiles that the vision tower looks at together: enough of them for its products of matrices, while
-the memory that it needs does not grow with the number of images."""
 
 
 class Answer:
     """An answer that is being written with `write`.
 
     Args:
-        ids: (1, tokens) of the prompt.
-        prompt: (1, tokens, hidden size), what the language model reads of it.
         stop_ids: tokens that end the answer, and are no part of it.
         choice: which answer to the request this is; each has a seed of its own.
     """
 
     def __init__(
-        self,
-        ids: torch.Tensor,
-        prompt: torch.Tensor,
-        sampling: Sampling,
-        stop_ids: Sequence[int],
-        choice: int,
+        self, context: Context, sampling: Sampling, stop_ids: Sequence[int], choice: int
     ) -> None:
-        self.ids, self.prompt = ids, prompt
-        self.cache: DynamicCache | None = None
+        self.context = context
         self._sampling, self._stop_ids, self._choice = sampling, stop_ids, choice
-        self._warpers = _warpers(sampling, ids.shape[1])
-        self._generator = torch.Generator(device=ids.device)
+        self._warpers = _warpers(sampling, context.tokens)
+        self._generator = torch.Generator(device=context.ids.device)
         if sampling.seed is not None:
             self._generator.manual_seed(sampling.seed + choice)
         else:
             self._generator.seed()
 
-    @property
-    def tokens(self) -> int:
-        """The tokens of the prompt, and of the answer so far."""
-        return self.ids.shape[1]
-
     def append(self, logits: torch.Tensor) -> list[Token | End]:
         """Choose the next token by (1, vocabulary) and return it, and the end if it is the last."""
-        sampling = self._sampling
-        token = _choose(self._warpers(self.ids, logits), sampling.temperature, self._generator)
+        sampling, context = self._sampling, self.context
+        scores = self._warpers(context.ids, logits)
+        token = _choose(scores, sampling.temperature, self._generator)
         if int(token) in self._stop_ids:
             return [End(self._choice, "stop")]
-        self.ids = torch.cat([self.ids, token.to(self.ids.device)], dim=1)
+        context.append(token)
         written = _reported(int(token), self._choice, logits, sampling.top_logprobs)
-        if self.tokens - self.prompt.shape[1] < sampling.max_tokens:
+        if context.answer < sampling.max_tokens:
             return [written]
         return [written, End(self._choice, "length")]
 
@@ -86,6 +69,9 @@ def begin(
     pixel_values: torch.Tensor | None,
     sampling: Sampling,
     stop_ids: Sequence[int],
+    *,
+    salt: str | None = None,
+    earlier: Context | None = None,
 ) -> list[Answer]:
     """Look at the images of a request and return its answers, as many as it has `choices`.
 
@@ -93,23 +79,24 @@ def begin(
         input_ids: (1, tokens), with an image token for every feature of `pixel_values`.
         pixel_values: (tiles, 3, tile_size, tile_size), or None for a text prompt.
         stop_ids: tokens that end an answer.
+        earlier: a context of the same `salt` is not read again where it is the same.
     """
-    prompt = _embedded(model, input_ids, pixel_values)
-    choices = range(sampling.choices)
-    return [Answer(input_ids, prompt, sampling, stop_ids, choice) for choice in choices]
+    context = begun(model, input_ids, pixel_values, salt, earlier)
+    contexts = [context.copy(context.read) for _ in range(sampling.choices)]
+    return [Answer(one, sampling, stop_ids, choice) for choice, one in enumerate(contexts)]
 
 
 def groups(model: PreTrainedModel, answers: Iterable[Answer]) -> list[list[Answer]]:
-    """Return the answers that `write` can write at once: those whose prompts have been read, if
-    their positions do not depend on their length, and those that have yet to read the same prompt.
-    """
-    limit = _limit(model.config.text_config)
+    """Return the answers that `write` can write at once: those that have one token to read, if
+    positions do not depend on their length, and those that have yet to read the same prompt."""
+    limit = same_positions(model.config.text_config)
     found: dict[object, list[Answer]] = {}
     for answer in answers:
-        if answer.cache is None:
-            key: object = id(answer.prompt)
+        context = answer.context
+        if context.answer == 0:
+            key: object = id(context.prompt)
         else:
-            key = answer if answer.tokens > limit else "together"
+            key = answer if context.tokens > limit else "together"
         found.setdefault(key, []).append(answer)
     return list(found.values())
 
@@ -121,41 +108,46 @@ def write(model: PreTrainedModel, answers: Sequence[Answer]) -> list[list[Token 
     Returns:
         For each of them its token, its end, or both.
     """
-    read = _read if _is_unread(model, answers[0]) else _go_on
-    logits = read(model, answers)
+    contexts = [answer.context for answer in answers]
+    first = contexts[0]
+    if first.answer == 0 or _switches(model.config.text_config, first):
+        logits = _read(model, contexts)
+    else:
+        logits = _go_on(model, contexts)
     return [answer.append(row) for answer, row in zip(answers, logits.split(1), strict=True)]
 
 
-def _is_unread(model: PreTrainedModel, answer: Answer) -> bool:
+def _switches(config: Any, context: Context) -> bool:
     """Beyond the limit of LongRoPE (Phi-3) all positions, earlier ones included, are encoded
     differently, so that a cache from before it is of no use."""
-    config = model.config.text_config
-    crossed = answer.tokens == _limit(config) + 1
-    return answer.cache is None or (config.rope_parameters["rope_type"] == "longrope" and crossed)
+    longrope = config.rope_parameters["rope_type"] == "longrope"
+    return longrope and context.tokens == same_positions(config) + 1
 
 
-def _read(model: PreTrainedModel, answers: Sequence[Answer]) -> torch.Tensor:
-    """Read a whole answer, or the prompt of several: (answers, vocabulary)"""
-    first = answers[0]
-    written = first.ids[:, first.prompt.shape[1] :]
-    embeds = torch.cat([first.prompt, _embedded(model, written, None)], dim=1)
-    cache = DynamicCache(config=model.config.text_config)
+def _read(model: PreTrainedModel, contexts: Sequence[Context]) -> torch.Tensor:
+    """Read what is left of a prompt, for all its contexts, or all of one: (contexts, vocabulary)"""
+    first = contexts[0]
+    if first.answer == 0:
+        cache, embeds = first.cache, first.prompt[:, first.read :]
+    else:
+        cache = DynamicCache(config=model.config.text_config)
+        answer = embedded(model, first.ids[:, first.prompt.shape[1] :])
+        embeds = torch.cat([first.prompt, answer], dim=1)
     logits = _logits(model, inputs_embeds=embeds, past_key_values=cache)
-    for answer in answers:
-        # What is in a cache is never changed, only replaced.
-        answer.cache = copy(cache)
-        answer.cache.layers = [copy(layer) for layer in cache.layers]
-    return logits.expand(len(answers), -1)
+    first.cache = cache
+    for other in contexts[1:]:
+        other.cache = first.copy(first.read).cache
+    return logits.expand(len(contexts), -1)
 
 
-def _go_on(model: PreTrainedModel, answers: Sequence[Answer]) -> torch.Tensor:
-    """Read the last token of each answer: (answers, vocabulary)"""
-    caches = [answer.cache for answer in answers]
-    positions = [[answer.tokens - 1] for answer in answers]
+def _go_on(model: PreTrainedModel, contexts: Sequence[Context]) -> torch.Tensor:
+    """Read the last token of each context: (contexts, vocabulary)"""
+    caches = [context.cache for context in contexts]
+    positions = [[context.tokens - 1] for context in contexts]
     return _logits(
         model,
-        input_ids=torch.cat([answer.ids[:, -1:] for answer in answers]),
-        position_ids=torch.tensor(positions, device=answers[0].ids.device),
+        input_ids=torch.cat([context.ids[:, -1:] for context in contexts]),
+        position_ids=torch.tensor(positions, device=contexts[0].ids.device),
         past_key_values=caches[0] if len(caches) == 1 else Caches(caches),
     )
 
@@ -172,27 +164,6 @@ def _forget_length(rotary: Any) -> None:
     """transformers would encode the positions of the next answer for the length of this one."""
     rotary.inv_freq = rotary.original_inv_freq
     rotary.max_seq_len_cached = rotary.original_max_seq_len
-
-
-def _embedded(
-    model: PreTrainedModel, ids: torch.Tensor, pixel_values: torch.Tensor | None
-) -> torch.Tensor:
-    """(1, tokens), (tiles, 3, tile_size, tile_size) → (1, tokens, hidden size)"""
-    embeds: torch.Tensor = model.get_input_embeddings()(ids)
-    if pixel_values is None:
-        return embeds
-    parts = pixel_values.split(TILES_AT_ONCE)
-    features = torch.cat([model.get_image_features(part).pooler_output for part in parts])
-    places = model.model.get_placeholder_mask(ids, embeds, features)
-    return embeds.masked_scatter(places, features.to(embeds))
-
-
-def _limit(config: Any) -> float:
-    """The length up to which positions are encoded alike whatever the length is."""
-    kind = config.rope_parameters["rope_type"]
-    if kind == "longrope":
-        return int(config.rope_parameters["original_max_position_embeddings"])
-    return int(config.max_position_embeddings) if kind == "dynamic" else math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,3 +182,9 @@ def test_options_of_no_effect_are_accepted(served: Served) -> None:
     plain = content(served.chat(HI))
     answer = served.chat(HI, user="me", metadata={"a": "b"}, n=1, tool_choice="none")
     assert content(answer) == plain
+
+
+def test_a_salt_keeps_clients_apart_and_changes_no_answer(served: Served) -> None:
+    plain = content(served.chat(HI))
+    for salt in ("mine", "mine", "yours"):
+        assert content(served.chat(HI, extra_body={"cache_salt": salt})) == plain

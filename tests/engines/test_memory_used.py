@@ -51,7 +51,7 @@ def test_a_real_size_takes_what_is_estimated(
     assert used.total == pytest.approx(expected, rel=WITHIN)
 
 
-@pytest.mark.parametrize(("size", "tokens", "tiles"), [(1, 1100, 4), (1, 3400, 13), (2, 4096, 0)])
+@pytest.mark.parametrize(("size", "tokens", "tiles"), [(1, 1100, 4), (2, 3400, 13), (2, 4096, 0)])
 def test_an_answer_takes_what_is_estimated(
     tmp_path: Path, size: int, tokens: int, tiles: int
 ) -> None:

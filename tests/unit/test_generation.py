@@ -207,6 +207,6 @@ def test_the_answers_to_a_request_read_its_prompt_once(checkpoint: Path) -> None
         (group,) = groups(model, answers)
         assert group == answers
         write(model, group)
-    assert [answer.ids[0, 9:].tolist() for answer in answers] == alone
+    assert [answer.context.ids[0, 9:].tolist() for answer in answers] == alone
     assert read == [9] + 7 * [1]
     assert len({tuple(answer) for answer in alone}) == 3

@@ -30,7 +30,7 @@ from tests.tiny import make_checkpoint, quantize_awq
 from tests.tiny.dims import Backbone, Dims, Vit, resolve_dims
 from tests.tiny.llm_config import ARCHITECTURES
 from tests.tiny.weights import weight_shapes
-from xinference_internvl2 import generation
+from xinference_internvl2 import context
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.config import read_config
 from xinference_internvl2.hf_config import model_config
@@ -180,4 +180,4 @@ def test_the_plugin_has_the_estimates_of_its_family() -> None:
 
 
 def test_the_loader_looks_at_as_many_tiles_at_once_as_are_counted() -> None:
-    assert generation.TILES_AT_ONCE == TILES_AT_ONCE
+    assert context.TILES_AT_ONCE == TILES_AT_ONCE

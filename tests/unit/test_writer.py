@@ -17,6 +17,7 @@ from tests.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.completion import End, Token
+from xinference_internvl2.context import Context
 from xinference_internvl2.generation import Answer, begin
 from xinference_internvl2.sampling import Sampling
 from xinference_internvl2.transformers import writer as module
@@ -45,9 +46,9 @@ def prompt(number: int) -> torch.Tensor:
 
 
 def ask_for(number: int, tokens: int, on: Callable[[], Any] = lambda: None) -> Begin:
-    def begun(model: PreTrainedModel) -> list[Answer]:
+    def begun(model: PreTrainedModel, earlier: Context | None) -> list[Answer]:
         on()
-        return begin(model, prompt(number), None, Sampling(tokens), [])
+        return begin(model, prompt(number), None, Sampling(tokens), [], earlier=earlier)
 
     return begun
 
@@ -87,7 +88,7 @@ def test_answers_to_one_request_come_side_by_side(model: PreTrainedModel) -> Non
     async def ask(writer: Writer) -> list[Token | End]:
         return [event async for event in writer.write(several)]
 
-    def several(model: PreTrainedModel) -> list[Answer]:
+    def several(model: PreTrainedModel, _: Context | None) -> list[Answer]:
         return begin(model, prompt(0), None, sampling, [])
 
     with writing(model) as writer:
@@ -201,7 +202,7 @@ def test_nothing_is_written_ahead_of_a_reader_but_so_much(
     write = module.write
 
     def counted(model: PreTrainedModel, answers: list[Answer]) -> Any:
-        written.update(answer.prompt.shape[1] for answer in answers)
+        written.update(answer.context.prompt.shape[1] for answer in answers)
         return write(model, answers)
 
     monkeypatch.setattr(module, "write", counted)

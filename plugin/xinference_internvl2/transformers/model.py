@@ -17,6 +17,7 @@ from xinference.model.llm.transformers.core import PytorchChatModel
 from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
 from ..completion import deltas, response
+from ..context import Context
 from ..cpu import speed_up
 from ..errors import CheckpointError
 from ..generation import Answer, begin
@@ -41,6 +42,7 @@ class InternVL2TransformersModel(PytorchChatModel):
     """
 
     _batch_scheduler = None
+    supports_cache_salt = True
 
     @classmethod
     def match_json(
@@ -160,8 +162,8 @@ class InternVL2TransformersModel(PytorchChatModel):
         """
         request = await prepared(messages, generate_config or {}, self._served)
         tiles = await decoded(self._tiles, request) if request.media else []
-        sampling = request.sampling
-        events = self._writer.write(self._begin(request, tiles))
+        sampling, salt = request.sampling, (generate_config or {}).get("cache_salt")
+        events = self._writer.write(self._begin(request, tiles, salt))
         parts = deltas(events, range(sampling.choices), self._tokenizer, sampling.stop)
         return await response(self.model_uid, request, parts)
 
@@ -174,11 +176,12 @@ class InternVL2TransformersModel(PytorchChatModel):
             for image in item.images()
         ]
 
-    def _begin(self, request: ChatRequest, tiles: list[torch.Tensor]) -> Begin:
-        def begun(model: PreTrainedModel) -> list[Answer]:
+    def _begin(self, request: ChatRequest, tiles: list[torch.Tensor], salt: str | None) -> Begin:
+        def answers(model: PreTrainedModel, earlier: Context | None) -> list[Answer]:
             ids = torch.tensor([request.ids], device=model.device)
-            pixels = torch.cat(tiles).to(model.device, model.dtype) if tiles else None
+            pixels = torch.cat(tiles) if tiles else None
             tiles.clear()  # the request lives as long as its answers, which need them no more
-            return begin(model, ids, pixels, request.sampling, self._served.stop_ids)
+            sampling, stop_ids = request.sampling, self._served.stop_ids
+            return begin(model, ids, pixels, sampling, stop_ids, salt=salt, earlier=earlier)
 
-        return begun
+        return answers

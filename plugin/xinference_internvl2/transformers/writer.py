@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from transformers import PreTrainedModel
 
 from ..completion import End, Token
+from ..context import Context
 from ..generation import Answer, groups, write
 
 AHEAD = 128
@@ -21,7 +22,7 @@ AHEAD = 128
 the host does not say that a client has left."""
 STOPPED = "the model was terminated before it had answered; launch it again"
 
-Begin = Callable[[PreTrainedModel], list[Answer]]
+Begin = Callable[[PreTrainedModel, Context | None], list[Answer]]
 Event = Token | End | BaseException | None
 
 
@@ -37,9 +38,9 @@ class _Writing:
     wanted: int = 0
     over: bool = False
 
-    def start(self, model: PreTrainedModel) -> None:
+    def start(self, model: PreTrainedModel, earlier: Context | None) -> None:
         try:
-            self.answers = self.begin(model)
+            self.answers = self.begin(model, earlier)
         except BaseException as error:
             self.fail(error)
 
@@ -81,6 +82,7 @@ class Writer:
         self._stopping = threading.Event()
         self._asked: SimpleQueue[tuple[_Writing, int]] = SimpleQueue()
         self._due: list[_Writing] = []
+        self._last: Context | None = None
         self.model = self._thread.submit(load).result()
 
     def stop(self) -> None:
@@ -92,7 +94,8 @@ class Writer:
         """Yield the tokens of answers as they are written, and their ends; closing this ends them.
 
         Args:
-            begin: returns the answers to a request, on the writer's thread.
+            begin: returns the answers to a request, on the writer's thread; it may take what they
+                have in common with the last request from the context of that.
         """
         writing = _Writing(begin, asyncio.get_running_loop())
         try:
@@ -136,7 +139,8 @@ class Writer:
     def _write(self, now: list[_Writing]) -> None:
         # One prompt at a time, so that the answers that have begun go on between them.
         if new := next((writing for writing in now if writing.answers is None), None):
-            new.start(self.model)
+            new.start(self.model, self._last)
+            self._last = new.answers[0].context if new.answers else None
         writings = {answer: writing for writing in now for answer in writing.answers or ()}
         for group in groups(self.model, writings):
             try:
