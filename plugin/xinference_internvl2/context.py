@@ -48,7 +48,8 @@ class Context:
     @property
     def is_whole(self) -> bool:
         """Whether the cache holds all that has been read; a sliding window loses what leaves it."""
-        return all(layer.keys.shape[-2] == self.read for layer in self.cache.layers)
+        layers = self.cache.layers
+        return all(x.is_initialized and x.keys.shape[-2] == self.read for x in layers)
 
     @property
     def answer(self) -> int:

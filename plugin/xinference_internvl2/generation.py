@@ -27,6 +27,9 @@ from .completion import End, Token
 from .context import Context, begun, embedded, same_positions
 from .sampling import Sampling
 
+Event = Token | End | ArithmeticError
+"""What is written of an answer: a token, its end, or why it has no more tokens."""
+
 
 class Answer:
     """An answer that is being written with `write`.
@@ -48,9 +51,10 @@ class Answer:
         else:
             self._generator.seed()
 
-    def append(self, logits: torch.Tensor) -> list[Token | End]:
+    def append(self, logits: torch.Tensor) -> list[Event]:
         """Choose the next token by (1, vocabulary) and return it, and the end if it is the last."""
         sampling, context = self._sampling, self.context
+        logits = logits.to(context.ids.device)
         scores = self._warpers(context.ids, logits)
         token = _choose(scores, sampling.temperature, self._generator)
         if int(token) in self._stop_ids:
@@ -88,25 +92,24 @@ def begin(
 
 def groups(model: PreTrainedModel, answers: Iterable[Answer]) -> list[list[Answer]]:
     """Return the answers that `write` can write at once: those that have one token to read, if
-    positions do not depend on their length, and those that have yet to read the same prompt."""
-    limit = same_positions(model.config.text_config)
+    their positions are encoded alike, and those that have yet to read the same prompt."""
     found: dict[object, list[Answer]] = {}
     for answer in answers:
         context = answer.context
         if context.answer == 0:
             key: object = id(context.prompt)
         else:
-            key = answer if context.tokens > limit else "together"
+            key = _encoding(model.config.text_config, context) or answer
         found.setdefault(key, []).append(answer)
     return list(found.values())
 
 
 @torch.inference_mode()
-def write(model: PreTrainedModel, answers: Sequence[Answer]) -> list[list[Token | End]]:
+def write(model: PreTrainedModel, answers: Sequence[Answer]) -> list[list[Event]]:
     """Write a token of each of the answers, which are one of `groups`.
 
     Returns:
-        For each of them its token, its end, or both.
+        For each of them its token, its end, or both, or an error.
     """
     contexts = [answer.context for answer in answers]
     first = contexts[0]
@@ -114,7 +117,23 @@ def write(model: PreTrainedModel, answers: Sequence[Answer]) -> list[list[Token 
         logits = _read(model, contexts)
     else:
         logits = _go_on(model, contexts)
-    return [answer.append(row) for answer, row in zip(answers, logits.split(1), strict=True)]
+    rows = zip(answers, logits.split(1), logits.isfinite().all(dim=-1).tolist(), strict=True)
+    return [answer.append(row) if finite else [_not_finite()] for answer, row, finite in rows]
+
+
+def _not_finite() -> ArithmeticError:
+    return ArithmeticError(
+        "the model computed numbers that are not finite; launch it with --torch_dtype bfloat16 or "
+        "float32, or download the weights again"
+    )
+
+
+def _encoding(config: Any, context: Context) -> str | None:
+    """How positions are encoded, or None if in a way that no other context has."""
+    if context.tokens <= same_positions(config):
+        return "short"
+    is_long = config.rope_parameters["rope_type"] == "longrope" and not _switches(config, context)
+    return "long" if is_long else None
 
 
 def _switches(config: Any, context: Context) -> bool:
@@ -153,15 +172,15 @@ def _go_on(model: PreTrainedModel, contexts: Sequence[Context]) -> torch.Tensor:
 
 
 def _logits(model: PreTrainedModel, **inputs: Any) -> torch.Tensor:
-    step = model(**inputs, use_cache=True, logits_to_keep=1)
     if model.config.text_config.rope_parameters["rope_type"] == "dynamic":
         _forget_length(model.model.language_model.rotary_emb)
+    step = model(**inputs, use_cache=True, logits_to_keep=1)
     logits: torch.Tensor = step.logits[:, -1].float()
     return logits
 
 
 def _forget_length(rotary: Any) -> None:
-    """transformers would encode the positions of the next answer for the length of this one."""
+    """transformers would encode positions for the length of the answer before, if that is more."""
     rotary.inv_freq = rotary.original_inv_freq
     rotary.max_seq_len_cached = rotary.original_max_seq_len
 

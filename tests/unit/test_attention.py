@@ -26,7 +26,8 @@ def test_attention_is_that_of_transformers(heads: tuple[int, int], positions: in
     query = torch.randn(1, heads[0], positions, 64)
     key, value = (torch.randn(1, heads[1], 9, 64) for _ in range(2))
     module: Any = SimpleNamespace(num_key_value_groups=heads[0] // heads[1], is_causal=True)
-    mask = torch.ones(1, 1, positions, 9, dtype=torch.bool) if positions > 1 else None
+    causal = torch.ones(positions, 9, dtype=torch.bool).tril(9 - positions)[None, None]
+    mask = causal if positions > 1 else None
     ours, _ = attend(module, query, key, value, mask, scaling=0.2)
     theirs, _ = sdpa_attention_forward(module, query, key, value, mask, scaling=0.2)
     assert ours.shape == theirs.shape

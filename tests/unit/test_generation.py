@@ -54,6 +54,18 @@ def test_greedy_tokens_are_those_of_generate(checkpoint: Path) -> None:
     assert cut == wanted[: wanted.index(stop)]
 
 
+def test_dynamic_positions_are_those_of_generate(tmp_path: Path) -> None:
+    """Also beyond the trained length, and after an answer that was longer."""
+    path = make_checkpoint(tmp_path / "long", backbone="internlm2", dtype="float32")
+    model = load_model(shortened(path, 20))
+    for length in (40, 16):
+        ids = torch.arange(5, 5 + length)[None]
+        found = ids_of(generate_tokens(model, ids, None, Sampling(24), []))
+        fresh = load_model(path.with_name("long-short"))
+        wanted = fresh.generate(input_ids=ids, max_new_tokens=24, do_sample=False)
+        assert found == wanted[0, length:].tolist()
+
+
 def test_longrope_switches_for_all_positions_at_once(tmp_path: Path) -> None:
     """As if every token were computed without a cache, on both sides of the original length."""
     path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
@@ -210,3 +222,31 @@ def test_the_answers_to_a_request_read_its_prompt_once(checkpoint: Path) -> None
     assert [answer.context.ids[0, 9:].tolist() for answer in answers] == alone
     assert read == [9] + 7 * [1]
     assert len({tuple(answer) for answer in alone}) == 3
+
+
+def test_a_batch_keeps_within_its_sliding_window(tmp_path: Path) -> None:
+    path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
+    config = json.loads((path / "config.json").read_text())
+    config["llm_config"]["sliding_window"] = 8
+    (path / "config.json").write_text(json.dumps(config))
+    model = load_model(path)
+    prompts = [torch.arange(5, 5 + length)[None] for length in (3, 7, 15)]
+    alone = [ids_of(generate_tokens(model, ids, None, Sampling(12), [])) for ids in prompts]
+    *answers, late = (begin(model, ids, None, Sampling(12), [])[0] for ids in prompts)
+    assert [ids_of(answer) for answer in together(model, answers, late)] == alone
+
+
+def test_numbers_that_are_none_end_their_own_answer_alone(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    answers = several(model)
+    for answer in answers:
+        write(model, [answer])
+
+    def spoil(_: object, inputs: object, output: torch.Tensor) -> None:
+        output[1, -1, 3] = torch.nan
+
+    model.lm_head.register_forward_hook(spoil)
+    first, second, third = write(model, answers)
+    assert isinstance(first[0], Token)
+    assert isinstance(third[0], Token)
+    assert "not finite" in str(second[0])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
@@ -45,16 +47,46 @@ def prompt(number: int) -> torch.Tensor:
     return torch.arange(5, 9 + number)[None]
 
 
-def ask_for(number: int, tokens: int, on: Callable[[], Any] = lambda: None) -> Begin:
+def ask_for(
+    number: int, tokens: int, on: Callable[[], Any] = lambda: None, choices: int = 1
+) -> Begin:
     def begun(model: PreTrainedModel, earlier: Context | None) -> list[Answer]:
         on()
-        return begin(model, prompt(number), None, Sampling(tokens), [], earlier=earlier)
+        sampling = Sampling(tokens, choices=choices)
+        return begin(model, prompt(number), None, sampling, [], earlier=earlier)
 
     return begun
 
 
-async def ids(writer: Writer, begun: Begin) -> list[int]:
-    async with aclosing(writer.write(begun)) as events:
+class Steps:
+    """How many answers each step of the writer has written a token of, and to which prompts."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self._prompts: Counter[int] = Counter()
+
+    def add(self, answers: list[Answer]) -> None:
+        self.sizes.append(len(answers))
+        self._prompts.update(answer.context.prompt.shape[1] for answer in answers)
+
+    def tokens(self, number: int) -> int:
+        return self._prompts[prompt(number).shape[1]]
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
+    found, write = Steps(), module.write
+
+    def counted(model: PreTrainedModel, answers: list[Answer]) -> Any:
+        found.add(answers)
+        return write(model, answers)
+
+    monkeypatch.setattr(module, "write", counted)
+    return found
+
+
+async def ids(writer: Writer, begun: Begin, choices: int = 1) -> list[int]:
+    async with aclosing(writer.write(begun, choices)) as events:
         return [event.id async for event in events if isinstance(event, Token)]
 
 
@@ -86,7 +118,7 @@ def test_answers_to_one_request_come_side_by_side(model: PreTrainedModel) -> Non
     ]
 
     async def ask(writer: Writer) -> list[Token | End]:
-        return [event async for event in writer.write(several)]
+        return [event async for event in writer.write(several, 3)]
 
     def several(model: PreTrainedModel, _: Context | None) -> list[Answer]:
         return begin(model, prompt(0), None, sampling, [])
@@ -100,24 +132,17 @@ def test_answers_to_one_request_come_side_by_side(model: PreTrainedModel) -> Non
         assert own[-1] == End(choice, "length")
 
 
+@pytest.mark.parametrize("choices", [1, 2])
 def test_no_more_are_written_at_once_than_allowed(
-    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+    model: PreTrainedModel, steps: Steps, choices: int
 ) -> None:
-    sizes: list[int] = []
-    write = module.write
-
-    def counted(model: PreTrainedModel, answers: list[Answer]) -> Any:
-        sizes.append(len(answers))
-        return write(model, answers)
-
-    monkeypatch.setattr(module, "write", counted)
-
     async def ask(writer: Writer) -> None:
-        await asyncio.gather(*(ids(writer, ask_for(number, 30)) for number in range(6)))
+        asked = (ids(writer, ask_for(number, 30, choices=choices), choices) for number in range(6))
+        await asyncio.gather(*asked)
 
     with writing(model, 3) as writer:
         run(ask(writer))
-    assert max(sizes) == 3
+    assert max(steps.sizes) == 3 // choices * choices
 
 
 def test_an_answer_that_is_read_keeps_its_place(model: PreTrainedModel) -> None:
@@ -150,6 +175,26 @@ def test_what_cannot_begin_stops_nobody_else(model: PreTrainedModel) -> None:
     assert isinstance(failed, ValueError)
 
 
+def test_an_error_does_not_keep_what_was_being_computed(
+    model: PreTrainedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, module.logger.name)  # its records keep errors
+    alive: list[weakref.ref[torch.Tensor]] = []
+
+    def fail() -> None:
+        tensor = torch.ones(9)
+        alive.append(weakref.ref(tensor))
+        raise MemoryError
+
+    async def ask(writer: Writer) -> None:
+        with pytest.raises(MemoryError):
+            await ids(writer, ask_for(0, 9, fail))
+        assert alive[0]() is None
+
+    with writing(model) as writer:
+        run(ask(writer))
+
+
 def test_all_of_a_batch_that_fails_are_told(
     model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,7 +216,7 @@ def test_all_of_a_batch_that_fails_are_told(
         assert len(run(ids(writer, ask_for(0, 4)))) == 4
 
 
-def test_what_is_closed_is_not_written_on(model: PreTrainedModel) -> None:
+def test_what_is_closed_is_not_written_on(model: PreTrainedModel, steps: Steps) -> None:
     """Nor begun, if it was closed before that."""
     begun, started, go_on = [], threading.Event(), threading.Event()
 
@@ -187,40 +232,62 @@ def test_what_is_closed_is_not_written_on(model: PreTrainedModel) -> None:
             task.cancel()
         await asyncio.gather(first, second, return_exceptions=True)
         go_on.set()
-        return len(await ids(writer, ask_for(2, 4)))
+        return len(await ids(writer, ask_for(2, 9)))
 
     with writing(model) as writer:
-        assert run(ask(writer)) == 4
-        assert not begun
-        assert writer._next() == []
+        assert run(ask(writer)) == 9
+    assert not begun
+    assert steps.tokens(0) <= 1
+
+
+def test_readers_that_rest_keep_few_caches_and_come_before_new_ones(
+    model: PreTrainedModel,
+) -> None:
+    begun: list[int] = []
+
+    async def ask(writer: Writer) -> None:
+        readers = [
+            writer.write(ask_for(number, LONG, lambda number=number: begun.append(number)))
+            for number in range(4)
+        ]
+        first, second, *others = readers
+        await anext(first)
+        await anext(second)
+        waiting = [asyncio.create_task(anext(reader)) for reader in others]
+        await asyncio.sleep(0.5)
+        assert begun == [0, 1]
+        # The first one is read to its end while others wait.
+        assert [event async for event in first][-1] == End(0, "length")
+        await asyncio.wait_for(waiting[0], 60)
+        assert begun == [0, 1, 2]
+        await asyncio.sleep(0.5)  # until all that have begun rest
+        await second.aclose()
+        await asyncio.wait_for(waiting[1], 60)
+        assert begun == [0, 1, 2, 3]
+        for reader in others:
+            await reader.aclose()
+
+    with writing(model, 1) as writer:
+        run(ask(writer))
 
 
 def test_nothing_is_written_ahead_of_a_reader_but_so_much(
-    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+    model: PreTrainedModel, steps: Steps
 ) -> None:
-    written: Counter[int] = Counter()
-    write = module.write
-
-    def counted(model: PreTrainedModel, answers: list[Answer]) -> Any:
-        written.update(answer.context.prompt.shape[1] for answer in answers)
-        return write(model, answers)
-
-    monkeypatch.setattr(module, "write", counted)
-
     async def ask(writer: Writer) -> None:
         events = writer.write(ask_for(0, LONG))
         await anext(events)
         # Others are answered however long an answer is left unread.
         for _ in range(2):
             assert len(await ids(writer, ask_for(1, AHEAD))) == AHEAD
-        assert written[prompt(0).shape[1]] == AHEAD
+        assert steps.tokens(0) == AHEAD
         rest = [event async for event in events]
         assert rest[-1] == End(0, "length")
         assert len(rest) == LONG
 
     with writing(model) as writer:
         run(ask(writer))
-    assert written == {prompt(0).shape[1]: LONG, prompt(1).shape[1]: 2 * AHEAD}
+    assert (steps.tokens(0), steps.tokens(1)) == (LONG, 2 * AHEAD)
 
 
 def test_a_stop_reaches_every_reader(model: PreTrainedModel) -> None:

@@ -19,7 +19,7 @@ from xinference.model.utils import select_device, virtual_env_allows_missing_eng
 from ..completion import deltas, response
 from ..context import Context
 from ..cpu import speed_up
-from ..errors import CheckpointError
+from ..errors import CheckpointError, RequestError
 from ..generation import Answer, begin
 from ..images import image_to_tiles
 from ..media import launch_limits
@@ -37,7 +37,7 @@ ENGINE = "Transformers"
 class InternVL2TransformersModel(PytorchChatModel):
     """Serves the family's checkpoints with transformers' own classes.
 
-    As many requests as `max_num_seqs` are answered at once, on a thread of the model's own; images
+    As many answers as `max_num_seqs` are written at once, on a thread of the model's own; images
     are fetched and cut meanwhile.
     """
 
@@ -66,14 +66,14 @@ class InternVL2TransformersModel(PytorchChatModel):
                 f"LoRA adapters are not supported for {self.model_family.model_name}; "
                 "launch it without --lora-modules"
             )
-        at_once = self._requests_at_once()
+        self._at_once = self._answers_at_once()
         self._checkpoint = read_config(self.model_path)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if missing := missing_library(self.quantization):
             raise CheckpointError(missing)
         limits = launch_limits(self._pytorch_model_config, self._checkpoint)
         self._tokenizer = load_tokenizer(self.model_path)
-        self._writer = Writer(self._load_model, at_once)
+        self._writer = Writer(self._load_model, self._at_once)
         self._served = ServedCheckpoint(
             self._checkpoint,
             self._tokenizer,
@@ -83,10 +83,10 @@ class InternVL2TransformersModel(PytorchChatModel):
             limits,
         )
 
-    def _requests_at_once(self) -> int:
+    def _answers_at_once(self) -> int:
         count = self._pytorch_model_config["max_num_seqs"]
         if type(count) is not int or count < 1:
-            raise CheckpointError(f"max_num_seqs {count} is no number of requests; use 1 or more")
+            raise CheckpointError(f"max_num_seqs {count} is no number of answers; use 1 or more")
         return count
 
     def _load_model(self) -> PreTrainedModel:
@@ -161,9 +161,14 @@ class InternVL2TransformersModel(PytorchChatModel):
             RequestError: the request cannot be answered as it is.
         """
         request = await prepared(messages, generate_config or {}, self._served)
-        tiles = await decoded(self._tiles, request) if request.media else []
         sampling, salt = request.sampling, (generate_config or {}).get("cache_salt")
-        events = self._writer.write(self._begin(request, tiles, salt))
+        if sampling.choices > self._at_once:
+            raise RequestError(
+                f"n {sampling.choices} is more than the {self._at_once} answers that this launch "
+                "writes at once; ask for fewer"
+            )
+        tiles = await decoded(self._tiles, request) if request.media else []
+        events = self._writer.write(self._begin(request, tiles, salt), sampling.choices)
         parts = deltas(events, range(sampling.choices), self._tokenizer, sampling.stop)
         return await response(self.model_uid, request, parts)
 

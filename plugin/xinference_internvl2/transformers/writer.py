@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -15,7 +16,9 @@ from transformers import PreTrainedModel
 
 from ..completion import End, Token
 from ..context import Context
-from ..generation import Answer, groups, write
+from ..generation import Answer, Event, groups, write
+
+logger = logging.getLogger(__name__)
 
 AHEAD = 128
 """Tokens that are written ahead of a reader at most. What nobody reads is not written, even where
@@ -23,7 +26,6 @@ the host does not say that a client has left."""
 STOPPED = "the model was terminated before it had answered; launch it again"
 
 Begin = Callable[[PreTrainedModel, Context | None], list[Answer]]
-Event = Token | End | BaseException | None
 
 
 @dataclass(eq=False, slots=True)
@@ -32,23 +34,20 @@ class _Writing:
     last of which is None or an exception. `wanted` is how many tokens more are due."""
 
     begin: Begin
+    choices: int
     loop: asyncio.AbstractEventLoop
-    events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
+    events: asyncio.Queue[Event | BaseException | None] = field(default_factory=asyncio.Queue)
     answers: list[Answer] | None = None
     wanted: int = 0
     over: bool = False
 
-    def start(self, model: PreTrainedModel, earlier: Context | None) -> None:
-        try:
-            self.answers = self.begin(model, earlier)
-        except BaseException as error:
-            self.fail(error)
-
-    def add(self, answer: Answer, events: Sequence[Event]) -> None:
+    def add(self, answer: Answer, events: Sequence[Event | BaseException | None]) -> None:
         assert self.answers is not None
         self.wanted -= 1
         self._post(events)
-        if isinstance(events[-1], End):
+        if isinstance(events[-1], BaseException):
+            self.over = True
+        elif isinstance(events[-1], End):
             self.answers.remove(answer)
             if not self.answers:
                 self.over = True
@@ -58,7 +57,7 @@ class _Writing:
         self.over = True
         self._post([error])
 
-    def _post(self, events: Sequence[Event]) -> None:
+    def _post(self, events: Sequence[Event | BaseException | None]) -> None:
         # A loop that is closed has no reader any more.
         with suppress(RuntimeError):
             for event in events:
@@ -73,31 +72,37 @@ class Writer:
 
     Args:
         load: returns the model; what it raises is raised here.
-        at_once: how many requests are answered at once; others wait in the order of their arrival.
+        at_once: how many answers are written at once; others wait in the order of their arrival.
     """
 
     def __init__(self, load: Callable[[], PreTrainedModel], at_once: int) -> None:
         self._at_once = at_once
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="generation")
-        self._stopping = threading.Event()
-        self._asked: SimpleQueue[tuple[_Writing, int]] = SimpleQueue()
-        self._due: list[_Writing] = []
+        self._asked: SimpleQueue[tuple[_Writing, int] | None] = SimpleQueue()
+        self._asking = threading.Lock()
+        self._stopped = False
+        self._open: list[_Writing] = []
         self._last: Context | None = None
-        self.model = self._thread.submit(load).result()
+        loaded: Future[PreTrainedModel] = Future()
+        run = threading.Thread(target=self._run, args=(load, loaded), daemon=True)
+        run.name = "generation"
+        run.start()
+        self.model = loaded.result()
 
     def stop(self) -> None:
         """Let every reader know that there will be no more."""
-        self._stopping.set()
-        self._thread.shutdown(wait=False)
+        with self._asking:
+            self._stopped = True
+            self._asked.put(None)
 
-    async def write(self, begin: Begin) -> AsyncGenerator[Token | End, None]:
+    async def write(self, begin: Begin, choices: int = 1) -> AsyncGenerator[Token | End, None]:
         """Yield the tokens of answers as they are written, and their ends; closing this ends them.
 
         Args:
             begin: returns the answers to a request, on the writer's thread; it may take what they
                 have in common with the last request from the context of that.
+            choices: how many answers there will be.
         """
-        writing = _Writing(begin, asyncio.get_running_loop())
+        writing = _Writing(begin, choices, asyncio.get_running_loop())
         try:
             self._ask_for(writing, AHEAD)
             for count in itertools.count(1):
@@ -112,42 +117,83 @@ class Writer:
                     self._ask_for(writing, AHEAD // 2)
         finally:
             writing.over = True
+            with suppress(RuntimeError):
+                self._ask_for(writing, 0)  # so that it is let go of at once
 
     def _ask_for(self, writing: _Writing, tokens: int) -> None:
-        if self._stopping.is_set():
-            raise RuntimeError(STOPPED)
-        self._asked.put((writing, tokens))
-        self._thread.submit(self._work)
+        with self._asking:
+            if self._stopped:
+                raise RuntimeError(STOPPED)
+            self._asked.put((writing, tokens))
 
-    def _work(self) -> None:
-        while now := self._next():
-            self._write(now)
+    def _run(self, load: Callable[[], PreTrainedModel], loaded: Future[PreTrainedModel]) -> None:
+        try:
+            model = load()
+        except BaseException as error:
+            loaded.set_exception(error)
+            return
+        loaded.set_result(model)
+        while self._take_in():
+            self._write(model, self._due())
+        for writing in self._open:
+            writing.fail(RuntimeError(STOPPED))
 
-    def _next(self) -> list[_Writing]:
-        """The requests of whose answers tokens are due, as many as may be written at once."""
-        while not self._asked.empty():
-            writing, tokens = self._asked.get()
+    def _take_in(self) -> bool:
+        """Take in what readers have asked for since; if nothing is due, wait for it. False at the
+        end."""
+        while not self._asked.empty() or not self._due():
+            asked = self._asked.get()
+            if asked is None:
+                return False
+            writing, tokens = asked
             writing.wanted += tokens
-            self._due += [] if writing in self._due else [writing]
-        self._due = [writing for writing in self._due if writing.wanted > 0 and not writing.over]
-        if self._stopping.is_set():
-            for writing in self._due:
-                writing.fail(RuntimeError(STOPPED))
-            return []
-        return self._due[: self._at_once]
+            if writing not in self._open:
+                self._open.append(writing)
+            self._open = [writing for writing in self._open if not writing.over]
+        return True
 
-    def _write(self, now: list[_Writing]) -> None:
+    def _due(self) -> list[_Writing]:
+        """The requests of whose answers tokens are due, as many as may be written at once."""
+        alive = [writing for writing in self._open if not writing.over]
+        begun = sum(writing.choices for writing in alive if writing.answers is not None)
+        now: list[_Writing] = []
+        for writing in alive:
+            if writing.wanted <= 0:
+                continue
+            # Those that rest, as their readers do not read, have caches too.
+            begun += writing.choices if writing.answers is None else 0
+            together = writing.choices + sum(other.choices for other in now)
+            if together > self._at_once or begun > 2 * self._at_once:
+                break
+            now.append(writing)
+        return now
+
+    def _write(self, model: PreTrainedModel, now: list[_Writing]) -> None:
         # One prompt at a time, so that the answers that have begun go on between them.
         if new := next((writing for writing in now if writing.answers is None), None):
-            new.start(self.model, self._last)
-            self._last = new.answers[0].context if new.answers else None
+            self._begin(model, new)
         writings = {answer: writing for writing in now for answer in writing.answers or ()}
-        for group in groups(self.model, writings):
+        for group in groups(model, writings):
             try:
-                written = write(self.model, group)
+                written = write(model, group)
             except BaseException as error:
+                logger.exception("An answer could not be written.")
                 for answer in group:
-                    writings[answer].fail(error)
+                    writings[answer].fail(_without_frames(error))
             else:
                 for answer, events in zip(group, written, strict=True):
                     writings[answer].add(answer, events)
+
+    def _begin(self, model: PreTrainedModel, new: _Writing) -> None:
+        last, self._last = self._last, None
+        try:
+            new.answers = new.begin(model, last)
+            self._last = new.answers[0].context
+        except BaseException as error:
+            logger.exception("An answer could not be begun.")
+            new.fail(_without_frames(error))
+
+
+def _without_frames(error: BaseException) -> BaseException:
+    """They hold what was being computed, for as long as somebody holds the error."""
+    return error.with_traceback(None)
