@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
+import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -304,6 +307,25 @@ def test_a_stop_reaches_every_reader(model: PreTrainedModel) -> None:
     with writing(model, 2) as writer:
         found = run(ask(writer))
     assert [str(error) for error in found] == [STOPPED] * 5
+
+
+def test_a_stop_lets_go_of_the_model(tmp_path: Path) -> None:
+    path = make_checkpoint(tmp_path, backbone="qwen2", dtype="float32")
+    models: list[weakref.ref[PreTrainedModel]] = []
+
+    def load() -> PreTrainedModel:
+        model = load_model(path)
+        models.append(weakref.ref(model))
+        return model
+
+    writer = Writer(load, 1)
+    assert len(run(ids(writer, ask_for(0, 4)))) == 4
+    writer.stop()
+    deadline = time.monotonic() + 30
+    while models[0]() is not None and time.monotonic() < deadline:
+        time.sleep(0.1)
+        gc.collect()
+    assert models[0]() is None
 
 
 def test_an_unloadable_model_is_no_writer() -> None:

@@ -82,11 +82,11 @@ class Writer:
         self._stopped = False
         self._open: list[_Writing] = []
         self._last: Context | None = None
-        loaded: Future[PreTrainedModel] = Future()
-        run = threading.Thread(target=self._run, args=(load, loaded), daemon=True)
-        run.name = "generation"
-        run.start()
-        self.model = loaded.result()
+        loaded: Future[None] = Future()
+        threading.Thread(
+            target=self._run, args=(load, loaded), name="generation", daemon=True
+        ).start()
+        loaded.result()
 
     def stop(self) -> None:
         """Let every reader know that there will be no more."""
@@ -126,13 +126,13 @@ class Writer:
                 raise RuntimeError(STOPPED)
             self._asked.put((writing, tokens))
 
-    def _run(self, load: Callable[[], PreTrainedModel], loaded: Future[PreTrainedModel]) -> None:
+    def _run(self, load: Callable[[], PreTrainedModel], loaded: Future[None]) -> None:
         try:
             model = load()
         except BaseException as error:
             loaded.set_exception(error)
             return
-        loaded.set_result(model)
+        loaded.set_result(None)
         while self._take_in():
             self._write(model, self._due())
         for writing in self._open:
