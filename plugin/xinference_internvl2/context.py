@@ -91,8 +91,7 @@ def begun(
     features = ids.count(image) // len(tiles) if tiles else 0
     keys = _keys(ids, image, tiles, features, salt)
     config = model.config.text_config
-    known = _known(keys, earlier, config) if earlier else 0
-    if not earlier or not known:
+    if not (earlier and (known := _known(keys, earlier, config))):
         prompt = embedded(model, input_ids, pixel_values)
         return Context(input_ids, keys, prompt, DynamicCache(config=config))
     kept = earlier.prompt[:, :known]

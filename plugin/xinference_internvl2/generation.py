@@ -1,7 +1,7 @@
 """Token by token generation with a transformers model, of several answers as one batch.
 
 Unlike those of `model.generate`, answers begin and end at any time, and each has its own random
-numbers, so a seed means the same text however many there are.
+numbers, so that a seed gives the same ones however many answers there are.
 """
 
 from __future__ import annotations

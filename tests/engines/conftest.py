@@ -34,17 +34,32 @@ def offline(
     jobs: list[dict[str, Any]], python: Path = Path(sys.executable)
 ) -> list[list[dict[str, Any]]]:
     """What vLLM's `LLM` answers; see `vllm_answers.py`."""
+    environment = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    command = [python, "-m", "tests.engines.vllm_answers"]
+    answers: list[list[dict[str, Any]]] = printed(
+        command, "answers:", environment, json.dumps(jobs), 1200
+    )
+    return answers
+
+
+def printed(
+    command: list[str | Path],
+    label: str,
+    environment: dict[str, str],
+    given: str = "",
+    timeout: int = 300,
+) -> Any:
+    """The JSON that a process prints behind `label`, among what libraries print."""
     done = subprocess.run(
-        [python, "-m", "tests.engines.vllm_answers"],
-        input=json.dumps(jobs),
+        command,
+        input=given,
         cwd=REPOSITORY,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=timeout,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("answers:"))
-    answers: list[list[dict[str, Any]]] = json.loads(line.removeprefix("answers:"))
-    return answers
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith(label))
+    return json.loads(line.removeprefix(label))

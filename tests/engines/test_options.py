@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +11,8 @@ import pytest
 from tests.tiny import make_checkpoint
 from xinference_internvl2.media import IMAGE_LIMIT, MAX_FRAMES, VIDEO_LIMIT
 
-from .conftest import needs_vllm
+from .conftest import needs_vllm, printed
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = [
     pytest.mark.host,
     needs_vllm,
@@ -79,19 +75,11 @@ def found(checkpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
         # Without bfloat16, whatever this CPU has.
         "DNNL_MAX_CPU_ISA": "AVX2",
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.engines.vllm_configs"],
-        input=json.dumps(requests),
-        cwd=REPOSITORY,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+    command = [sys.executable, "-m", "tests.engines.vllm_configs"]
+    configurations: list[dict[str, Any]] = printed(
+        command, "configurations:", environment, json.dumps(requests)
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("configurations:"))
-    return json.loads(line.removeprefix("configurations:"))
+    return configurations
 
 
 def test_the_plugin_chooses_what_the_user_leaves_open(found: list[dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.tiny import make_checkpoint
+from tests.tiny import edit_config, make_checkpoint
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.config import read_config
 from xinference_internvl2.errors import CheckpointError
@@ -70,12 +70,6 @@ def test_tied_embeddings(tmp_path: Path) -> None:
     edit_weights(path, lambda weights: weights.pop("language_model.lm_head.weight"))
     model = load_model(path)
     assert model.lm_head.weight is model.get_input_embeddings().weight
-
-
-def edit_config(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    config = json.loads((path / "config.json").read_text())
-    change(config)
-    (path / "config.json").write_text(json.dumps(config))
 
 
 def edit_weights(path: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from tests.tiny import make_checkpoint
+from tests.tiny import make_checkpoint, shorten, slide
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.completion import Token
 from xinference_internvl2.config import read_config
@@ -195,14 +194,7 @@ def test_lengths_with_other_positions_share_nothing(
 ) -> None:
     """Beyond 20 tokens, where positions are encoded for the length of the whole."""
     path = Path(shutil.copytree(checkpoint, tmp_path / "short"))
-    config = json.loads((path / "config.json").read_text())
-    llm = config["llm_config"]
-    if "original_max_position_embeddings" in llm:
-        llm["original_max_position_embeddings"] = 20
-    else:
-        llm["max_position_embeddings"] = 20
-        llm["rope_scaling"] = {"type": "dynamic", "factor": 2.0}
-    (path / "config.json").write_text(json.dumps(config))
+    shorten(path, 20)
     model = load_model(path)
     first, second = (torch.arange(5, 5 + length)[None] for length in lengths)
     before, _ = ask(model, first, None)
@@ -213,9 +205,7 @@ def test_lengths_with_other_positions_share_nothing(
 
 def test_what_has_left_a_sliding_window_is_not_taken(tmp_path: Path) -> None:
     path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
-    config = json.loads((path / "config.json").read_text())
-    config["llm_config"]["sliding_window"] = 16
-    (path / "config.json").write_text(json.dumps(config))
+    slide(path, 16)
     model = load_model(path)
     assert model.config.text_config.sliding_window == 16
     for length in (8, 15, 24):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from tests.generate import generate_tokens
-from tests.tiny import make_checkpoint
+from tests.tiny import make_checkpoint, shorten, slide
 from xinference_internvl2.checkpoint import load_model
 from xinference_internvl2.completion import Token
 from xinference_internvl2.generation import Answer, begin, groups, write
@@ -25,19 +24,10 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return make_checkpoint(tmp_path_factory.mktemp(request.param), backbone=request.param)
 
 
-def shortened(checkpoint: Path, original: int) -> Path:
-    """The checkpoint with a length beyond which positions are encoded differently."""
-    checkpoint = Path(shutil.copytree(checkpoint, checkpoint.with_name(f"{checkpoint.name}-short")))
-    file = checkpoint / "config.json"
-    config = json.loads(file.read_text())
-    llm = config["llm_config"]
-    if "original_max_position_embeddings" in llm:
-        llm["original_max_position_embeddings"] = original
-    else:
-        llm["max_position_embeddings"] = original
-        llm["rope_scaling"] = {"type": "dynamic", "factor": 2.0}
-    file.write_text(json.dumps(config))
-    return checkpoint
+def shortened(checkpoint: Path, length: int) -> Path:
+    copy = Path(shutil.copytree(checkpoint, checkpoint.with_name(f"{checkpoint.name}-short")))
+    shorten(copy, length)
+    return copy
 
 
 def ids_of(tokens: Iterable[Token]) -> list[int]:
@@ -56,22 +46,20 @@ def test_greedy_tokens_are_those_of_generate(checkpoint: Path) -> None:
 
 def test_dynamic_positions_are_those_of_generate(tmp_path: Path) -> None:
     """Also beyond the trained length, and after an answer that was longer."""
-    path = make_checkpoint(tmp_path / "long", backbone="internlm2", dtype="float32")
-    model = load_model(shortened(path, 20))
+    path = make_checkpoint(tmp_path, backbone="internlm2", dtype="float32")
+    shorten(path, 20)
+    model = load_model(path)
     for length in (40, 16):
         ids = torch.arange(5, 5 + length)[None]
         found = ids_of(generate_tokens(model, ids, None, Sampling(24), []))
-        fresh = load_model(path.with_name("long-short"))
-        wanted = fresh.generate(input_ids=ids, max_new_tokens=24, do_sample=False)
+        wanted = load_model(path).generate(input_ids=ids, max_new_tokens=24, do_sample=False)
         assert found == wanted[0, length:].tolist()
 
 
 def test_longrope_switches_for_all_positions_at_once(tmp_path: Path) -> None:
     """As if every token were computed without a cache, on both sides of the original length."""
     path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
-    config = json.loads((path / "config.json").read_text())
-    config["llm_config"]["original_max_position_embeddings"] = 20
-    (path / "config.json").write_text(json.dumps(config))
+    shorten(path, 20)
     model = load_model(path)
     ids = torch.arange(5, 22)[None]
     answer = ids_of(generate_tokens(model, ids, None, Sampling(12), []))
@@ -226,9 +214,7 @@ def test_the_answers_to_a_request_read_its_prompt_once(checkpoint: Path) -> None
 
 def test_a_batch_keeps_within_its_sliding_window(tmp_path: Path) -> None:
     path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
-    config = json.loads((path / "config.json").read_text())
-    config["llm_config"]["sliding_window"] = 8
-    (path / "config.json").write_text(json.dumps(config))
+    slide(path, 8)
     model = load_model(path)
     prompts = [torch.arange(5, 5 + length)[None] for length in (3, 7, 15)]
     alone = [ids_of(generate_tokens(model, ids, None, Sampling(12), [])) for ids in prompts]

@@ -66,14 +66,14 @@ class InternVL2TransformersModel(PytorchChatModel):
                 f"LoRA adapters are not supported for {self.model_family.model_name}; "
                 "launch it without --lora-modules"
             )
-        self._at_once = self._answers_at_once()
+        at_once = self._answers_at_once()
         self._checkpoint = read_config(self.model_path)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if missing := missing_library(self.quantization):
             raise CheckpointError(missing)
         limits = launch_limits(self._pytorch_model_config, self._checkpoint)
         self._tokenizer = load_tokenizer(self.model_path)
-        self._writer = Writer(self._load_model, self._at_once)
+        self._writer = Writer(self._load_model, at_once)
         self._served = ServedCheckpoint(
             self._checkpoint,
             self._tokenizer,
@@ -162,10 +162,10 @@ class InternVL2TransformersModel(PytorchChatModel):
         """
         request = await prepared(messages, generate_config or {}, self._served)
         sampling, salt = request.sampling, (generate_config or {}).get("cache_salt")
-        if sampling.choices > self._at_once:
+        if sampling.choices > self._writer.at_once:
             raise RequestError(
-                f"n {sampling.choices} is more than the {self._at_once} answers that this launch "
-                "writes at once; ask for fewer"
+                f"n {sampling.choices} is more than the {self._writer.at_once} answers that are "
+                "written at once; ask for fewer, or launch with a larger --max_num_seqs"
             )
         tiles = await decoded(self._tiles, request) if request.media else []
         events = self._writer.write(self._begin(request, tiles, salt), sampling.choices)

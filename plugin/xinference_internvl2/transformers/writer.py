@@ -76,7 +76,7 @@ class Writer:
     """
 
     def __init__(self, load: Callable[[], PreTrainedModel], at_once: int) -> None:
-        self._at_once = at_once
+        self.at_once = at_once
         self._asked: SimpleQueue[tuple[_Writing, int] | None] = SimpleQueue()
         self._asking = threading.Lock()
         self._stopped = False
@@ -133,24 +133,24 @@ class Writer:
             loaded.set_exception(error)
             return
         loaded.set_result(None)
-        while self._take_in():
-            self._write(model, self._due())
+        while now := self._next():
+            self._write(model, now)
         for writing in self._open:
             writing.fail(RuntimeError(STOPPED))
 
-    def _take_in(self) -> bool:
-        """Take in what readers have asked for since; if nothing is due, wait for it. False at the
-        end."""
-        while not self._asked.empty() or not self._due():
+    def _next(self) -> list[_Writing]:
+        """Take in what readers have asked for since, and return what is due, once there is
+        something; nothing at the end."""
+        while not self._asked.empty() or not (due := self._due()):
             asked = self._asked.get()
             if asked is None:
-                return False
+                return []
             writing, tokens = asked
             writing.wanted += tokens
             if writing not in self._open:
                 self._open.append(writing)
             self._open = [writing for writing in self._open if not writing.over]
-        return True
+        return due
 
     def _due(self) -> list[_Writing]:
         """The requests of whose answers tokens are due, as many as may be written at once."""
@@ -163,7 +163,7 @@ class Writer:
             # Those that rest, as their readers do not read, have caches too.
             begun += writing.choices if writing.answers is None else 0
             together = writing.choices + sum(other.choices for other in now)
-            if together > self._at_once or begun > 2 * self._at_once:
+            if together > self.at_once or begun > 2 * self.at_once:
                 break
             now.append(writing)
         return now

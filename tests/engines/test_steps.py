@@ -1,0 +1,42 @@
+"""What the Transformers loader writes that nobody reads, and what it reads again."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from tests.tiny import make_checkpoint
+
+from .conftest import printed
+from .steps import TOKENS
+
+pytestmark = pytest.mark.host
+AHEAD = 128
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("steps")
+    path = make_checkpoint(folder / "checkpoint", backbone="qwen2", dtype="float32")
+    environment = {"XINFERENCE_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-m", "tests.engines.steps", path]
+    found: dict[str, Any] = printed(command, "steps:", environment)
+    return found
+
+
+def test_what_nobody_reads_is_not_written_and_keeps_nobody_waiting(
+    steps: dict[str, Any],
+) -> None:
+    assert steps["unread"] == [AHEAD, TOKENS]
+
+
+def test_only_who_has_the_same_salt_is_not_read_again(steps: dict[str, Any]) -> None:
+    first, again, another, without = steps["left"]
+    assert again == 1 < first == another == without
+
+
+def test_a_launch_sets_how_many_answers_there_are_at_once(steps: dict[str, Any]) -> None:
+    assert steps["choices"] == 2
+    assert steps["refusal"].startswith("n 3 is more than the 2 answers that are written at once; ")
