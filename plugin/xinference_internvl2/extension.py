@@ -6,6 +6,7 @@ XINFERENCE_EXTENSIONS=xinference_internvl2.extension:create
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 from . import __version__, api, runtime
@@ -45,4 +46,7 @@ def create() -> Extension:
     host = importlib.import_module(HOST_MODULE)
     if activate():
         host.register_builtin_model()
+    # The host takes its methods for the routes before it calls `configure_api`.
+    if api.HOST_MODULE in sys.modules:
+        api.activate()
     return Extension()

@@ -143,7 +143,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 @pytest.fixture(scope="module")
 def phi3(extended: Host, tmp_path_factory: pytest.TempPathFactory) -> Served:
-    """A model that answers one request at a time, and refuses a third at once."""
+    """A model that refuses a third request at once."""
     folder = tmp_path_factory.mktemp("phi3")
     checkpoint = make_checkpoint(folder, backbone="phi3", vit="6b", max_dynamic_patch=6)
     options = {"model_path": str(checkpoint), "model_size_in_billions": 4, "request_limits": 2}
@@ -159,6 +159,11 @@ def test_the_official_way_serves_too(extended: Host, phi3: Served, tmp_path: Pat
     by_uri = phi3.chat(image_message("?", data_uri(picture())))
     for url in (file.as_uri(), str(file)):
         assert phi3.chat(image_message("?", url)).choices == by_uri.choices
+
+
+def test_the_official_way_drops_no_option(phi3: Served) -> None:
+    assert len(phi3.chat(user("?"), n=2, temperature=1.0, max_tokens=4).choices) == 2
+    assert "logit_bias is not supported" in phi3.refusal(user("?"), logit_bias={"5": 1})
 
 
 class Site(BaseHTTPRequestHandler):
