@@ -7,12 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .arguments import parser
-from .building import build, import_, validate
-from .output import OutputError
-from .reference import reference
-from .report import Report
-from .source import SpecError
+from .cli.arguments import parser
+from .cli.commands import build, import_, validate
+from .cli.report import Report
+from .outputs.spec_reference import reference
+from .outputs.write import OutputError
+from .spec.file import SpecError
 
 _COMMANDS = {"build": build, "validate": validate, "import": import_}
 

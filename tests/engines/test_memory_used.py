@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from generator.families import ROOT, load_one
-from generator.memory import LanguageModel, Memory, memory
+from generator import ROOT
+from generator.family.memory import LanguageModel, Memory, memory
+from generator.spec.load import load_one
 from tests.memory_used import measured
 from tests.tiny import make_checkpoint
 

@@ -16,8 +16,8 @@ pytest.importorskip("transformers")
 import torch
 from transformers import BitsAndBytesConfig
 
-from generator.families import ROOT, load_one
-from generator.memory import (
+from generator import ROOT
+from generator.family.memory import (
     CONTEXT,
     TILES_AT_ONCE,
     LanguageModel,
@@ -25,7 +25,8 @@ from generator.memory import (
     memory,
     parameters,
 )
-from generator.model import VisionTower
+from generator.family.model import VisionTower
+from generator.spec.load import load_one
 from tests.tiny import make_checkpoint, quantize_awq
 from tests.tiny.dims import Backbone, Dims, Vit, resolve_dims
 from tests.tiny.llm_config import ARCHITECTURES

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-if str(ROOT) not in sys.path:  # the generator is not installed
-    sys.path.insert(0, str(ROOT))
 
 
 @pytest.fixture

@@ -1,0 +1,122 @@
+"""Say what was found: as text, as GitHub's annotations, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any, Literal, TextIO
+
+from ..problems import Problem
+
+Format = Literal["text", "github", "json"]
+FORMATS: tuple[Format, ...] = ("text", "github", "json")
+
+_BOLD, _RED, _GREEN, _CYAN, _PLAIN = "\033[1m", "\033[31m", "\033[32m", "\033[36m", "\033[0m"
+
+
+class Report:
+    """What a run says: files and a summary for stdout, and what is wrong.
+
+    As text, what is wrong goes to stderr. GitHub reads annotations from stdout, and JSON is one
+    object there, printed by `close()`.
+    """
+
+    def __init__(self, style: Format) -> None:
+        self._style = style
+        self._data: dict[str, list[Any]] = {"problems": [], "files": []}
+
+    def problems(self, problems: Iterable[Problem]) -> None:
+        """Say what is wrong with specs."""
+        for problem in problems:
+            if self._style == "text":
+                print(_coloured(problem), file=sys.stderr)
+            elif self._style == "github":
+                print(_annotation(f"{problem.path}: {problem.message}", problem))
+            else:
+                self._data["problems"].append(_fields(problem))
+
+    def error(self, message: str, file: str | None = None) -> None:
+        """Say what is wrong otherwise, with a file or as a whole."""
+        if self._style == "text":
+            text = f"{file}: {message}" if file else message
+            print(_painted(text, _RED, sys.stderr), file=sys.stderr)
+        elif self._style == "github":
+            print(_annotation(message, Problem(file, 1, 1, "$", "") if file else None))
+        else:
+            self._data["problems"].append({"file": file, "message": message})
+
+    def note(self, message: str) -> None:
+        """Say something worth knowing that is not wrong."""
+        if self._style == "json":
+            self._data.setdefault("notes", []).append(message)
+        elif self._style == "github":
+            print(f"::notice::{_escaped(message)}")
+        else:
+            print(message, file=sys.stderr)
+
+    def spec(self, name: str, text: str) -> None:
+        """Print a spec that is not to be written."""
+        if self._style == "json":
+            self._data.setdefault("specs", []).append({"family": name, "text": text})
+        else:
+            sys.stdout.write(text)
+
+    def file(self, name: str, state: str) -> None:
+        """Say what became of a file."""
+        if self._style == "json":
+            self._data["files"].append({"file": name, "state": state})
+        else:
+            print(f"{name}: {state}")
+
+    def differs(self, name: str, command: str) -> None:
+        """Say that a file is not what is generated; as text, its difference says so."""
+        if self._style == "github":
+            self.error(f"this differs from what is generated; run: {command}", name)
+        elif self._style == "json":
+            self.file(name, "differs")
+
+    def text(self, lines: str | Iterable[str]) -> None:
+        """Print what people read: a summary, or the lines of a difference."""
+        if self._style == "json":
+            return
+        if isinstance(lines, str):
+            print(lines)
+            return
+        colours = {"-": _RED, "+": _GREEN, "@": _CYAN}
+        for line in lines:
+            colour = colours.get(line[:1], "")
+            sys.stdout.write(_painted(line.removesuffix("\n"), colour, sys.stdout) + "\n")
+
+    def close(self) -> None:
+        """Print what only can be printed at the end."""
+        if self._style == "json":
+            print(json.dumps(self._data, ensure_ascii=False, indent=2))
+
+
+def _coloured(problem: Problem) -> str:
+    place, path = f"{problem.file}:{problem.line}:{problem.column}:", f"{problem.path}:"
+    place, path = _painted(place, _BOLD, sys.stderr), _painted(path, _CYAN, sys.stderr)
+    return f"{place} {path} {problem.message}"
+
+
+def _painted(text: str, colour: str, stream: TextIO) -> str:
+    wanted = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"{colour}{text}{_PLAIN}" if wanted and colour and text else text
+
+
+def _annotation(message: str, problem: Problem | None) -> str:
+    if problem is None:
+        return f"::error::{_escaped(message)}"
+    file = _escaped(problem.file).replace(":", "%3A").replace(",", "%2C")
+    return f"::error file={file},line={problem.line},col={problem.column}::{_escaped(message)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _fields(problem: Problem) -> dict[str, Any]:
+    names = ("file", "line", "column", "path", "message")
+    return {name: getattr(problem, name) for name in names}

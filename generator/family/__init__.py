@@ -1,0 +1,1 @@
+"""A model family, and what follows from its dimensions."""

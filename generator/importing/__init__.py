@@ -1,0 +1,1 @@
+"""Registrations of Xinference, turned into specs."""

@@ -1,0 +1,128 @@
+"""Turn registrations of the host into specs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from .. import ROOT
+from ..problems import Problem, format_path, shown
+from ..spec import schema
+from ..spec.file import Document, SpecError
+from ..spec.load import check, display
+from ..spec.yaml_positions import YamlError, compose
+from . import registrations, yaml_writer
+from .published_engines import add_engines
+from .registrations import Record
+from .to_spec import spec_data
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A family that was imported."""
+
+    name: str
+    text: str
+    notes: list[str]
+    """What the format cannot say, or says in another way."""
+    problems: list[Problem]
+    """What is still to be completed in the spec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to import."""
+
+    paths: Sequence[Path]
+    modelscope: Path | None
+    """The catalog that older hosts had for ModelScope."""
+    family: str | None
+    """The only family to import, or None for all."""
+    folder: Path | None
+    """Where the specs will be."""
+    pages: Path | None
+    """Where the model pages are, for the engines."""
+
+
+def imported(request: Request) -> list[Imported]:
+    """Import every family of the registrations; raises `SpecError`."""
+    family, modelscope = request.family, request.modelscope
+    others = _by_name(modelscope) if modelscope else {}
+    found: list[Imported] = []
+    names: set[str] = set()
+    for path in request.paths:
+        for record in registrations.read(path, display(path)):
+            name = record["model_name"]
+            if family in (None, name):
+                _check_name(path, name, names)
+                found.append(_one(path, record, others.pop(name, None), request))
+    for name, record in others.items():
+        if modelscope and family in (None, name):
+            _check_name(modelscope, name, names)
+            found.append(_one(modelscope, record, None, request))
+    if not found:
+        where = ", ".join(display(path) for path in request.paths)
+        raise SpecError([Problem(where, 1, 1, "$", f"no family is called {family!r}; correct it")])
+    return found
+
+
+def _by_name(path: Path) -> dict[str, Record]:
+    found: dict[str, Record] = {}
+    names: set[str] = set()
+    for record in registrations.read(path, display(path)):
+        name = record["model_name"]
+        _check_name(path, name, names)
+        specs = [{"model_hub": "modelscope"} | spec for spec in record["model_specs"]]
+        found[name] = {**record, "model_specs": specs}
+    return found
+
+
+def _check_name(path: Path, name: str, taken: set[str]) -> None:
+    """Raise `SpecError` for a name that cannot be that of one more file."""
+    # A catalog may hold several records of a name, one for each engine. A spec holds one.
+    message = f"{shown(name)} is there twice, but a spec is one record; rename one of them"
+    if not schema.is_name(name):
+        message = f"{shown(name)} cannot be the name of a file; rename the family"
+    elif name.casefold() not in taken:
+        taken.add(name.casefold())
+        return
+    raise SpecError([Problem(display(path), 1, 1, "$", message)])
+
+
+def _one(path: Path, record: Record, other: Record | None, request: Request) -> Imported:
+    modern, issues = registrations.modernized(record, other)
+    data, more = spec_data(modern, int(path.stat().st_mtime))
+    if request.pages:
+        more += add_engines(data, request.pages)
+    folder = request.folder
+    text = _comment(path, folder) + yaml_writer.document(data, dict(_comments(data)))
+    target = f"{record['model_name']}.yaml"
+    name = display(folder / target) if folder else target
+    notes = [
+        f"{display(path)}: {record['model_name']}: {format_path(issue.path)}: {issue.message}"
+        for issue in [*issues, *more]
+    ]
+    return Imported(record["model_name"], text, notes, _problems(name, text))
+
+
+def _problems(name: str, text: str) -> list[Problem]:
+    try:
+        return check(Document(name, *compose(text)))
+    except YamlError as error:
+        return [Problem(name, error.line, error.column, "$", error.message)]
+
+
+def _comment(path: Path, folder: Path | None) -> str:
+    schema_file = schema.SCHEMA_FILE.name
+    if folder and folder.resolve().is_relative_to(ROOT):
+        schema_file = Path(os.path.relpath(schema.SCHEMA_FILE, folder.resolve())).as_posix()
+    return f"# yaml-language-server: $schema={schema_file}\n#\n# Imported from {path.name}.\n\n"
+
+
+def _comments(data: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    updated = data.get("updated_at")
+    if isinstance(updated, int) and 0 <= updated < 1 << 37:
+        yield "updated_at", f"{datetime.fromtimestamp(updated, timezone.utc):%Y-%m-%d}"

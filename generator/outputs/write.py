@@ -1,0 +1,78 @@
+"""Bring files to what they should hold, or say how they differ from it."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+
+class OutputError(Exception):
+    """A file cannot be read or written; the message is one sentence with its remedy."""
+
+
+def find_changed(files: Mapping[Path, str]) -> dict[Path, str]:
+    """Return the files that do not hold their text."""
+    return {path: text for path, text in files.items() if _read(path) != text.encode()}
+
+
+def find_stale(files: Iterable[Path]) -> list[Path]:
+    """Return what lies beside the files, with the same kinds of names, and is none of them."""
+    wanted = set(files)
+    kinds = {(path.parent, path.suffix) for path in wanted}
+    beside = {path for folder, suffix in kinds for path in folder.glob(f"[!.]*{suffix}")}
+    return sorted(path for path in beside - wanted if path.name != "index.rst")
+
+
+def write_files(files: Mapping[Path, str]) -> None:
+    """Write all files or, where one of them cannot be written, none."""
+    written: dict[Path, Path] = {}
+    try:
+        for path, text in files.items():
+            with _explained(path, "written"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # In the same folder, because only there replacing is atomic.
+                beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+                written[path] = beside
+                beside.write_bytes(text.encode())
+        for path, beside in written.items():
+            with _explained(path, "written"):
+                os.replace(beside, path)
+    finally:
+        for beside in written.values():
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+
+
+def diff_lines(path: Path, name: str, text: str) -> Iterator[str]:
+    """Yield the lines of a unified diff from the file to the text it should hold."""
+    data = _read(path)
+    old = [] if data is None else data.decode("utf-8", "backslashreplace").splitlines(True)
+    before = "/dev/null" if data is None else name
+    for line in difflib.unified_diff(old, text.splitlines(True), before, f"{name} (generated)"):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _read(path: Path) -> bytes | None:
+    with _explained(path, "read"):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+@contextlib.contextmanager
+def _explained(path: Path, done: str) -> Iterator[None]:
+    try:
+        yield
+    except IsADirectoryError:
+        raise OutputError(f"{path} is a directory; move it away") from None
+    except (FileExistsError, NotADirectoryError):
+        file = next(parent for parent in path.parents if parent.exists())
+        raise OutputError(f"{file} is not a directory; move that file away") from None
+    except OSError as error:
+        reason = error.strerror or error
+        message = f"{path} cannot be {done} ({reason}); check the folder and its permissions"
+        raise OutputError(message) from None

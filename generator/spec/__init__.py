@@ -1,0 +1,1 @@
+"""One YAML file, read and checked: every problem with its line and column, or a family."""

@@ -1,0 +1,91 @@
+"""Load the specs of a run: every stage of the check, and the rule between the files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import ROOT
+from ..family.model import Family, family
+from ..problems import Problem
+from . import rules, schema
+from .file import Document, SpecError, load
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A valid spec file."""
+
+    origin: str
+    """The file as generated files name it, wherever the generator is called from."""
+    file: str
+    """The file as messages name it."""
+    name_at: tuple[int, int]
+    """Where the name of the family stands."""
+    family: Family
+
+
+def default_specs() -> list[Path]:
+    """Return the specs of the repository, in the order of their names."""
+    folder = ROOT / "family_specs"
+    if specs := sorted(folder.glob("*.yaml")):
+        return specs
+    message = "there is no *.yaml file here; describe a family in one"
+    raise SpecError([Problem(display(folder), 1, 1, "$", message)])
+
+
+def load_all(paths: Iterable[Path]) -> list[Spec]:
+    """Load every spec once; raises one `SpecError` with the problems of all of them."""
+    specs: list[Spec] = []
+    problems: list[Problem] = []
+    for path in {os.path.realpath(path): path for path in paths}.values():
+        try:
+            specs.append(load_one(path))
+        except SpecError as error:
+            problems += error.problems
+    problems += _same_name(specs)
+    if problems:
+        raise SpecError(problems)
+    return specs
+
+
+def load_one(path: Path) -> Spec:
+    """Load the spec at `path`; raises `SpecError` with all of its problems."""
+    document = load(path, display(path))
+    if problems := check(document):
+        raise SpecError(problems)
+    name = document.root.children["model_name"]
+    at = (name.line, name.column)
+    return Spec(_origin(path), document.name, at, family(document.data))
+
+
+def check(document: Document) -> list[Problem]:
+    """Return everything that is wrong with a spec."""
+    issues = schema.check(document.data)
+    issues += rules.check(document.data, [*document.issues, *issues])
+    return document.problems(issues)
+
+
+def display(path: Path) -> str:
+    """Return `path` as messages name it: below the working directory where it lies there."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def _origin(path: Path) -> str:
+    real = Path(os.path.realpath(path))
+    origin = real.relative_to(ROOT).as_posix() if real.is_relative_to(ROOT) else path.name
+    return os.fsencode(origin).decode("utf-8", "replace")
+
+
+def _same_name(specs: Sequence[Spec]) -> Iterator[Problem]:
+    # Without regard to case: labels of pages have none, and neither do the files of some systems.
+    first: dict[str, Spec] = {}
+    for spec in specs:
+        earlier = first.setdefault(spec.family.name.casefold(), spec)
+        if earlier is not spec:
+            message = f"{spec.family.name!r} is already the family of {earlier.file}"
+            remedy = "rename one of the two"
+            yield Problem(spec.file, *spec.name_at, "$.model_name", f"{message}; {remedy}")

@@ -1,0 +1,127 @@
+"""Say in words what the schema refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..problems import Issue, Path, listed, nearest, shown, suggestion
+from .validator import Fault
+
+_KINDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+}
+_KIND_OF = {str: "text", int: "a whole number", float: "a fraction"}
+
+
+def issues(fault: Fault) -> Iterator[Issue]:
+    """Yield what a fault comes to: one issue, or one for each key."""
+    for issue in _WORDING.get(fault.keyword, _misfit)(fault.path, fault):
+        yield Issue(issue.path, issue.message, at_key=True) if fault.at_key else issue
+
+
+def _additional(path: Path, fault: Fault) -> Iterator[Issue]:
+    known, absent = _keys(fault)
+    for key in fault.value:
+        if key not in known:
+            hint = suggestion(key, absent) or f"; the keys here are {listed(known)}"
+            yield Issue((*path, key), f"unknown key{hint}", at_key=True)
+
+
+def _required(path: Path, fault: Fault) -> Iterator[Issue]:
+    known, absent = _keys(fault)
+    # A mistyped key is one mistake: it is named once, as unknown.
+    meant = {nearest(key, absent) for key in fault.value if key not in known}
+    for key in fault.expected:
+        if key in absent and key not in meant:
+            yield Issue(path, f"missing key {key!r}; add it")
+
+
+def _one_of_several(path: Path, fault: Fault) -> Iterator[Issue]:
+    if any(option.keys() != {"required"} for option in fault.expected):
+        yield from _misfit(path, fault)
+        return
+    known, absent = _keys(fault)
+    options = [key for option in fault.expected for key in option["required"]]
+    if not {nearest(key, absent) for key in fault.value if key not in known} & set(options):
+        yield Issue(path, f"missing key {' or '.join(map(repr, options))}; add one of them")
+
+
+def _dependent(path: Path, fault: Fault) -> Iterator[Issue]:
+    for present, needed in fault.expected.items():
+        for key in needed:
+            if present in fault.value and key not in fault.value:
+                together = listed(sorted([present, *needed]))
+                yield Issue(path, f"missing key {key!r}; {together} come together, add it")
+
+
+def _keys(fault: Fault) -> tuple[list[str], tuple[str, ...]]:
+    known = list(fault.schema["properties"])
+    return known, tuple(key for key in known if key not in fault.value)
+
+
+def _type(path: Path, fault: Fault) -> Iterator[Issue]:
+    value, wanted = fault.value, _KINDS[fault.expected]
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        found = f"{shown(value)} is {_KIND_OF[type(value)]}"
+    else:
+        found = f"this is {shown(value)}"
+    quotable = wanted == "text" and isinstance(value, int | float)
+    remedy = "; quote it" if quotable else f": {_meaning(fault)}"
+    yield Issue(path, f"{found}, but must be {wanted}{remedy}")
+
+
+def _enum(path: Path, fault: Fault) -> Iterator[Issue]:
+    if not isinstance(fault.value, str):
+        # Where the schema names a type, that it is another one has been said already.
+        yield from _misfit(path, fault) if "type" in fault.schema else ()
+    else:
+        options = fault.expected
+        hint = suggestion(fault.value, options)
+        yield Issue(path, f"{shown(fault.value)} is not one of {listed(options)}{hint}")
+
+
+def _unique(path: Path, fault: Fault) -> Iterator[Issue]:
+    yield Issue(path, f"{shown(fault.value)} stands twice in the list; remove one")
+
+
+def _empty(path: Path, fault: Fault) -> Iterator[Issue]:
+    yield Issue(path, f"this is empty, but must hold {_meaning(fault)}")
+
+
+def _minimum(path: Path, fault: Fault) -> Iterator[Issue]:
+    least = fault.expected
+    yield Issue(path, f"{fault.value} is less than {least}; expected {_meaning(fault)}")
+
+
+def _too_long(path: Path, fault: Fault) -> Iterator[Issue]:
+    most, length = fault.expected, len(fault.value)
+    yield Issue(path, f"a text of {length} characters is too long; shorten it to {most}")
+
+
+def _misfit(path: Path, fault: Fault) -> Iterator[Issue]:
+    yield Issue(path, f"{shown(fault.value)} does not fit; expected {_meaning(fault)}")
+
+
+def _meaning(fault: Fault) -> str:
+    """Return the first sentence of what the schema says of the field."""
+    return str(fault.schema["description"]).split(". ")[0]
+
+
+_WORDING: dict[str, Callable[[Path, Fault], Iterator[Issue]]] = {
+    "additionalProperties": _additional,
+    "required": _required,
+    "anyOf": _one_of_several,
+    "dependentRequired": _dependent,
+    "type": _type,
+    "enum": _enum,
+    "uniqueItems": _unique,
+    "minItems": _empty,
+    "minProperties": _empty,
+    "minLength": _empty,
+    "minimum": _minimum,
+    "maxLength": _too_long,
+}

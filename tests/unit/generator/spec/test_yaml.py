@@ -1,0 +1,68 @@
+"""YAML: the values of scalars, and where each value stands."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from generator.spec import yaml_positions
+from generator.spec.yaml_scalars import resolve, text
+
+
+@pytest.mark.parametrize(
+    ("plain", "value"),
+    [
+        ("1_8", "1_8"),
+        ("0_5", "0_5"),
+        ("18", 18),
+        ("-3", -3),
+        ("007", 7),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        ("true", True),
+        ("FALSE", False),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("no", "no"),
+        ("on", "on"),
+        ("y", "y"),
+        ("12:30", "12:30"),
+        ("2026-11-22", "2026-11-22"),
+        ("0x1f", "0x1f"),
+        ("0o17", "0o17"),
+        ("1.2.3", "1.2.3"),
+        ("4-bit", "4-bit"),
+        ("=", "="),
+        (".inf", float("inf")),
+    ],
+)
+def test_resolve(plain: str, value: object) -> None:
+    assert resolve(plain) == value
+    assert type(resolve(plain)) is type(value)
+
+
+def test_half_a_character_of_the_pure_parser() -> None:
+    with pytest.raises(ValueError, match=r"\\ud800 is only half a character"):
+        text("a\ud800")
+
+
+def test_pure_parser_gives_the_same(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast, _ = yaml_positions.compose(base)
+    monkeypatch.setattr(yaml_positions, "_Loader", yaml.SafeLoader)
+    slow, _ = yaml_positions.compose(base)
+    assert slow == fast
+    with pytest.raises(yaml_positions.YamlError, match="nested deeper"):
+        yaml_positions.compose("[" * 1000)
+    assert [issue for *_, issue in yaml_positions.compose('"\\ud800"')[1]]
+
+
+def test_positions_are_beside_the_data(base: str) -> None:
+    root, issues = yaml_positions.compose(base)
+    assert issues == []
+    assert root.keys["model_lang"] == (4, 1)
+    lang = root.children["model_lang"].children[1]
+    assert (lang.value, lang.line, lang.column) == ("zh", 4, 18)
+    assert "__line__" not in json.dumps(root.value)
