@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from ..problems import Issue, Path, listed, nearest, shown, suggestion
-from .validator import Fault
 
 _KINDS = {
     "object": "a mapping",
@@ -15,6 +16,20 @@ _KINDS = {
     "integer": "a whole number",
 }
 _KIND_OF = {str: "text", int: "a whole number", float: "a fraction"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A value, or a key, that a keyword of the schema refuses."""
+
+    path: Path
+    keyword: str
+    value: Any
+    expected: Any
+    """What the keyword says."""
+    schema: Mapping[str, Any]
+    """The schema of the value."""
+    at_key: bool = False
 
 
 def issues(fault: Fault) -> Iterator[Issue]:
@@ -85,7 +100,14 @@ def _enum(path: Path, fault: Fault) -> Iterator[Issue]:
 
 
 def _unique(path: Path, fault: Fault) -> Iterator[Issue]:
-    yield Issue(path, f"{shown(fault.value)} stands twice in the list; remove one")
+    # Items that are neither text nor a number have a wrong type, which is said of each.
+    seen: set[tuple[type, Any]] = set()
+    for index, item in enumerate(fault.value):
+        if isinstance(item, str | int):
+            if (key := (type(item), item)) in seen:
+                message = f"{shown(item)} stands twice in the list; remove one"
+                yield Issue((*path, index), message)
+            seen.add(key)
 
 
 def _empty(path: Path, fault: Fault) -> Iterator[Issue]:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import re
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator, ValidationError, validators
 
 from generator.__main__ import main
-from generator.spec.schema import SCHEMA_FILE, check
 from tests.unit.generator.mutations import WORDS, mutated
 from tests.unit.generator.specs import BASE, RICH, load_data
 
@@ -70,29 +66,6 @@ def test_moved_lines(places: list[int], doubled: bool) -> None:
     line = lines[places[0] - 1] if doubled else lines.pop(places[0] - 1)
     lines.insert(places[1], line)
     _run("".join(lines).encode())
-
-
-# What the generator counts in its own way: True is no number, and 2.0 no whole one.
-STRICT: Any = validators.extend(
-    Draft202012Validator,
-    {"pattern": lambda _v, p, value, _s: _pattern(p, value)},
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _checker, value: type(value) is int
-    ),
-)
-
-
-def _pattern(pattern: str, value: Any) -> Iterator[ValidationError]:
-    # In JSON Schema $ is the end of the text; Python's also matches before a last line break.
-    if isinstance(value, str) and not re.search(pattern.replace("$", r"\Z"), value):
-        yield ValidationError("")
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.sampled_from(DATA).flatmap(mutated))
-def test_the_schema_means_what_jsonschema_reads(data: Any) -> None:
-    schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
-    assert STRICT(schema).is_valid(data) == (not check(data))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
