@@ -15,7 +15,7 @@ help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.plugin $(if $(filter vLLM,$(ENGINE)),$(VENV)/.vllm) ## Start a server, launch a small model, ask about pictures. ENGINE=…, MODEL=…
-	@$(BIN)/python -m tests.demo --engine $(ENGINE) $(if $(MODEL),--model $(MODEL))
+	@$(BIN)/python -m tests.tools.demo --engine $(ENGINE) $(if $(MODEL),--model $(MODEL))
 
 test: lint check $(VENV)/.plugin $(VENV)/.vllm ## Lint, types, drift, unit, golden and end-to-end tests.
 	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
@@ -36,7 +36,7 @@ docs: generate ## Regenerate the model pages and build the site.
 	@echo docs/_build/html/index.html
 
 bench: $(VENV)/.plugin $(VENV)/.vllm ## Print speed and memory as ratios against named baselines.
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.tools.bench
 
 clean: ## Remove the environment and everything that is built.
 	rm -rf $(VENV) build dist docs/_build

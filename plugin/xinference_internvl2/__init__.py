@@ -1,8 +1,31 @@
 """Serve the InternVL2 model family with an unmodified xinference.
 
 Importing this package loads neither xinference nor an engine. The host comes to know the family
-through the import hook in `_autoload`, or through the factory in `extension`.
+through the import hook in `_autoload`, or through the factory in `host.extension`. The functions
+named here are imported when they are first asked for.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .chat.prompt import render
+    from .media.tiles import image_to_tiles
+    from .tokenizer.tokenizer import load_tokenizer
+    from .transformers.model.from_checkpoint import load_model
+
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+__all__ = ["__version__", "image_to_tiles", "load_model", "load_tokenizer", "render"]
+
+_MODULES = {
+    "load_model": ".transformers.model.from_checkpoint",
+    "load_tokenizer": ".tokenizer.tokenizer",
+    "image_to_tiles": ".media.tiles",
+    "render": ".chat.prompt",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name], __name__), name)

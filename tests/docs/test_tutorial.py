@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from xinference_internvl2 import runtime
+from xinference_internvl2.families import records as runtime
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -16,8 +16,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from xinference.client import RESTfulClient
 
-from tests.host import Host
 from tests.shapes.showcase import picture
+from tests.support.host import Host
 from tests.tiny import make_checkpoint
 
 BOMB = "import pathlib; pathlib.Path({marker!r}).write_text('ran')\nraise SystemExit(1)\n"

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from PIL import Image
 
-from xinference_internvl2.checkpoint import load_model
-from xinference_internvl2.config import CheckpointConfig, read_config
-from xinference_internvl2.images import image_to_tiles
-from xinference_internvl2.prompt import image_tokens
-from xinference_internvl2.tokenizer import InternVL2Tokenizer, load_tokenizer
+from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
+from xinference_internvl2.media.tiles import image_to_tiles
+from xinference_internvl2.tokenizer.control_tokens import image_tokens
+from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
+from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 Pictures = Sequence[tuple[Image.Image, int]]
 """Pictures and the most tiles that each may have."""

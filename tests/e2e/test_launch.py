@@ -17,11 +17,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tests.chat.media import clip, encoded, image, text, user, video, video_uri
-from tests.host import Host
 from tests.plugin.test_catalog import computes
+from tests.support.host import Host
 from tests.tiny import make_checkpoint
-from xinference_internvl2 import runtime
-from xinference_internvl2.config import read_config
+from xinference_internvl2.checkpoint.config import read_config
+from xinference_internvl2.families import records as runtime
 
 from .conftest import ENGINES, Served, data_uri, image_message, launch, picture, request_launch
 
@@ -132,7 +132,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """A server that loads the plugin the host's official way, and may read local media."""
     environment = {
         "XINFERENCE_INTERNVL2_AUTOLOAD": "0",
-        "XINFERENCE_EXTENSIONS": "xinference_internvl2.extension:create",
+        "XINFERENCE_EXTENSIONS": "xinference_internvl2.host.extension:create",
         "XINFERENCE_ENABLE_VIRTUAL_ENV": "0",
         "XINFERENCE_MEDIA_ALLOW_LOCAL_PATH": "true",
         "XINFERENCE_MEDIA_BLOCK_PRIVATE_ADDRESS": "false",

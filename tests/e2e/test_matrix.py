@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from xinference.client import RESTfulClient
 
-from tests.host import Host
 from tests.shapes.export import export, read_state
 from tests.shapes.showcase import CONTENTS, picture
+from tests.support.host import Host
 from tests.tiny import make_checkpoint, quantize_awq
-from xinference_internvl2.quantization import missing_awq_kernel
-from xinference_internvl2.runtime import load_runtimes
+from xinference_internvl2.families.records import load_runtimes
+from xinference_internvl2.vllm.requirements import missing_awq_kernel
 
 from .conftest import (
     Served,

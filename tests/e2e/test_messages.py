@@ -10,7 +10,7 @@ import pytest
 
 from tests.chat.cases import CASES, CLIP, ONE, REFUSED, SQUARE, STILL, WIDE, Case
 from tests.chat.media import clip, encoded, image, text, uri, user, video
-from xinference_internvl2.video import open_video
+from xinference_internvl2.media.video import open_video
 
 from .conftest import Served
 from .reference import Pictures, greedy, inputs

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import BIN, Host
 from tests.plugin import environment
 from tests.shapes.chats import CHECKPOINT
 from tests.shapes.showcase import CONTENTS
+from tests.support.host import BIN, Host
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -11,10 +11,10 @@ import pytest
 from xinference.client import RESTfulClient
 
 from tests.chat.media import image_uri
-from tests.host import Host
 from tests.shapes.chats import CHECKPOINT, messages
 from tests.shapes.showcase import CONTENTS, SHOWCASE, Shown
 from tests.shapes.task import Sample, samples
+from tests.support.host import Host
 
 from .conftest import AT_ONCE, ENGINES, Served, image_message, request_launch, wait_until_ready
 from .test_chat import joined

@@ -26,8 +26,8 @@ async def steps(checkpoint: str) -> dict[str, Any]:
     from xinference.model.llm.core import create_llm_model_instance
 
     from xinference_internvl2.errors import RequestError
-    from xinference_internvl2.generation import Answer
-    from xinference_internvl2.transformers import writer
+    from xinference_internvl2.transformers.engine import scheduler as writer
+    from xinference_internvl2.transformers.engine.generation import Answer
 
     spec: dict[str, Any] = {
         "model_engine": "Transformers",

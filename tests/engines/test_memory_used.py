@@ -11,8 +11,8 @@ import pytest
 from generator import ROOT
 from generator.family.memory import LanguageModel, Memory, memory
 from generator.spec.load import load_one
-from tests.memory_used import measured
 from tests.tiny import make_checkpoint
+from tests.tools.memory_used import measured
 
 pytest.importorskip("bitsandbytes")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux")

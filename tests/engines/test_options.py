@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.tiny import make_checkpoint
-from xinference_internvl2.media import IMAGE_LIMIT, MAX_FRAMES, VIDEO_LIMIT
+from xinference_internvl2.media.limits import IMAGE_LIMIT, MAX_FRAMES, VIDEO_LIMIT
 
 from .conftest import needs_vllm, printed
 

@@ -13,20 +13,25 @@ import torch
 from PIL import Image
 
 from tests.chat.media import encoded
-from tests.generate import generate_tokens
 from tests.plugin.environment import Environment
 from tests.shapes.batches import segments
 from tests.shapes.export import export, read_state
 from tests.shapes.showcase import picture
 from tests.shapes.task import Sample, samples
+from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
-from xinference_internvl2.checkpoint import load_model
-from xinference_internvl2.config import CheckpointConfig, read_config
-from xinference_internvl2.images import image_to_tiles
-from xinference_internvl2.prompt import image_tokens, pieces
-from xinference_internvl2.runtime import prompt_format_named
-from xinference_internvl2.sampling import Sampling
-from xinference_internvl2.tokenizer import InternVL2Tokenizer, encode_segments, load_tokenizer
+from xinference_internvl2.chat.prompt import pieces
+from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
+from xinference_internvl2.engine import SamplingParams
+from xinference_internvl2.families.records import prompt_format_named
+from xinference_internvl2.media.tiles import image_to_tiles
+from xinference_internvl2.tokenizer.control_tokens import image_tokens
+from xinference_internvl2.tokenizer.tokenizer import (
+    InternVL2Tokenizer,
+    encode_segments,
+    load_tokenizer,
+)
+from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 from .conftest import needs_vllm, offline
 from .vllm_answers import TOKENS
@@ -157,7 +162,9 @@ def test_both_engines_answer_alike(
     model, config = load_model(found.path), read_config(found.path)
     pixels = torch.cat(tiles_of(config, images)) if images else None
     prompt = torch.tensor([ids])
-    tokens = [token.id for token in generate_tokens(model, prompt, pixels, Sampling(TOKENS), [])]
+    tokens = [
+        token.id for token in generate_tokens(model, prompt, pixels, SamplingParams(TOKENS), [])
+    ]
     assert answer["tokens"] == tokens
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([ids + tokens]), pixel_values=pixels).logits
@@ -180,7 +187,7 @@ def test_both_engines_see_alike(
         assert answer["prompt"] == ids
         pixels = torch.cat([cut(p.draw(), config) for p in sample.pictures])
         prompt = torch.tensor([ids])
-        steps = generate_tokens(model, prompt, pixels, Sampling(TOKENS), stop_ids)
+        steps = generate_tokens(model, prompt, pixels, SamplingParams(TOKENS), stop_ids)
         tokens = [token.id for token in steps]
         assert answer["tokens"][: len(tokens)] == tokens
         assert answer["tokens"][len(tokens)] in stop_ids

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests.host import free_port
 from tests.plugin.environment import Environment
+from tests.support.host import free_port
 from tests.tiny import make_checkpoint
-from xinference_internvl2.prompt import render
+from xinference_internvl2.chat.prompt import render
 
 from .conftest import needs_vllm
 
@@ -105,7 +105,7 @@ LEFT_ALONE = """
 import json, sys
 from pathlib import Path
 from vllm.transformers_utils import config as vllm_config
-from xinference_internvl2 import vllm_plugin
+from xinference_internvl2.vllm import entry_point as vllm_plugin
 
 def outcome(folder):
     try:
@@ -151,7 +151,7 @@ def test_later_internvl_models_are_left_to_vllm(tmp_path: Path) -> None:
 BROKEN = """
 import sys
 sys.modules["vllm.tokenizers.hf"] = None
-from xinference_internvl2.vllm_plugin import register
+from xinference_internvl2.vllm.entry_point import register
 register()
 print("vLLM goes on")
 """
@@ -168,7 +168,7 @@ def test_another_version_of_vllm_goes_on_without_us() -> None:
 MISSING = """
 import sys
 sys.modules["vllm"] = None
-from xinference_internvl2.vllm.model import InternVL2VLLMModel
+from xinference_internvl2.vllm.host_model import InternVL2VLLMModel
 print("reason:", InternVL2VLLMModel.check_lib()[1])
 """
 

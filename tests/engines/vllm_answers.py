@@ -22,7 +22,7 @@ TOKENS = 32
 def engine(checkpoint: str, dtype: str) -> Any:
     from vllm import LLM
 
-    from xinference_internvl2.config import read_config
+    from xinference_internvl2.checkpoint.config import read_config
 
     return LLM(
         checkpoint,

@@ -11,13 +11,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.generate import generate_tokens
-from xinference_internvl2.checkpoint import load_model
-from xinference_internvl2.config import read_config
-from xinference_internvl2.images import image_to_tiles
-from xinference_internvl2.prompt import image_tokens, render
-from xinference_internvl2.sampling import Sampling
-from xinference_internvl2.tokenizer import load_tokenizer
+from tests.support.generate import generate_tokens
+from xinference_internvl2.chat.prompt import render
+from xinference_internvl2.checkpoint.config import read_config
+from xinference_internvl2.engine import SamplingParams
+from xinference_internvl2.media.tiles import image_to_tiles
+from xinference_internvl2.tokenizer.control_tokens import image_tokens
+from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
+from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 GOLDENS = Path(__file__).resolve().parents[3] / "shared/reference/goldens"
 pytestmark = pytest.mark.skipif(not GOLDENS.is_dir(), reason="the reference's tensors are absent")
@@ -63,5 +64,5 @@ def test_prompt_tokens_logits_and_answer(name: str, kind: str) -> None:
     assert (logits - tensors[f"{kind}_logits"]).abs().max() < 1e-4
     stop = tokenizer.convert_tokens_to_ids(words["sep"])
     assert stop == words["sep_id"]
-    answer = generate_tokens(model, ids, pixels, Sampling(16), [stop])
+    answer = generate_tokens(model, ids, pixels, SamplingParams(16), [stop])
     assert [token.id for token in answer] == words[f"{kind}_greedy"]

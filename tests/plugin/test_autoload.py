@@ -37,7 +37,7 @@ def run(bare: Environment, path: Path, code: str, *flags: str, **env: str) -> li
     before = f"""
         import sys; sys.path.insert(0, {str(path)!r})
         import types
-        fake = types.ModuleType("xinference_internvl2.registration")
+        fake = types.ModuleType("xinference_internvl2.host.catalog")
         fake.activate = lambda: print("activated")
         sys.modules[fake.__name__] = fake
     """

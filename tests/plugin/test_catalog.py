@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from xinference_internvl2.quantization import missing_awq_kernel
-from xinference_internvl2.registration import LOADERS
+from xinference_internvl2.host.catalog import LOADERS
+from xinference_internvl2.vllm.requirements import missing_awq_kernel
 
 from .conftest import EXTENSION, OFF
 from .environment import REPOSITORY, Environment

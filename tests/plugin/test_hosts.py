@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.host import package
-from xinference_internvl2.registration import LOADERS
+from tests.support.host import package
+from xinference_internvl2.host.catalog import LOADERS
 
 from .conftest import RECORD
 from .environment import Environment

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from xinference_internvl2 import runtime
+from xinference_internvl2.families import records as runtime
 
 OURS = SimpleNamespace(model_name="internvl2", model_family=None)
 CUSTOM = SimpleNamespace(model_name="mine", model_family="internvl2")

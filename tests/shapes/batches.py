@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import torch
 
-from xinference_internvl2.prompt import image_tokens, pieces
-from xinference_internvl2.runtime import prompt_format_named
-from xinference_internvl2.tokenizer import InternVL2Tokenizer, encode_segments
+from xinference_internvl2.chat.prompt import pieces
+from xinference_internvl2.families.records import prompt_format_named
+from xinference_internvl2.tokenizer.control_tokens import image_tokens
+from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, encode_segments
 
 from .chats import messages
 from .questions import Question

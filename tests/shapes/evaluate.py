@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from xinference_internvl2.checkpoint import load_model
-from xinference_internvl2.config import read_config
-from xinference_internvl2.tokenizer import load_tokenizer
+from xinference_internvl2.checkpoint.config import read_config
+from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
+from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 from .batches import Batch, Encoder, answers_of, make_batches
 from .model import predict

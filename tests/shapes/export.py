@@ -21,9 +21,9 @@ from tests.tiny.checkpoint import TOKENIZERS, write_description
 from tests.tiny.dims import Backbone
 from tests.tiny.tokenizer_files import write_json
 from tests.tiny.weights import weight_shapes
-from xinference_internvl2.checkpoint import load_model
-from xinference_internvl2.tokenizer import load_tokenizer
-from xinference_internvl2.weights import target_names
+from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
+from xinference_internvl2.transformers.model.from_checkpoint import load_model
+from xinference_internvl2.transformers.model.weight_names import target_names
 
 from .chats import CHECKPOINT
 from .model import DIMS, RMS_NORM_EPS, ROPE_THETA

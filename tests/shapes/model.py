@@ -11,8 +11,8 @@ from torch import nn
 from transformers import InternVLConfig, LlamaConfig
 
 from tests.tiny.dims import Dims
-from xinference_internvl2.prompt import IMAGE_TOKEN
-from xinference_internvl2.weights import InternVL2ForConditionalGeneration
+from xinference_internvl2.tokenizer.control_tokens import IMAGE_TOKEN
+from xinference_internvl2.transformers.model.weight_names import InternVL2ForConditionalGeneration
 
 from .batches import NO_LABEL, Batch
 from .sight import CELLS, MAX_TILES, TILE_SIZE

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from xinference_internvl2.images import image_to_tiles, tile_grid
+from xinference_internvl2.media.tiles import image_to_tiles, tile_grid
 
 from .scene import Picture
 from .task import Sample

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.tiny.control_tokens import KINDS
 from tests.tiny.tokenizer_files import write_tokenizer
-from xinference_internvl2.tokenizer import InternVL2Tokenizer, load_tokenizer
+from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
 
 from .words import BOS, CONTROLS, PIECES, UNKNOWN, WORDS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from xinference_internvl2.prompt import IMAGE_END, IMAGE_START, IMAGE_TOKEN
-from xinference_internvl2.runtime import prompt_formats
+from xinference_internvl2.families.records import prompt_formats
+from xinference_internvl2.tokenizer.control_tokens import IMAGE_END, IMAGE_START, IMAGE_TOKEN
 
 COLOURS = {
     "red": "红色",

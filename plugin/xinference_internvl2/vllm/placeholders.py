@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..prompt import IMAGE_END, IMAGE_START, PLACEHOLDER
-from ..tokenizer import InternVL2Tokenizer
+from ..chat.prompt import PLACEHOLDER
+from ..tokenizer.control_tokens import IMAGE_END, IMAGE_START
+from ..tokenizer.tokenizer import InternVL2Tokenizer
 
 
 def with_placeholders(ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:

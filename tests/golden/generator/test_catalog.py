@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from generator.__main__ import main
-from tests.host import package
+from tests.support.host import package
 
 ROOT = Path(__file__).resolve().parents[3]
 FAMILIES = Path("plugin/xinference_internvl2/families")

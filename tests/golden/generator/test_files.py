@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from generator.__main__ import main
-from tests.host import package
+from tests.support.host import package
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]

@@ -1,0 +1,118 @@
+"""What the generator wrote for the loaders: prompt formats, and which engine serves what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FAMILIES = Path(__file__).resolve().parent
+RUNTIME_SUFFIX = ".runtime.json"
+
+_withdrawn: set[str] = set()
+
+
+@dataclass(frozen=True)
+class PromptFormat:
+    """How the turns of a conversation become one string."""
+
+    name: str
+    system_text: str
+    roles: Mapping[str, str]
+    turn_end: str
+    stop: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SpecRuntime:
+    """One model spec, and the quantizations that each engine serves of it."""
+
+    model_format: str
+    model_size_in_billions: int | str
+    quantizations: tuple[str, ...]
+    prompt_format: str
+    backbone: str
+    engines: Mapping[str, tuple[str, ...]]
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    """The bytes that a request needs, by quantization; empty where they are not known."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One model family as the loaders see it."""
+
+    model_name: str
+    prompt_formats: Mapping[str, PromptFormat]
+    model_specs: tuple[SpecRuntime, ...]
+
+
+@cache
+def load_runtimes() -> Mapping[str, Runtime]:
+    """Return the runtime data of every family that this plugin brings, by model name."""
+    files = sorted(FAMILIES.glob(f"*{RUNTIME_SUFFIX}"))
+    runtimes = [_runtime(json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    return {runtime.model_name: runtime for runtime in runtimes}
+
+
+def withdraw(model_name: str) -> None:
+    """Leave a family to the host: our loaders no longer match it in this process."""
+    _withdrawn.add(model_name)
+
+
+def restore() -> None:
+    """Undo every `withdraw()`; the host rebuilds its catalog from the start."""
+    _withdrawn.clear()
+
+
+def is_withdrawn(model_name: str) -> bool:
+    """Whether the family is left to the host in this process."""
+    return model_name in _withdrawn
+
+
+def family_of(model_family: Any) -> Runtime | None:
+    """Return the runtime data that applies to a family of the host, a custom one included."""
+    for name in (model_family.model_name, model_family.model_family):
+        runtime = load_runtimes().get(str(name))
+        if runtime is not None and name not in _withdrawn:
+            return runtime
+    return None
+
+
+def prompt_formats() -> Mapping[str, PromptFormat]:
+    """Return the prompt formats of all our families by their names."""
+    runtimes = load_runtimes().values()
+    return {key: item for runtime in runtimes for key, item in runtime.prompt_formats.items()}
+
+
+def prompt_format_named(name: str) -> PromptFormat:
+    """Return a prompt format of any of our families.
+
+    Raises:
+        ValueError: no family has a prompt format of that name.
+    """
+    formats = prompt_formats()
+    if name not in formats:
+        raise ValueError(f"prompt format {name!r} is not one of {', '.join(formats)}")
+    return formats[name]
+
+
+def _runtime(data: Mapping[str, Any]) -> Runtime:
+    formats = data["prompt_formats"]
+    return Runtime(
+        model_name=data["model_name"],
+        prompt_formats={name: _prompt_format(name, formats[name]) for name in formats},
+        model_specs=tuple(_spec(spec) for spec in data["model_specs"]),
+    )
+
+
+def _prompt_format(name: str, data: Mapping[str, Any]) -> PromptFormat:
+    return PromptFormat(name=name, **{**data, "stop": tuple(data["stop"])})
+
+
+def _spec(data: Mapping[str, Any]) -> SpecRuntime:
+    engines = {name: tuple(quantizations) for name, quantizations in data["engines"].items()}
+    quantizations = tuple(data["quantizations"])
+    return SpecRuntime(**{**data, "quantizations": quantizations, "engines": engines})

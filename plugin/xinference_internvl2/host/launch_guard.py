@@ -1,0 +1,93 @@
+"""Keep the host's last resort away from our families, and say why a launch is refused.
+
+In virtual environment mode, the host falls back to a loader class that it picks by the sound of its
+name when no class matches, for engines that it could install. For our families that would be a
+loader of another model, on an engine or a quantization that the engine matrix does not list.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+from ..families import records
+from ..families.engine_matrix import serves
+
+WITHOUT_VIRTUALENV = "check_engine_by_spec_parameters"
+OURS = f"{__name__.partition('.')[0]}."
+GUARDED = (WITHOUT_VIRTUALENV, f"{WITHOUT_VIRTUALENV}_with_virtual_env")
+
+
+def guard(llm_family: ModuleType) -> None:
+    """Let the host launch our families with our own loader classes only, or say why not."""
+    for name in GUARDED:
+        _guard(llm_family, name)
+
+
+def _guard(llm_family: ModuleType, name: str) -> None:
+    check = getattr(llm_family, name, None)
+    if check is None or hasattr(check, "_xinference_internvl2"):
+        return
+    signature = inspect.signature(check)
+
+    @functools.wraps(check)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        call = signature.bind(*args, **kwargs).arguments
+        family = call.get("llm_family") or llm_family.get_llm_family_by_name(call["model_name"])
+        if family is None or records.family_of(family) is None:
+            return check(*args, **kwargs)
+        # A virtual environment may bring the library; without one it has to be here.
+        virtual_env = name != WITHOUT_VIRTUALENV
+        with asked_for(virtual_env):
+            found = _our_class(llm_family.SUPPORTED_ENGINES, family, call)
+        installed = virtual_env or found.check_lib()
+        if installed is not True:
+            raise ValueError(installed[1])
+        return found
+
+    guarded._xinference_internvl2 = True  # type: ignore[attr-defined]
+    setattr(llm_family, name, guarded)
+
+
+@contextmanager
+def asked_for(virtual_env: bool | None) -> Iterator[None]:
+    """Tell loaders whether there will be a virtual environment, as the host does while it makes its
+    engine query, but not at a launch; None is what the server was started with."""
+    from xinference.model.utils import virtualenv_discovery_var
+
+    token = virtualenv_discovery_var.set(virtual_env)
+    try:
+        yield
+    finally:
+        virtualenv_discovery_var.reset(token)
+
+
+def _our_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any]) -> Any:
+    engine, quantization = call["model_engine"], call["quantization"]
+    spec = SimpleNamespace(
+        model_format=call["model_format"],
+        model_size_in_billions=call["model_size_in_billions"],
+    )
+    verdict = serves(family, spec, quantization, engine)
+    if verdict is not True:
+        raise ValueError(verdict[1])
+    found = loader(engines, engine)
+    if found is None:
+        raise ValueError(
+            f"The {engine} loader of xinference-internvl2 is not available in this process; look"
+            " for the reason in the log of its start, or launch with another engine."
+        )
+    verdict = found.match_json(family, spec, quantization)
+    if verdict is not True:
+        raise ValueError(verdict[1])
+    return found
+
+
+def loader(engines: dict[str, list[type]], engine: str) -> Any:
+    """Our loader class among the host's `engines` for one of them; None if there is none."""
+    classes = [cls for name in engines if name.lower() == engine.lower() for cls in engines[name]]
+    return next((cls for cls in classes if cls.__module__.startswith(OURS)), None)

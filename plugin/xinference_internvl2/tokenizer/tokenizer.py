@@ -1,0 +1,211 @@
+"""The tokenizer of an InternVL2 checkpoint, built natively and equal to the published one.
+
+>>> tokenizer = load_tokenizer("InternVL2-2B")  # doctest: +SKIP
+>>> encode_segments(tokenizer, [("<|im_start|>user\\n", True), ("text of a user", False)])
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+from transformers import BatchEncoding, PreTrainedTokenizerFast
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+from ..errors import CheckpointError, RequestError
+from .backend import panics_as, without_control_tokens
+from .files import Prefix, read_tokenizer_files
+
+_SPACE = "▁"
+_BYTE_OF = {letter: byte for byte, letter in bytes_to_unicode().items()}
+"""What a letter of a byte-level token stands for."""
+_INVALID_BYTE = re.compile("[\udc80-\udcff]")
+_TOO_MUCH = "the text is more than the tokenizer can split (a run of millions of spaces, say)"
+
+
+class InternVL2Tokenizer(PreTrainedTokenizerFast):
+    """A fast tokenizer whose control tokens can be told from the same letters in a user's text.
+
+    `split_special_tokens=True` reads control tokens as plain text too. It pads on the left,
+    never truncates on its own, and has no chat template: prompts are made by `prompt.py`.
+    """
+
+    padding_side = "left"
+
+    def __init__(self, backend: Tokenizer, *, prefix: Prefix = "none", **named: Any) -> None:
+        self._tokenizer = backend  # handed over through the keyword, it would be copied
+        self._prefix = prefix
+        self._start: list[int] = backend.encode("").ids
+        super().__init__(**named)
+        self._set_up_segments()
+
+    @classmethod
+    def from_pretrained(cls, path: Any, *args: Any, **kwargs: Any) -> InternVL2Tokenizer:
+        """Load from a local directory; every other argument is ignored."""
+        return load_tokenizer(path)
+
+    def _set_up_segments(self) -> None:
+        known = self._tokenizer.get_added_tokens_decoder().items()
+        controls = {token.content: (index, token) for index, token in known if token.special}
+        self._controls = {text: index for text, (index, _) in controls.items()}
+        self._eats_right = {text for text, (_, token) in controls.items() if token.rstrip}
+        self._eats_left = {text for text, (_, token) in controls.items() if token.lstrip}
+        longest_first = sorted(self._controls, key=len, reverse=True)
+        self._control = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
+        self._control_ids = frozenset(self._controls.values())
+        bytes_by_id = {self._tokenizer.token_to_id(f"<0x{byte:02X}>"): byte for byte in range(256)}
+        self._byte_values = {i: byte for i, byte in bytes_by_id.items() if i is not None}
+        self._plain = without_control_tokens(self._tokenizer, longest_first)
+
+    def _encode_segments(self, segments: Sequence[tuple[str, bool]]) -> list[int]:
+        ids = list(self._start)
+        for position, part in enumerate(self._parts(segments)):
+            if position % 2:
+                ids.append(self._controls[part])
+            elif part:
+                ids.extend(self._plain.encode(part, add_special_tokens=False).ids)
+        return ids
+
+    def _parts(self, segments: Sequence[tuple[str, bool]]) -> list[str]:
+        """Text, control token, text, …, text: as the published tokenizer cuts a prompt."""
+        parts = [""]
+        for text, trusted in _join_neighbours(segments):
+            found = self._control.split(text) if trusted else [text]
+            parts[-1] += found[0]
+            parts += found[1:]
+        if self._prefix == "first":
+            parts = [part.replace(_SPACE, " ") for part in parts]
+        for position in range(1, len(parts), 2):
+            if parts[position] in self._eats_right:
+                parts[position + 1] = parts[position + 1].lstrip()
+            if parts[position] in self._eats_left:
+                parts[position - 1] = parts[position - 1].rstrip()
+        return self._with_prefix(parts)
+
+    def _with_prefix(self, parts: list[str]) -> list[str]:
+        if self._prefix == "every":
+            return [p if i % 2 or not p else _SPACE + p for i, p in enumerate(parts)]
+        if self._prefix == "none" or parts == [""]:
+            return parts
+        if not parts[0] and parts[1] in self.all_special_tokens:
+            return parts
+        return [_SPACE + parts[0], *parts[1:]]
+
+    def _encode_plus(self, text: Any, text_pair: Any = None, **kwargs: Any) -> BatchEncoding:
+        if self._prefix != "none" and not kwargs.get("is_split_into_words"):
+            trusted = not kwargs.get("split_special_tokens")
+            text, text_pair = self._prepared(text, trusted), self._prepared(text_pair, trusted)
+        with panics_as(RequestError(f"{_TOO_MUCH}; send less text")):
+            return super()._encode_plus(text=text, text_pair=text_pair, **kwargs)
+
+    def _decode(self, token_ids: Any, skip_special_tokens: bool = False, **kwargs: Any) -> str:
+        text: str = super()._decode(token_ids, skip_special_tokens=skip_special_tokens, **kwargs)
+        if "\ufffd" not in text or not self._byte_values:
+            return text
+        ids = [token_ids] if isinstance(token_ids, int) else token_ids
+        return self._decode_bytes(
+            [i for i in ids if not skip_special_tokens or i not in self._control_ids]
+        )
+
+    def token_bytes(self, index: int) -> bytes:
+        """What the token `index` stands for in UTF-8, of which it may be only a part."""
+        text = self._tokenizer.id_to_token(index) or ""
+        if text in self._controls:
+            return text.encode()
+        if not self._byte_values:
+            return bytes(_BYTE_OF[letter] for letter in text if letter in _BYTE_OF)
+        if index in self._byte_values:
+            return bytes([self._byte_values[index]])
+        return text.replace(_SPACE, " ").encode()
+
+    def _decode_bytes(self, ids: list[int]) -> str:
+        """Decode byte by byte: the backend gives up a whole run of bytes for one bad one."""
+        data = bytearray()
+        for index in ids:
+            if index in self._byte_values:
+                data.append(self._byte_values[index])
+            else:
+                data += (self._tokenizer.id_to_token(index) or "").replace(_SPACE, " ").encode()
+        text = _INVALID_BYTE.sub("\ufffd", data.decode("utf-8", "surrogateescape"))
+        return text[1:] if self._prefix != "none" and text.startswith(" ") else text
+
+    def _prepared(self, text: Any, trusted: bool) -> Any:
+        """The text or texts with the prefix space that the backend does not add."""
+        if isinstance(text, str):
+            return "".join(self._parts([(text, trusted)]))
+        if isinstance(text, (list, tuple)):
+            return [self._prepared(item, trusted) for item in text]
+        return text
+
+
+def load_tokenizer(path: str | Path) -> InternVL2Tokenizer:
+    """Load the tokenizer of the checkpoint in the directory `path`.
+
+    `tokenizer.model`, `vocab.json` with `merges.txt`, or `tokenizer.json` is read, in this
+    order, and `tokenizer_config.json`, or for want of its tokens `added_tokens.json`. Nothing
+    else is: no code, no network.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or lacks a control token.
+    """
+    directory = Path(path)
+    if not directory.is_dir():
+        raise CheckpointError(f"{directory} is not a directory; give the folder of a checkpoint")
+    problem = "makes the tokenizer library fail; download the tokenizer files again"
+    with panics_as(CheckpointError(f"{directory} {problem}")):
+        return _load(directory)
+
+
+def _load(directory: Path) -> InternVL2Tokenizer:
+    files = read_tokenizer_files(directory)
+    tokenizer = InternVL2Tokenizer(
+        files.backend,
+        prefix=files.prefix,
+        additional_special_tokens=files.additional,
+        **files.named,
+    )
+    # Given to the constructor, transformers may ask the Hub about a model of that name.
+    tokenizer.name_or_path = str(directory)
+    return tokenizer
+
+
+def encode_segments(
+    tokenizer: InternVL2Tokenizer, segments: Sequence[tuple[str, bool]]
+) -> list[int]:
+    """Token ids of a prompt given as (text, trusted) segments.
+
+    Control tokens are recognized within neighbouring trusted segments only; elsewhere their
+    letters are text. With no such letters in untrusted segments, the ids are those of the whole
+    string, the leading BOS included.
+
+    Raises:
+        RequestError: a text is not valid Unicode, or more than the tokenizer can split.
+    """
+    _refuse_surrogates(segments)
+    with panics_as(RequestError(f"{_TOO_MUCH}; send less text")):
+        return tokenizer._encode_segments(segments)
+
+
+def _refuse_surrogates(segments: Sequence[tuple[str, bool]]) -> None:
+    for text, _ in segments:
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise RequestError(
+                f"the text has half a surrogate pair, {text[error.start]!r}, at character "
+                f"{error.start}; send valid Unicode"
+            ) from None
+
+
+def _join_neighbours(segments: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """The same text with neighbours of equal trust joined, so that only they can form a token."""
+    joined: list[tuple[str, bool]] = []
+    for text, trusted in segments:
+        if joined and joined[-1][1] == trusted:
+            joined[-1] = (joined[-1][0] + text, trusted)
+        else:
+            joined.append((text, trusted))
+    return joined

@@ -1,0 +1,201 @@
+"""The family's loader for the host's Transformers engine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, cast
+
+import torch
+from transformers import PreTrainedModel
+from xinference.constants import XINFERENCE_MAX_TOKENS
+from xinference.device_utils import (
+    get_device_preferred_dtype,
+    gpu_count,
+    is_hf_accelerate_supported,
+)
+from xinference.model.llm.media import load_media_bytes
+from xinference.model.llm.transformers.core import PytorchChatModel
+from xinference.model.utils import select_device, virtual_env_allows_missing_engine
+
+from ..chat.answer import answer, count_tokens
+from ..chat.options import DEFAULT_MAX_TOKENS
+from ..chat.request import ChatRequest, ServedCheckpoint, decoded, trained_length
+from ..checkpoint.weight_format import check_quantization
+from ..engine import Outputs
+from ..errors import CheckpointError, RequestError
+from ..families.engine_matrix import serves
+from ..families.records import prompt_format_named
+from ..media.limits import launch_limits
+from ..media.tiles import image_to_tiles
+from ..tokenizer.tokenizer import load_tokenizer
+from .engine.context import Context
+from .engine.generation import Answer, begin
+from .engine.scheduler import Begin, Writer
+from .model.cpu import speed_up
+from .requirements import missing_library
+
+logger = logging.getLogger(__name__)
+
+ENGINE = "Transformers"
+
+
+class InternVL2TransformersModel(PytorchChatModel):
+    """Serves the family's checkpoints with transformers' own classes.
+
+    As many answers as `max_num_seqs` are written at once, on a thread of the model's own; images
+    are fetched and cut meanwhile.
+    """
+
+    _batch_scheduler = None
+    supports_cache_salt = True
+
+    @classmethod
+    def match_json(
+        cls, llm_family: Any, llm_spec: Any, quantization: str
+    ) -> bool | tuple[bool, str]:
+        verdict = serves(llm_family, llm_spec, quantization, ENGINE)
+        virtual_env = virtual_env_allows_missing_engine()
+        missing = missing_library(quantization, virtual_env=virtual_env)
+        return (False, missing) if verdict is True and missing else verdict
+
+    def load(self) -> None:
+        """Load model and tokenizer on the device that the host chooses.
+
+        Raises:
+            CheckpointError: the checkpoint or the launch options cannot be served.
+        """
+        from ..checkpoint.config import read_config
+
+        if self._peft_model:
+            raise CheckpointError(
+                f"LoRA adapters are not supported for {self.model_family.model_name}; "
+                "launch it without --lora-modules"
+            )
+        at_once = self._answers_at_once()
+        self._checkpoint = read_config(self.model_path)
+        check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
+        if missing := missing_library(self.quantization):
+            raise CheckpointError(missing)
+        limits = launch_limits(self._pytorch_model_config, self._checkpoint)
+        self._tokenizer = load_tokenizer(self.model_path)
+        self._writer = Writer(self._load_model, at_once)
+        self._served = ServedCheckpoint(
+            self._checkpoint,
+            self._tokenizer,
+            prompt_format_named(self._checkpoint.template),
+            self._pytorch_model_config.get("context_length")
+            or trained_length(self._checkpoint, self.model_family.context_length),
+            limits,
+            load_media_bytes,
+            XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
+        )
+
+    def _answers_at_once(self) -> int:
+        count = self._pytorch_model_config["max_num_seqs"]
+        if type(count) is not int or count < 1:
+            raise CheckpointError(f"max_num_seqs {count} is no number of answers; use 1 or more")
+        return count
+
+    def _load_model(self) -> PreTrainedModel:
+        from .model.from_checkpoint import load_model
+
+        device = select_device(self._pytorch_model_config["device"])
+        everywhere = gpu_count() > 0 and is_hf_accelerate_supported(device)
+        dtype = self._dtype(device)
+        model = load_model(
+            self.model_path,
+            dtype=dtype,
+            device_map="auto" if everywhere else {"": device},
+            quantization_config=self._quantization_config(dtype),
+        )
+        speed_up(model)
+        return model
+
+    def _dtype(self, device: str) -> torch.dtype:
+        name = self._pytorch_model_config.get("torch_dtype")
+        if name in (None, "auto"):
+            return self._default_dtype(device)
+        dtype = getattr(torch, str(name), None) if not isinstance(name, torch.dtype) else name
+        if dtype not in (torch.bfloat16, torch.float16, torch.float32):
+            raise CheckpointError(
+                f"torch_dtype {name} is not supported; use bfloat16, float16 or float32"
+            )
+        return cast(torch.dtype, dtype)
+
+    def _default_dtype(self, device: str) -> torch.dtype:
+        own = cast(torch.dtype, getattr(torch, self._checkpoint.dtype))
+        if device == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            # Half the memory where the CPU has bfloat16, hundreds of times slower elsewhere; and
+            # few have float16.
+            return torch.bfloat16 if own == torch.float16 else own
+        return cast(torch.dtype, get_device_preferred_dtype(device) or own)
+
+    def _quantization_config(self, dtype: torch.dtype) -> Any:
+        options = dict(self._pytorch_model_config.get("quantization_config") or {})
+        if self.quantization == "8-bit":
+            options.setdefault("load_in_8bit", True)
+        elif self.quantization == "4-bit":
+            options = {
+                "load_in_4bit": True,
+                "bnb_4bit_quant_type": "nf4",
+                "bnb_4bit_use_double_quant": True,
+                "bnb_4bit_compute_dtype": dtype,
+                **options,
+            }
+        if not options:
+            return None
+        from transformers import BitsAndBytesConfig
+
+        return BitsAndBytesConfig(**options)
+
+    def stop(self) -> None:
+        if writer := getattr(self, "_writer", None):
+            writer.stop()
+        super().stop()
+
+    async def async_count_tokens(
+        self, messages: list[dict[str, Any]], config: Mapping[str, Any] | None = None
+    ) -> int:
+        return await count_tokens(messages, config, self._served)
+
+    async def chat(
+        self, messages: list[dict[str, Any]], generate_config: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
+        return await answer(self.model_uid, messages, generate_config, self._served, self._generate)
+
+    async def _generate(self, request: ChatRequest) -> Outputs:
+        n = request.sampling.n
+        if n > self._writer.at_once:
+            raise RequestError(
+                f"n {n} is more than the {self._writer.at_once} answers that are "
+                "written at once; ask for fewer, or launch with a larger --max_num_seqs"
+            )
+        tiles = await decoded(self._tiles, request) if request.media else []
+        return self._writer.write(self._begin(request, tiles), n)
+
+    def _tiles(self, request: ChatRequest) -> list[torch.Tensor]:
+        """(tiles, 3, tile_size, tile_size) of each image; one after the other, so that only one is
+        decoded at a time."""
+        return [
+            image_to_tiles(image, **item.tiling)
+            for item in request.media
+            for image in item.images()
+        ]
+
+    def _begin(self, request: ChatRequest, tiles: list[torch.Tensor]) -> Begin:
+        def answers(model: PreTrainedModel, earlier: Context | None) -> list[Answer]:
+            ids = torch.tensor([request.ids], device=model.device)
+            pixels = torch.cat(tiles) if tiles else None
+            tiles.clear()  # the request lives as long as its answers, which need them no more
+            return begin(
+                model,
+                ids,
+                pixels,
+                request.sampling,
+                self._served.stop_ids,
+                salt=request.cache_salt,
+                earlier=earlier,
+            )
+
+        return answers

@@ -1,0 +1,27 @@
+"""transformers' configuration of the whole model."""
+
+from __future__ import annotations
+
+from transformers import InternVLConfig
+
+from ...checkpoint.config import CheckpointConfig
+from ...checkpoint.hf_config import language_config
+from ...tokenizer.control_tokens import IMAGE_TOKEN
+from ...tokenizer.files import token_id
+
+
+def model_config(checkpoint: CheckpointConfig) -> InternVLConfig:
+    """The configuration of the whole model.
+
+    Raises:
+        CheckpointError: the tokenizer's files do not name the image token.
+    """
+    return InternVLConfig(
+        vision_config=dict(checkpoint.vision),
+        text_config=language_config(checkpoint),
+        image_token_id=token_id(checkpoint.path, IMAGE_TOKEN, checkpoint.llm["vocab_size"]),
+        image_seq_length=checkpoint.tokens_per_tile,
+        downsample_ratio=checkpoint.downsample_ratio,
+        vision_feature_layer=checkpoint.select_layer,
+        tie_word_embeddings=checkpoint.llm["tie_word_embeddings"],
+    )

@@ -1,0 +1,196 @@
+"""Loading original InternVL2 checkpoints with transformers' own classes.
+
+Only `config.json`, the tokenizer's JSON and safetensors files are opened; code, adapters,
+generation settings and pickled weights that lie beside them are never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from transformers import GenerationConfig, InternVLConfig, PreTrainedModel
+from transformers.initialization import no_init_weights
+
+from ...checkpoint.config import CheckpointConfig, read_config
+from ...checkpoint.json_files import read_object
+from ...checkpoint.weight_format import check_blocks
+from ...errors import CheckpointError
+from . import awq
+from .attention import ATTENTION
+from .config import model_config
+from .weight_names import INTEGERS, InternVL2ForConditionalGeneration, check_names_and_shapes
+
+UNQUANTIZED = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
+"""Modules that stay as they are when a quantization is applied while loading."""
+
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def load_model(
+    path: str | Path,
+    *,
+    dtype: torch.dtype | str | None = None,
+    device_map: str | Mapping[str, Any] | None = None,
+    quantization_config: Any = None,
+) -> PreTrainedModel:
+    """Load the checkpoint in the directory `path`, in eval mode.
+
+    Args:
+        path: directory of an original (`internvl_chat`) checkpoint with safetensors weights.
+        dtype: of the parameters; by default `torch_dtype` of the checkpoint.
+        device_map: as in `from_pretrained`, but never to disk; by default all is on the CPU.
+        quantization_config: of transformers, applied to the language model only; none for an AWQ
+            checkpoint, whose language model is in 4 bits already.
+
+    Returns:
+        A model whose `forward` takes `input_ids` (batch, tokens) and `pixel_values`
+        (tiles, 3, tile_size, tile_size), one image token a placeholder. Its `generate` stops
+        at no token of its own: pass `eos_token_id`.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be loaded; one sentence says why.
+    """
+    checkpoint = read_config(path)
+    dtype = _torch_dtype(dtype or checkpoint.dtype)
+    group = _awq_group_size(checkpoint, quantization_config)
+    tensors = _open_tensors(_weight_files(checkpoint.path), packed=group is not None)
+    config = model_config(checkpoint)
+    _check_tensors(tensors, config, _stored_shapes(config, group, quantization_config))
+    if group is None:
+        return _loaded(config, tensors, dtype, device_map, quantization_config)
+    config.quantization_config = awq.settings(group, UNQUANTIZED, _is_cpu(device_map))
+    model = _loaded(config, awq.with_floats_as(tensors, dtype), dtype, device_map, None)
+    awq.prepare(model)
+    return model
+
+
+def _loaded(
+    config: InternVLConfig,
+    tensors: dict[str, Any],
+    dtype: torch.dtype,
+    device_map: str | Mapping[str, Any] | None,
+    quantization_config: Any,
+) -> PreTrainedModel:
+    model, report = InternVL2ForConditionalGeneration.from_pretrained(
+        None,
+        config=config,
+        state_dict=tensors,
+        dtype=dtype,
+        device_map=device_map,
+        quantization_config=_language_model_only(quantization_config),
+        generation_config=GenerationConfig(),
+        output_loading_info=True,
+    )
+    if report["missing_keys"] or report["unexpected_keys"]:
+        names = sorted([*report["missing_keys"], *report["unexpected_keys"]])
+        raise CheckpointError(f"weight {names[0]} could not be loaded; report this as a bug")
+    model.model.language_model.set_attn_implementation(ATTENTION)
+    return model
+
+
+def _awq_group_size(checkpoint: CheckpointConfig, quantization_config: Any) -> int | None:
+    if checkpoint.quantization is None:
+        return None
+    if quantization_config is not None:
+        raise CheckpointError(
+            f"{checkpoint.path} is quantized already; launch it without a quantization_config"
+        )
+    return awq.group_size(checkpoint)
+
+
+def _weight_files(path: Path) -> list[Path]:
+    index = path / "model.safetensors.index.json"
+    if index.is_file():
+        weight_map = read_object(index).get("weight_map")
+        names = list(weight_map.values()) if isinstance(weight_map, dict) else []
+        if not names or not all(isinstance(x, str) and Path(x).name == x for x in names):
+            raise CheckpointError(f"{index}: weight_map does not name files of its own folder")
+        return [path / name for name in sorted(set(names))]
+    if (path / "model.safetensors").is_file():
+        return [path / "model.safetensors"]
+    pickled = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLED)
+    if pickled:
+        raise CheckpointError(
+            f"{path} has only pickled weights ({pickled[0]}), which could run code when opened; "
+            "convert them to safetensors or download the safetensors files"
+        )
+    raise CheckpointError(f"{path} has no model.safetensors; download the weights")
+
+
+def _open_tensors(files: list[Path], *, packed: bool) -> dict[str, Any]:
+    """Tensor name → lazy slice of its file; nothing but the headers is read."""
+    tensors: dict[str, Any] = {}
+    for file in files:
+        for name, tensor in _slices(file).items():
+            if name in tensors:
+                raise CheckpointError(f"{file}: weight {name} is in another file of the folder too")
+            types = ("I32",) if packed and name.endswith(INTEGERS) else ("BF16", "F16", "F32")
+            if tensor.get_dtype() not in types:
+                raise CheckpointError(
+                    f"{file}: weight {name} is of type {tensor.get_dtype()}, but must be "
+                    f"{' or '.join(types)}; download it again"
+                )
+            tensors[name] = tensor
+    return tensors
+
+
+def _slices(file: Path) -> dict[str, Any]:
+    try:
+        # The slices keep the file open for as long as they live.
+        handle = safe_open(file, framework="pt")
+        return {name: handle.get_slice(name) for name in list(handle.keys())}
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{file} is missing, though the index names it; download it again"
+        ) from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{file} is truncated or not a safetensors file ({error}); download it again"
+        ) from None
+
+
+def _stored_shapes(
+    config: InternVLConfig, awq_group: int | None, quantization_config: Any
+) -> dict[str, tuple[int, ...]]:
+    """Parameter → the shape that it has in the files."""
+    with torch.device("meta"), no_init_weights():
+        model = InternVL2ForConditionalGeneration(config)
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    if getattr(quantization_config, "load_in_4bit", False):
+        check_blocks(shapes)
+    if awq_group is None:
+        return shapes
+    text = config.text_config
+    return awq.packed_shapes(shapes, awq_group, text.hidden_size // text.num_attention_heads)
+
+
+def _check_tensors(
+    tensors: Mapping[str, Any], config: InternVLConfig, wanted: Mapping[str, tuple[int, ...]]
+) -> None:
+    found = {name: tuple(value.get_shape()) for name, value in tensors.items()}
+    if config.tie_word_embeddings and "lm_head.weight" in wanted:
+        stored = any(name.endswith(("lm_head.weight", "output.weight")) for name in found)
+        wanted = wanted if stored else {k: v for k, v in wanted.items() if k != "lm_head.weight"}
+    check_names_and_shapes(found, wanted)
+
+
+def _is_cpu(device_map: str | Mapping[str, Any] | None) -> bool:
+    devices = {"": device_map} if isinstance(device_map, str) else device_map or {"": "cpu"}
+    return {str(device) for device in devices.values()} == {"cpu"}
+
+
+def _torch_dtype(dtype: torch.dtype | str) -> torch.dtype:
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if found not in (torch.bfloat16, torch.float16, torch.float32):
+        raise CheckpointError(f"dtype {dtype} is not one of bfloat16, float16, float32")
+    return found
+
+
+def _language_model_only(quantization_config: Any) -> Any:
+    if getattr(quantization_config, "llm_int8_skip_modules", False) is None:
+        quantization_config.llm_int8_skip_modules = list(UNQUANTIZED)
+    return quantization_config

@@ -1,0 +1,192 @@
+"""vLLM's entry point: in every process of vLLM, InternVL2 needs no remote code.
+
+vLLM has its own InternVL model. What it lacks is the configuration and the tokenizer of the
+original checkpoints, which are published as code; here they are, as data. This module knows
+nothing of the host, so plain `vllm serve` has them too.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedConfig
+
+from ..checkpoint.config import BACKBONES, parse_config
+from ..checkpoint.hf_config import language_config
+from ..families.records import PromptFormat, prompt_format_named, prompt_formats
+
+logger = logging.getLogger(__package__)
+
+MODEL_TYPE = "internvl_chat"
+TOKENIZER_FILES = ["*.json", "tokenizer.model", "merges.txt"]
+
+
+class InternVLChatConfig(PreTrainedConfig):
+    """`config.json` of the original format, with the attributes that vLLM's InternVL reads.
+
+    `vision_config` keeps the published names; `text_config` is of transformers' own class.
+    """
+
+    model_type = MODEL_TYPE
+    has_no_defaults_at_init = True
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__()
+        if not values:
+            return
+        checkpoint = parse_config(
+            Path(str(values.get("_name_or_path") or ".")), {"model_type": MODEL_TYPE, **values}
+        )
+        self.architectures = ["InternVLChatModel"]
+        self.dtype = checkpoint.dtype
+        self.vision_config = PreTrainedConfig(
+            **{name: checkpoint.vision[name] for name in _SHARED_VISION_FIELDS},
+            qkv_bias=checkpoint.vision["attention_bias"],
+            qk_normalization=checkpoint.vision["use_qk_norm"],
+            initializer_factor=1.0,
+        )
+        self.text_config = language_config(checkpoint)
+        self.text_config.architectures = [checkpoint.backbone]
+        self.text_config.dtype = checkpoint.dtype
+        if checkpoint.quantization:
+            self.text_config.quantization_config = dict(checkpoint.quantization)
+        self.tie_word_embeddings = checkpoint.llm["tie_word_embeddings"]
+        self.force_image_size = checkpoint.tile_size
+        self.downsample_ratio = checkpoint.downsample_ratio
+        self.select_layer = checkpoint.select_layer
+        self.ps_version = "v2"
+        self.template = checkpoint.template
+        self.dynamic_image_size = True
+        self.min_dynamic_patch = checkpoint.min_tiles
+        self.max_dynamic_patch = checkpoint.max_tiles
+        self.use_thumbnail = checkpoint.use_thumbnail
+
+
+_SHARED_VISION_FIELDS = (
+    "hidden_size",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "intermediate_size",
+    "image_size",
+    "patch_size",
+    "num_channels",
+    "hidden_act",
+    "norm_type",
+    "layer_norm_eps",
+)
+
+
+def register() -> None:
+    """Teach this process of vLLM our checkpoints; safe to call again, and vLLM goes on if it
+    fails."""
+    try:
+        _extend_configurations()
+        _extend_tokenizers()
+    except Exception:
+        logger.exception(
+            "xinference-internvl2 could not teach vLLM the InternVL2 checkpoints, so they need "
+            "another version of vLLM here; all other models are served as before."
+        )
+
+
+def is_internvl2(values: Mapping[str, Any]) -> bool:
+    """Whether a `config.json` is of this family: later InternVL models share its `model_type`,
+    and are vLLM's own business."""
+    llm = values.get("llm_config")
+    architectures = llm.get("architectures") if isinstance(llm, Mapping) else None
+    return (
+        values.get("model_type") == MODEL_TYPE
+        and values.get("template") in prompt_formats()
+        and isinstance(architectures, list)
+        and architectures[:1] != []
+        and architectures[0] in BACKBONES
+    )
+
+
+def _extend_configurations() -> None:
+    from vllm.transformers_utils.config import HFConfigParser
+
+    parse = HFConfigParser.parse
+    if hasattr(parse, "_xinference_internvl2"):
+        return
+
+    @wraps(parse)
+    def parse_ours(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        # A folder that cannot be read is for vLLM to report.
+        with suppress(OSError):
+            values, _ = PreTrainedConfig.get_config_dict(model, revision=kwargs.get("revision"))
+            if is_internvl2(values):
+                return values, InternVLChatConfig(**{**values, "_name_or_path": str(model)})
+        return parse(self, model, *args, **kwargs)
+
+    parse_ours._xinference_internvl2 = True  # type: ignore[attr-defined]
+    HFConfigParser.parse = parse_ours
+
+
+def _extend_tokenizers() -> None:
+    from vllm.tokenizers.hf import CachedHfTokenizer, get_cached_tokenizer
+
+    load = CachedHfTokenizer.from_pretrained
+    if hasattr(load, "_xinference_internvl2"):
+        return
+
+    @wraps(load)
+    def from_pretrained(path_or_repo_id: str | Path, *args: Any, **kwargs: Any) -> Any:
+        # Told by the configuration alone: what tokenizer_config.json says may be remote code.
+        config = kwargs.get("config")
+        if not isinstance(config, InternVLChatConfig):
+            return load(path_or_repo_id, *args, **kwargs)
+        from ..tokenizer.tokenizer import load_tokenizer
+
+        folder = _local(path_or_repo_id, kwargs.get("revision"), kwargs.get("download_dir"))
+        tokenizer = load_tokenizer(folder)
+        # vLLM adds no BOS to a rendered chat, so it is part of the template where there is one.
+        start = tokenizer.decode(tokenizer.encode(""))
+        tokenizer.chat_template = chat_template(prompt_format_named(config.template), start)
+        return get_cached_tokenizer(tokenizer)
+
+    from_pretrained._xinference_internvl2 = True  # type: ignore[attr-defined]
+    CachedHfTokenizer.from_pretrained = staticmethod(from_pretrained)
+
+
+def chat_template(prompt_format: PromptFormat, start: str) -> str:
+    """A Jinja template of the prompt format, for plain `vllm serve`, which renders chats itself;
+    `start` is what the tokenizer puts before a text."""
+    text = {name: json.dumps(value) for name, value in _template_texts(prompt_format).items()}
+    return (
+        f"{{{{- {json.dumps(start)} -}}}}"
+        "{%- if messages[0]['role'] != 'system' -%}"
+        f"{{{{- {text['system']} + {text['system_text']} + {text['end']} -}}}}"
+        "{%- endif -%}"
+        "{%- for message in messages -%}"
+        f"{{{{- {{'system': {text['system']}, 'user': {text['user']}, "
+        f"'assistant': {text['assistant']}}}[message['role']] + message['content'] "
+        f"+ {text['end']} -}}}}"
+        "{%- endfor -%}"
+        f"{{%- if add_generation_prompt -%}}{{{{- {text['assistant']} -}}}}{{%- endif -%}}"
+    )
+
+
+def _template_texts(prompt_format: PromptFormat) -> dict[str, str]:
+    return {
+        **prompt_format.roles,
+        "system_text": prompt_format.system_text,
+        "end": prompt_format.turn_end,
+    }
+
+
+def _local(path_or_repo_id: str | Path, revision: str | None, cache: str | None) -> Path:
+    if Path(path_or_repo_id).is_dir():
+        return Path(path_or_repo_id)
+    from huggingface_hub import snapshot_download
+
+    folder = snapshot_download(
+        str(path_or_repo_id), revision=revision, cache_dir=cache, allow_patterns=TOKENIZER_FILES
+    )
+    return Path(folder)

@@ -1,0 +1,187 @@
+"""The family's loader for the host's vLLM engine."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+from PIL import Image
+from xinference.constants import XINFERENCE_MAX_TOKENS
+from xinference.device_utils import gpu_count
+from xinference.model.llm.media import load_media_bytes
+from xinference.model.llm.vllm.core import VLLMMultiModel
+from xinference.model.llm.vllm.utils import vllm_check
+
+from ..chat.answer import answer, count_tokens
+from ..chat.options import DEFAULT_MAX_TOKENS
+from ..chat.request import ChatRequest, ServedCheckpoint, decoded, trained_length
+from ..checkpoint.config import read_config
+from ..checkpoint.weight_format import check_quantization
+from ..engine import Outputs
+from ..errors import CheckpointError, RequestError
+from ..families.engine_matrix import serves
+from ..families.records import prompt_format_named
+from ..media.limits import MAX_FRAMES, launch_limits
+from ..tokenizer.tokenizer import load_tokenizer
+from . import cpu
+from .placeholders import with_placeholders
+from .requirements import computes, install, missing_awq_kernel, platform
+from .translate import events_of, parameters_of
+
+ENGINE = "vLLM"
+
+
+class InternVL2VLLMModel(VLLMMultiModel):
+    """Serves the family's checkpoints with vLLM's own InternVL model.
+
+    `vllm_plugin.py` gives vLLM the configuration and the tokenizer without remote code.
+    """
+
+    def __init__(
+        self,
+        model_uid: str,
+        model_family: Any,
+        model_path: str,
+        model_config: Any,
+        peft_model: Any = None,
+    ) -> None:
+        family = cpu.with_installed_build(model_family)
+        super().__init__(model_uid, family, model_path, model_config, peft_model)
+
+    @classmethod
+    def check_lib(cls) -> bool | tuple[bool, str]:
+        verdict = super().check_lib()
+        if verdict is True:
+            return True
+        return False, f"vLLM cannot be imported here; {install(gpu_count())} ({verdict[1]})"
+
+    @classmethod
+    def match_json(
+        cls, llm_family: Any, llm_spec: Any, quantization: str
+    ) -> bool | tuple[bool, str]:
+        verdict = serves(llm_family, llm_spec, quantization, ENGINE)
+        return verdict if verdict is not True else computes(llm_spec.model_format, gpu_count())
+
+    def load(self) -> None:
+        """Start vLLM's engine.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be served.
+        """
+        self._read_checkpoint()
+        super().load()
+
+    def _read_checkpoint(self) -> None:
+        self._checkpoint = read_config(self.model_path)
+        check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
+        if self._checkpoint.quantization and (missing := missing_awq_kernel()):
+            raise CheckpointError(missing)
+        self._own_tokenizer = load_tokenizer(self.model_path)
+        self._limits = launch_limits(self._model_config or {}, self._checkpoint)
+
+    def get_limit_mm_per_prompt(self) -> None:
+        """Leave it to `requests.py` to refuse what is too much: it names the part, and knows that
+        vLLM sees the frames of a video as images."""
+
+    def prepare_parse_reasoning_content(self, *args: Any, **kwargs: Any) -> None:
+        """The family does not reason. The host would make it a parser all the same, and leave
+        control tokens in its answers because of it."""
+
+    def _sanitize_model_config(self, model_config: dict[str, Any] | None) -> dict[str, Any]:
+        config = dict(model_config or {})
+        frames = self._limits.videos * MAX_FRAMES
+        config["limit_mm_per_prompt"] = {"image": self._limits.images + frames}
+        config.pop("num_frames", None)
+        if config.pop("max_dynamic_patch", None) is not None:
+            most = {"max_dynamic_patch": self._limits.max_tiles}
+            config["mm_processor_kwargs"] = {**(config.get("mm_processor_kwargs") or {}), **most}
+        config.setdefault("tensor_parallel_size", self._parallel_size())
+        if platform().is_cpu():
+            cpu.set_defaults(config, quantized=bool(self._checkpoint.quantization))
+        if config.get("max_model_len") is None:
+            family = self.model_family.context_length
+            config["max_model_len"] = trained_length(self._checkpoint, family)
+        if self._checkpoint.llm["sliding_window"] is not None:
+            # Wider than the context, so it changes nothing but the choice of a kernel that fails.
+            config.setdefault("disable_sliding_window", True)
+        return {**super()._sanitize_model_config(config), "trust_remote_code": False}
+
+    def _parallel_size(self) -> int:
+        """As many devices as the attention heads can be divided among; the host counts CUDA
+        devices, and there may be none."""
+        heads = self._checkpoint.llm["num_attention_heads"]
+        return next(n for n in range(max(self._device_count or 0, 1), 0, -1) if heads % n == 0)
+
+    @vllm_check  # type: ignore[untyped-decorator]
+    async def async_chat(
+        self,
+        messages: list[dict[str, Any]],
+        generate_config: dict[str, Any] | None = None,
+        request_id: str | None = None,
+    ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
+        async def generate(request: ChatRequest) -> Outputs:
+            prompt = await decoded(self._prompt, request)
+            parameters = parameters_of(request.sampling, served)
+            return self._outputs(prompt, parameters, request_id or str(uuid.uuid4()))
+
+        served = self._served()
+        return await answer(self.model_uid, messages, generate_config, served, generate)
+
+    async def async_count_tokens(
+        self, messages: list[dict[str, Any]], config: dict[str, Any] | None = None
+    ) -> int:
+        return await count_tokens(messages, config, self._served())
+
+    def _served(self) -> ServedCheckpoint:
+        return ServedCheckpoint(
+            self._checkpoint,
+            self._own_tokenizer,
+            prompt_format_named(self._checkpoint.template),
+            self._context_length,
+            self._limits,
+            load_media_bytes,
+            XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
+            constrained=True,
+        )
+
+    def _prompt(self, request: ChatRequest) -> dict[str, Any]:
+        """The prompt as token ids, so that vLLM cannot read a user's text as a placeholder."""
+        salt = {"cache_salt": request.cache_salt} if request.cache_salt else {}
+        if not request.media:
+            return {"prompt_token_ids": request.ids, **salt}
+        return {
+            **salt,
+            "prompt_token_ids": with_placeholders(request.ids, self._own_tokenizer),
+            "multi_modal_data": {"image": list(self._images(request))},
+            "mm_processor_kwargs": {"max_dynamic_patch": request.max_tiles},
+        }
+
+    def _images(self, request: ChatRequest) -> Iterator[Image.Image]:
+        tile = (self._checkpoint.tile_size,) * 2
+        for item in request.media:
+            for image in item.images():
+                # vLLM has no tile limit for a single image, but leaves one of a tile's size alone.
+                one = item.tiling["max_tiles"] == 1
+                yield image.resize(tile, Image.Resampling.BICUBIC) if one else image
+
+    async def _outputs(self, prompt: dict[str, Any], parameters: Any, request_id: str) -> Outputs:
+        outputs = self._track_engine_request(
+            request_id, self._engine.generate(prompt, parameters, request_id)
+        )
+        async with aclosing(outputs):
+            try:
+                async for output in outputs:
+                    if output.finished:
+                        # The host aborts a request whose end it has not seen.
+                        await anext(outputs, None)
+                    for part in output.outputs:
+                        for event in events_of(part, parameters):
+                            yield event
+            except Exception as error:
+                # vLLM reads a grammar only when it is given the request.
+                cause = error.__cause__ or error
+                if not isinstance(cause, ValueError):
+                    raise
+                raise RequestError(f"vLLM refuses the request: {cause}") from None

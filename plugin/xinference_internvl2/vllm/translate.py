@@ -1,0 +1,54 @@
+"""What vLLM is told of an answer, and what it reports of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..chat.request import ServedCheckpoint
+from ..engine import FinishOutput, SamplingParams, TokenOutput
+
+
+def parameters_of(sampling: SamplingParams, served: ServedCheckpoint) -> Any:
+    """vLLM's `SamplingParams`. The text and its stop strings are left to `completion.py`."""
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+    from vllm.sampling_params import SamplingParams as VLLMSamplingParams
+
+    stop_ids, constraint = served.stop_ids, None
+    if sampling.constraint:
+        constraint = StructuredOutputsParams(**dict([sampling.constraint]))
+        # A grammar knows only the tokenizer's own end, and allows nothing else at its own.
+        stop_ids = [*stop_ids, served.tokenizer.eos_token_id]
+    return VLLMSamplingParams(
+        n=sampling.n,
+        max_tokens=sampling.max_tokens,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        repetition_penalty=sampling.repetition_penalty,
+        presence_penalty=sampling.presence_penalty,
+        frequency_penalty=sampling.frequency_penalty,
+        seed=sampling.seed,
+        logprobs=sampling.logprobs,
+        structured_outputs=constraint,
+        stop_token_ids=stop_ids,
+        # Only the prompt format ends an answer, not what the repository calls its EOS.
+        ignore_eos=True,
+        detokenize=False,
+        output_kind=RequestOutputKind.DELTA,
+    )
+
+
+def events_of(part: Any, parameters: Any) -> Iterator[TokenOutput | FinishOutput]:
+    """What vLLM reports of one answer since it last did, without the token that ends it."""
+    for position, token in enumerate(part.token_ids):
+        if token in parameters.stop_token_ids:
+            continue
+        if parameters.logprobs is None:
+            yield TokenOutput(part.index, token)
+            continue
+        found = {i: entry.logprob for i, entry in part.logprobs[position].items()}
+        likeliest = sorted(found.items(), key=lambda entry: -entry[1])
+        yield TokenOutput(part.index, token, found[token], tuple(likeliest[: parameters.logprobs]))
+    if part.finish_reason is not None:
+        yield FinishOutput(part.index, "length" if part.finish_reason == "length" else "stop")

@@ -1,0 +1,118 @@
+"""From token ids to text, in parts that never have to be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.tiny import make_checkpoint
+from xinference_internvl2.chat.detokenizer import TextStream
+from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
+
+TEXTS = [
+    "The quick brown fox",
+    "一只敏捷的棕色狐狸 🦊 und 𝔘𝔫𝔦𝔠𝔬𝔡𝔢",
+    "  two spaces\n\n\ttabs ",
+    "",
+    "a",
+]
+
+
+@pytest.fixture(scope="module", params=["qwen2", "internlm2", "phi3", "llama"])
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp(request.param), backbone=request.param)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(checkpoint: Path) -> InternVL2Tokenizer:
+    return load_tokenizer(checkpoint)
+
+
+def streamed(
+    tokenizer: InternVL2Tokenizer, ids: Sequence[int], stop: Sequence[str] = ()
+) -> tuple[list[str], bool]:
+    stream = TextStream(tokenizer, stop)
+    parts = []
+    for token in ids:
+        parts.append(stream.push(token))
+        if stream.done:
+            break
+    return [*parts, stream.finish()], stream.done
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_parts_are_the_whole(tokenizer: InternVL2Tokenizer, text: str) -> None:
+    ids = tokenizer.encode(text, add_special_tokens=False)
+    parts, done = streamed(tokenizer, ids)
+    assert "".join(parts) == tokenizer.decode(ids)
+    assert not done
+    assert not any("\ufffd" in part for part in parts)
+
+
+def test_a_text_arrives_before_its_end(tokenizer: InternVL2Tokenizer) -> None:
+    ids = tokenizer.encode(TEXTS[0], add_special_tokens=False)
+    parts, _ = streamed(tokenizer, ids)
+    assert sum(bool(part) for part in parts[:-1]) > 2
+    assert parts[-1] == ""
+
+
+@pytest.mark.parametrize(
+    ("stop", "left"),
+    [
+        (["brown"], "The quick "),
+        (["quick brown f", "zzz"], "The "),
+        (["fox", "The"], ""),
+        (["nowhere"], "The quick brown fox"),
+        (["fox!"], "The quick brown fox"),
+    ],
+)
+def test_stop_strings(tokenizer: InternVL2Tokenizer, stop: list[str], left: str) -> None:
+    ids = tokenizer.encode(TEXTS[0], add_special_tokens=False)
+    parts, done = streamed(tokenizer, ids, stop)
+    whole = tokenizer.decode(ids)
+    assert "".join(parts).lstrip() == left.lstrip()
+    assert done == any(string in whole for string in stop)
+
+
+def test_an_unfinished_character_is_kept_to_the_end(tokenizer: InternVL2Tokenizer) -> None:
+    ids = tokenizer.encode("ok 🦊", add_special_tokens=False)[:-1]
+    parts, _ = streamed(tokenizer, ids)
+    assert "\ufffd" not in "".join(parts[:-1])
+    assert "".join(parts) == tokenizer.decode(ids)
+
+
+def test_any_tokens_stream_to_what_they_decode_to(tokenizer: InternVL2Tokenizer) -> None:
+    """Words, control tokens and pieces of characters in any order."""
+    random = Random(0)
+    words = tokenizer.encode("The answer is 42, <ref>狐狸</ref> ok.", add_special_tokens=False)
+    controls = tokenizer.all_special_ids
+    for _ in range(300):
+        ids = [random.choice(random.choice([words, words, controls])) for _ in range(12)]
+        parts, _ = streamed(tokenizer, ids)
+        if "\ufffd" not in tokenizer.decode(ids):
+            assert "".join(parts) == tokenizer.decode(ids, skip_special_tokens=True), ids
+
+
+def test_garbage_is_not_held_back_for_ever(tokenizer: InternVL2Tokenizer) -> None:
+    first = tokenizer.encode("🦊", add_special_tokens=False)[-2]
+    parts, _ = streamed(tokenizer, [first] * 500)
+    assert sum(bool(part) for part in parts[:-1]) > 5
+
+
+def test_a_stop_string_in_the_last_piece_is_cut() -> None:
+    class Tokenizer:
+        def decode(self, ids: list[int], **options: object) -> str:
+            return "".join({1: "yes STOP\ufffd", 2: "no"}[token] for token in ids)
+
+    stream = TextStream(Tokenizer(), ["STOP"])
+    assert stream.push(1) + stream.finish() == "yes "
+    assert stream.done
+
+
+def test_control_tokens_are_not_in_the_text(tokenizer: InternVL2Tokenizer) -> None:
+    ids = tokenizer.encode("left", add_special_tokens=False)
+    ids += [tokenizer.convert_tokens_to_ids("<img>")]
+    assert "".join(streamed(tokenizer, ids)[0]) == tokenizer.decode(ids[:-1])

@@ -1,0 +1,143 @@
+"""The options of a request: what is read, what is refused, and what makes no difference."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from xinference_internvl2.chat.options import DEFAULT_MAX_TOKENS, options_of, read_sampling
+from xinference_internvl2.engine import SamplingParams
+from xinference_internvl2.errors import RequestError
+
+
+def read(config: dict[str, Any], *, constrained: bool = True) -> SamplingParams:
+    return read_sampling(
+        options_of(config), 2000, constrained=constrained, max_tokens=DEFAULT_MAX_TOKENS
+    )
+
+
+SAMPLINGS: list[tuple[dict[str, Any], SamplingParams]] = [
+    ({}, SamplingParams(DEFAULT_MAX_TOKENS)),
+    ({"max_tokens": 7}, SamplingParams(7)),
+    ({"max_tokens": 10**9}, SamplingParams(2000)),
+    ({"temperature": 0, "top_p": 0.5}, SamplingParams(DEFAULT_MAX_TOKENS, 0.0, 0.5)),
+    ({"temperature": 1e-320}, SamplingParams(DEFAULT_MAX_TOKENS, 0.0)),
+    ({"temperature": 0.7}, SamplingParams(DEFAULT_MAX_TOKENS, 0.7)),
+    ({"top_p": 0.9}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0, 0.9)),
+    ({"top_k": 5}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0, top_k=5)),
+    ({"top_k": -1}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0)),
+    ({"top_k": 1e30}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0, top_k=1 << 20)),
+    ({"seed": 0}, SamplingParams(DEFAULT_MAX_TOKENS, seed=0)),
+    ({"repetition_penalty": 1.2}, SamplingParams(DEFAULT_MAX_TOKENS, repetition_penalty=1.2)),
+    ({"stop": "a"}, SamplingParams(DEFAULT_MAX_TOKENS, stop=("a",))),
+    ({"stop": ["a", "b"]}, SamplingParams(DEFAULT_MAX_TOKENS, stop=("a", "b"))),
+    ({"stop": None}, SamplingParams(DEFAULT_MAX_TOKENS)),
+    ({"n": 3, "temperature": 1}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0, n=3)),
+    ({"extra_body": {"n": 2, "top_k": 5}}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0, top_k=5, n=2)),
+    ({"presence_penalty": -2}, SamplingParams(DEFAULT_MAX_TOKENS, presence_penalty=-2.0)),
+    ({"frequency_penalty": 0.5}, SamplingParams(DEFAULT_MAX_TOKENS, frequency_penalty=0.5)),
+    ({"logprobs": True}, SamplingParams(DEFAULT_MAX_TOKENS, logprobs=0)),
+    ({"logprobs": True, "top_logprobs": 5}, SamplingParams(DEFAULT_MAX_TOKENS, logprobs=5)),
+    ({"logprobs": False, "top_logprobs": 0}, SamplingParams(DEFAULT_MAX_TOKENS)),
+    ({"response_format": {"type": "text"}}, SamplingParams(DEFAULT_MAX_TOKENS)),
+    (
+        {"response_format": {"type": "json_object"}},
+        SamplingParams(DEFAULT_MAX_TOKENS, constraint=("json_object", True)),
+    ),
+    (
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": {"enum": [1]}}}},
+        SamplingParams(DEFAULT_MAX_TOKENS, constraint=("json", {"enum": [1]})),
+    ),
+    (
+        {"response_format": {"type": "json_schema", "json_schema": {"schema_": {}}}},
+        SamplingParams(DEFAULT_MAX_TOKENS, constraint=("json", {})),
+    ),
+    ({"guided_choice": ["a"]}, SamplingParams(DEFAULT_MAX_TOKENS, constraint=("choice", ["a"]))),
+    # Off, of no effect, or the host's own.
+    (
+        {"min_p": 0, "tools": [], "echo": False, "logit_bias": {}},
+        SamplingParams(DEFAULT_MAX_TOKENS),
+    ),
+    ({"user": "me", "_anthropic_request": True}, SamplingParams(DEFAULT_MAX_TOKENS)),
+    ({"tool_choice": "auto", "modalities": ["text"]}, SamplingParams(DEFAULT_MAX_TOKENS)),
+    ({"chat_template_kwargs": {"enable_thinking": False}}, SamplingParams(DEFAULT_MAX_TOKENS)),
+]
+
+
+@pytest.mark.parametrize(("config", "sampling"), SAMPLINGS)
+def test_sampling(config: dict[str, Any], sampling: SamplingParams) -> None:
+    assert read(config) == sampling
+
+
+BAD_SAMPLINGS: list[tuple[dict[str, Any], str]] = [
+    ({"max_tokens": 0}, "max_tokens 0 is not a whole number from 1 to "),
+    ({"max_tokens": -1}, "max_tokens -1 is not"),
+    ({"max_tokens": "5"}, "max_tokens '5' is not"),
+    ({"max_tokens": True}, "max_tokens True is not"),
+    ({"temperature": -0.1}, "temperature -0.1 is not a number from 0 to 100"),
+    ({"temperature": math.nan}, "temperature nan is not"),
+    ({"temperature": math.inf}, "temperature inf is not"),
+    ({"temperature": "hot"}, "temperature 'hot' is not"),
+    ({"top_p": 1.5}, "top_p 1.5 is not a number from 0 to 1"),
+    ({"top_k": "x"}, "top_k 'x' is not"),
+    ({"repetition_penalty": 0}, "repetition_penalty 0 is not"),
+    ({"seed": 1 << 63}, "seed 9223372036854775808 is not a whole number"),
+    ({"seed": -1}, "seed -1 is not"),
+    ({"seed": "1"}, "seed '1' is not"),
+    ({"stop": [""]}, "stop '' is not a string of 1 to 256 characters"),
+    ({"stop": ["x" * 257]}, "stop 'xxxx"),
+    ({"stop": ["a"] * 17}, "stop has to be a string or a list of at most 16 strings"),
+    ({"stop": {"a": 1}}, "stop has to be a string or a list"),
+    ({"stop": [1]}, "stop 1 is not a string"),
+    ({"n": 0}, "n 0 is not a whole number from 1 to 16"),
+    ({"n": 17}, "n 17 is not"),
+    ({"n": 2}, "n 2 needs a temperature above 0, or all answers would be the same"),
+    ({"n": 2, "temperature": 0}, "n 2 needs a temperature above 0"),
+    ({"guided_regex": 5}, "guided_regex 5 is not a string"),
+    ({"guided_choice": "red"}, "guided_choice 'red' is not a list of strings"),
+    ({"guided_choice": [1]}, "guided_choice [1] is not a list of strings"),
+    ({"guided_json": [1]}, "guided_json [1] is not an object or a string"),
+    ({"guided_grammar": ""}, "guided_grammar '' is not a string"),
+    ({"presence_penalty": 3}, "presence_penalty 3 is not a number from -2 to 2"),
+    ({"frequency_penalty": "x"}, "frequency_penalty 'x' is not"),
+    ({"logprobs": 5}, "logprobs 5 is not true or false"),
+    ({"logprobs": True, "top_logprobs": 21}, "top_logprobs 21 is not a whole number from 0 to 20"),
+    ({"top_logprobs": 2}, "top_logprobs 2 needs logprobs to be true"),
+    ({"response_format": {"type": "xml"}}, "response_format of type 'xml' is not text"),
+    ({"response_format": {"type": "json_schema"}}, "response_format of type 'json_schema'"),
+    (
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": 1}}},
+        "response_format.json_schema.schema has to be an object",
+    ),
+    ({"guided_regex": "a", "guided_choice": ["a"]}, "response_format and guided_… are several"),
+    ({"min_p": 0.1}, "min_p is not supported for this model; leave it out"),
+    ({"logit_bias": {"5": 1}}, "logit_bias is not supported"),
+    ({"tools": [{}]}, "tools is not supported"),
+    ({"tool_choice": "required"}, "tool_choice is not supported"),
+    ({"lora_name": "x"}, "lora_name is not supported"),
+    ({"reasoning_effort": "high"}, "reasoning_effort is not supported"),
+    ({"chat_template_kwargs": {"enable_thinking": True}}, "chat_template_kwargs is not supported"),
+    ({"extra_body": {"max_dynamic_patch": 3}}, "max_dynamic_patch is not supported"),
+    ({"extra_body": 1}, "extra_body has to be an object"),
+]
+
+
+@pytest.mark.parametrize(("config", "sentence"), BAD_SAMPLINGS)
+def test_bad_sampling(config: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        read(config)
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "name", ["response_format", "guided_json", "guided_regex", "guided_choice", "guided_grammar"]
+)
+def test_an_engine_without_grammars_refuses_them(name: str) -> None:
+    values = {"response_format": {"type": "json_object"}, "guided_json": {"type": "object"}}
+    value = values.get(name, ["a"] if name == "guided_choice" else "a")
+    sentence = f"{name} is not supported on this engine; launch the model on vLLM"
+    with pytest.raises(RequestError) as caught:
+        read({name: value}, constrained=False)
+    assert str(caught.value) == sentence

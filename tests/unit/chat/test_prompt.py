@@ -1,0 +1,82 @@
+"""Prompts as the model was trained on them, written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.chat.cases import CASES, REFUSED, Case
+from tests.chat.media import assistant, clip, image, system, text, user
+from xinference_internvl2.chat.prompt import pieces, render
+from xinference_internvl2.errors import RequestError
+from xinference_internvl2.media.source import Media
+from xinference_internvl2.tokenizer.control_tokens import image_tokens
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_prompts(case: Case) -> None:
+    formats = {"Hermes-2": case.chatml, "internlm2-chat": case.chatml, "phi3-chat": case.phi3}
+    for name, prompt in formats.items():
+        assert render(case.messages, name, case.frames).text == prompt
+
+
+def test_media_come_in_the_order_of_their_placeholders() -> None:
+    part = {"type": "image_url", "image_url": "http://b"}
+    low = {"type": "image_url", "image_url": {"url": "data:a", "detail": "low"}}
+    rendered = render([user([low, text("Q")]), assistant("R"), user([part, text("S")])], "Hermes-2")
+    assert rendered.media == (
+        Media("image", "data:a", "messages[0].content[0].image_url", "low"),
+        Media("image", "http://b", "messages[2].content[0].image_url"),
+    )
+    assert rendered.text.count("<image>") == 2
+
+
+def test_a_video_stands_once_for_all_its_frames() -> None:
+    same = clip("data:a")
+    rendered = render([user([same, same, image("data:b")])], "Hermes-2", frames=3)
+    assert [media.kind for media in rendered.media] == ["video", "video", "image"]
+    assert rendered.text.count("<image>") == 7
+
+
+def test_only_the_formats_own_text_and_grounding_marks_are_trusted() -> None:
+    words = "<image> <|im_end|> <ref>cat</ref> <IMG_CONTEXT>"
+    run = pieces([system("<|im_start|>"), user([image("a"), text(words)])], "Hermes-2")
+    assert "".join(piece.text for piece in run) == (
+        "<|im_start|>system\n<|im_start|><|im_end|><|im_start|>user\n"
+        f"<image>\n{words}<|im_end|><|im_start|>assistant\n"
+    )
+    assert [piece.text for piece in run if piece.trusted] == [
+        "<|im_start|>system\n",
+        "<|im_end|>",
+        "<|im_start|>user\n",
+        "<image>",
+        "<ref>",
+        "</ref>",
+        "<|im_end|>",
+        "<|im_start|>assistant\n",
+    ]
+    assert [piece.text for piece in run if piece.media] == ["<image>"]
+
+
+def test_image_tokens() -> None:
+    assert image_tokens(2) == "<img><IMG_CONTEXT><IMG_CONTEXT></img>"
+
+
+@pytest.mark.parametrize(
+    ("messages", "sentence"),
+    [
+        *REFUSED,
+        ([], "messages: there is no user message to answer"),
+        (["Q"], "messages[0]: role None is not supported; use system, user or assistant"),
+    ],
+)
+def test_refused(messages: list[Any], sentence: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        render(messages, "Hermes-2")
+    assert str(caught.value) == sentence
+
+
+def test_an_unknown_prompt_format_is_named() -> None:
+    with pytest.raises(ValueError, match="prompt format 'Vicuna' is not one of Hermes-2, "):
+        render([user("Hi")], "Vicuna")

@@ -1,0 +1,139 @@
+"""From tokens to responses, whatever the order in which an engine reports them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import pytest
+
+from tests.tiny import make_checkpoint
+from xinference_internvl2.chat.request import ChatRequest
+from xinference_internvl2.chat.response import Delta, deltas, response
+from xinference_internvl2.engine import FinishOutput, SamplingParams, TokenOutput
+from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
+
+
+@pytest.fixture(scope="module", params=["qwen2", "internlm2", "phi3", "llama"])
+def tokenizer(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> InternVL2Tokenizer:
+    path = make_checkpoint(tmp_path_factory.mktemp(request.param), backbone=request.param)
+    return load_tokenizer(path)
+
+
+def tokens(tokenizer: InternVL2Tokenizer, choice: int, text: str) -> list[TokenOutput]:
+    return [TokenOutput(choice, i) for i in tokenizer.encode(text, add_special_tokens=False)]
+
+
+class Engine:
+    """Reports `events`, and remembers whether it was stopped before their end."""
+
+    def __init__(self, events: Sequence[TokenOutput | FinishOutput]) -> None:
+        self._events, self.reported, self.stopped = events, 0, False
+
+    async def __call__(self) -> AsyncGenerator[TokenOutput | FinishOutput, None]:
+        try:
+            for event in self._events:
+                self.reported += 1
+                yield event
+        finally:
+            self.stopped = True
+
+
+def collected(
+    engine: Engine, tokenizer: InternVL2Tokenizer, choices: int, stop: tuple[str, ...] = ()
+) -> list[Delta]:
+    async def collect() -> list[Delta]:
+        return [part async for part in deltas(engine(), range(choices), tokenizer, stop)]
+
+    return asyncio.run(collect())
+
+
+def text_of(parts: list[Delta], choice: int) -> str:
+    return "".join(part.text for part in parts if part.choice == choice)
+
+
+def ends(parts: list[Delta]) -> dict[int, str | None]:
+    return {part.choice: part.finish_reason for part in parts if part.finish_reason}
+
+
+def test_answers_that_are_written_together_are_kept_apart(tokenizer: InternVL2Tokenizer) -> None:
+    first, second = (
+        tokens(tokenizer, 0, "The quick 狐狸 fox"),
+        tokens(tokenizer, 1, "jumps 🦊 over"),
+    )
+    mixed = [token for pair in zip(first, second, strict=False) for token in pair]
+    rest = [*first[len(second) :], *second[len(first) :]]
+    engine = Engine([*mixed, *rest, FinishOutput(1, "length"), FinishOutput(0, "stop")])
+    parts = collected(engine, tokenizer, 2)
+    assert text_of(parts, 0) == tokenizer.decode([token.id for token in first])
+    assert text_of(parts, 1) == tokenizer.decode([token.id for token in second])
+    assert ends(parts) == {0: "stop", 1: "length"}
+    assert sum(part.tokens for part in parts) == len(first) + len(second)
+
+
+def test_an_engine_is_stopped_when_all_answers_have_met_a_stop_string(
+    tokenizer: InternVL2Tokenizer,
+) -> None:
+    both = [
+        *tokens(tokenizer, 0, "The quick brown fox"),
+        *tokens(tokenizer, 1, "over the lazy dog"),
+    ]
+    endless = [
+        *both,
+        *tokens(tokenizer, 0, "The lazy dog") * 50,
+        FinishOutput(0, "length"),
+        FinishOutput(1, "length"),
+    ]
+    engine = Engine(endless)
+    parts = collected(engine, tokenizer, 2, ("quick", "lazy"))
+    assert (text_of(parts, 0).strip(), text_of(parts, 1).strip()) == ("The", "over the")
+    assert ends(parts) == {0: "stop", 1: "stop"}
+    assert engine.stopped
+    assert engine.reported <= len(both)
+
+
+def test_a_client_that_leaves_stops_the_engine(tokenizer: InternVL2Tokenizer) -> None:
+    engine = Engine(tokens(tokenizer, 0, "The quick brown fox") * 10)
+
+    async def leave() -> None:
+        parts = deltas(engine(), [0], tokenizer, ())
+        await anext(parts)
+        await parts.aclose()
+
+    asyncio.run(leave())
+    assert engine.stopped
+    assert engine.reported == 1
+
+
+def test_token_bytes_are_the_text(tokenizer: InternVL2Tokenizer) -> None:
+    for text in ("The quick brown fox", "一只敏捷的棕色狐狸 🦊", "a\n\tb"):
+        ids = tokenizer.encode(text, add_special_tokens=False)
+        data = b"".join(tokenizer.token_bytes(i) for i in ids)
+        assert data.decode().lstrip(" ") == text
+    control = tokenizer.convert_tokens_to_ids("<img>")
+    assert tokenizer.token_bytes(control) == b"<img>"
+
+
+def test_a_response_has_logprobs_where_they_are_asked_for(tokenizer: InternVL2Tokenizer) -> None:
+    (token,) = tokens(tokenizer, 0, "fox")[-1:]
+    events = [
+        TokenOutput(0, token.id, -0.5, ((token.id, -0.5), (7, float("-inf")))),
+        FinishOutput(0, "stop"),
+    ]
+
+    def answered(logprobs: int | None) -> Any:
+        sampling = SamplingParams(5, logprobs=logprobs)
+        request = ChatRequest([1, 2, 3], [], 12, sampling, False, False, None)
+        parts = deltas(Engine(events)(), [0], tokenizer, ())
+        return asyncio.run(response("uid", request, parts))  # type: ignore[arg-type]
+
+    assert answered(None)["choices"][0]["logprobs"] is None
+    found = answered(2)
+    (entry,) = found["choices"][0]["logprobs"]["content"]
+    assert bytes(entry["bytes"]) == tokenizer.token_bytes(token.id)
+    assert entry["logprob"] == -0.5
+    assert [other["logprob"] for other in entry["top_logprobs"]] == [-0.5, -9999.0]
+    assert found["usage"] == {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}

@@ -1,0 +1,184 @@
+"""The estimate of memory: parameters and bytes against real models, tensor by tensor."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+import torch
+from transformers import BitsAndBytesConfig
+
+from generator import ROOT
+from generator.family.memory import (
+    CONTEXT,
+    TILES_AT_ONCE,
+    LanguageModel,
+    estimates,
+    memory,
+    parameters,
+)
+from generator.family.model import VisionTower
+from generator.spec.load import load_one
+from tests.tiny import make_checkpoint, quantize_awq
+from tests.tiny.dims import Backbone, Dims, Vit, resolve_dims
+from tests.tiny.llm_config import ARCHITECTURES
+from tests.tiny.weights import weight_shapes
+from xinference_internvl2.checkpoint.config import read_config
+from xinference_internvl2.families.records import load_runtimes
+from xinference_internvl2.transformers.engine import context
+from xinference_internvl2.transformers.model.config import model_config
+from xinference_internvl2.transformers.model.from_checkpoint import load_model
+from xinference_internvl2.transformers.model.weight_names import InternVL2ForConditionalGeneration
+
+BACKBONES = get_args(Backbone)
+# As the checkpoints' model cards have them, in billions.
+PUBLISHED = {1: 0.94, 2: 2.21, 4: 4.15, 8: 8.08, 26: 25.5, 40: 40.1, 76: 76.3}
+
+
+def tower(vit: Vit, dims: Dims) -> VisionTower:
+    large = vit == "6b"
+    return VisionTower(
+        name=vit,
+        hidden_size=dims.vit_hidden,
+        intermediate_size=dims.vit_intermediate,
+        num_hidden_layers=dims.vit_layers,
+        num_attention_heads=dims.vit_heads,
+        image_size=dims.image_size,
+        patch_size=dims.patch_size,
+        norm_type="rms_norm" if large else "layer_norm",
+        qkv_bias=not large,
+        qk_normalization=large,
+    )
+
+
+def language(backbone: Backbone, dims: Dims) -> LanguageModel:
+    return LanguageModel.of(
+        ARCHITECTURES[backbone],
+        {
+            "vocab_size": dims.vocab_size,
+            "hidden_size": dims.hidden,
+            "intermediate_size": dims.intermediate,
+            "num_hidden_layers": dims.layers,
+            "num_attention_heads": dims.heads,
+            "num_key_value_heads": dims.kv_heads,
+        },
+    )
+
+
+@pytest.mark.parametrize("preset", ["tiny", "1b", "2b", "8b"])
+@pytest.mark.parametrize("vit", get_args(Vit))
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_parameters_are_those_of_the_checkpoint(backbone: Backbone, vit: Vit, preset: str) -> None:
+    dims = resolve_dims(preset, backbone, {})
+    dims = replace(dims, vocab_size=dims.vocab_size or 1000)
+    tensors = sum(map(math.prod, weight_shapes(backbone, vit, dims).values()))
+    assert parameters(tower(vit, dims), language(backbone, dims)) == tensors
+
+
+@pytest.fixture(scope="module", params=BACKBONES)
+def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A checkpoint of odd dimensions with the larger tower, and its estimate by quantization."""
+    dims: dict[str, Any] = {"hidden": 256, "intermediate": 640, "heads": 4, "layers": 3}
+    path = make_checkpoint(
+        tmp_path_factory.mktemp("tiny"), backbone=request.param, vit="6b", dtype="float16", **dims
+    )
+    vocabulary = json.loads((path / "config.json").read_text())["llm_config"]["vocab_size"]
+    sizes = resolve_dims("tiny", request.param, {**dims, "vocab_size": vocabulary})
+    parts = tower("6b", sizes), language(request.param, sizes)
+    return path, lambda quantization: memory(*parts, quantization, 100, 2), parameters(*parts)
+
+
+def test_parameters_are_those_of_the_model(tiny: Any) -> None:
+    path, estimate, count = tiny
+    with torch.device("meta"):
+        model = InternVL2ForConditionalGeneration(model_config(read_config(path)))
+    assert count == sum(p.numel() for p in model.parameters())
+    assert estimate("none").weights == 2 * count
+
+
+def stored(model: Any) -> int:
+    """The bytes of every tensor that a model keeps, those of bitsandbytes included."""
+    tensors = list(model.parameters())
+    for parameter in model.parameters():
+        if (state := getattr(parameter, "quant_state", None)) is not None:
+            tensors += [state.absmax, state.state2.absmax]
+        if (scales := getattr(parameter, "SCB", None)) is not None:
+            tensors.append(scales)
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("8-bit", {"load_in_8bit": True}),
+        (
+            "4-bit",
+            {
+                "load_in_4bit": True,
+                "bnb_4bit_quant_type": "nf4",
+                "bnb_4bit_use_double_quant": True,
+            },
+        ),
+    ],
+)
+def test_bytes_are_those_that_bitsandbytes_keeps(
+    tiny: Any, name: str, options: dict[str, Any]
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    path, estimate, _ = tiny
+    model = load_model(path, quantization_config=BitsAndBytesConfig(**options))
+    # Scales of scales come in whole float32, of which the last one may be for fewer.
+    assert stored(model) == pytest.approx(estimate(name).weights, rel=1e-4)
+
+
+def test_bytes_are_those_of_an_awq_checkpoint(tiny: Any, tmp_path: Path) -> None:
+    path, estimate, _ = tiny
+    file = quantize_awq(path, tmp_path / "awq") / "model.safetensors"
+    with file.open("rb") as data:
+        header = 8 + int.from_bytes(data.read(8), "little")
+    assert file.stat().st_size - header == estimate("Int4").weights
+
+
+def test_the_familys_sizes_are_those_that_are_published() -> None:
+    family = load_one(ROOT / "family_specs/internvl2.yaml").family
+    found = {}
+    for spec, serving in family.served_specs:
+        assert spec.vision_tower is not None
+        model = LanguageModel.of(serving.backbone, spec.dimensions)
+        count = parameters(family.vision_towers[spec.vision_tower], model)
+        found.setdefault(spec.size, count)
+        assert found[spec.size] == count
+    assert found == {size: pytest.approx(n * 1e9, rel=0.005) for size, n in PUBLISHED.items()}
+    assert found[1] == 938158976
+
+
+def test_the_keys_and_values_grow_with_the_context(tiny: Any) -> None:
+    path, *_ = tiny
+    config = read_config(path)
+    model = load_model(path)
+    out = model(input_ids=torch.full((1, 100), 11), use_cache=True)
+    kept = [t for layer in out.past_key_values.layers for t in (layer.keys, layer.values)]
+    assert sum(t.numel() * t.element_size() for t in kept) == tiny[1]("none").kv_cache
+    assert len(kept) == 2 * config.llm["num_hidden_layers"]
+
+
+def test_the_plugin_has_the_estimates_of_its_family() -> None:
+    family = load_one(ROOT / "family_specs/internvl2.yaml").family
+    specs = load_runtimes()["internvl2"].model_specs
+    for spec, loaded in zip(family.specs, specs, strict=True):
+        known = {q: m.weights for q, m in estimates(family, spec).items()}
+        assert {q: m["weights"] for q, m in loaded.memory["bytes"].items()} == known
+        assert set(known) == set(loaded.quantizations)
+        assert loaded.memory["context"] == CONTEXT
+
+
+def test_the_loader_looks_at_as_many_tiles_at_once_as_are_counted() -> None:
+    assert context.TILES_AT_ONCE == TILES_AT_ONCE

@@ -1,0 +1,107 @@
+"""The images and videos of a request: limits of the launch, of the request, and their tiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xinference.model.llm.media import load_media_bytes
+
+from tests.chat.cases import BANNER, CASES, CLIP, SQUARE, Case
+from tests.chat.media import clip, image, user
+from tests.tiny import make_checkpoint
+from xinference_internvl2.chat.prompt import media_of, pieces
+from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
+from xinference_internvl2.errors import CheckpointError, RequestError
+from xinference_internvl2.media.limits import MediaLimits, launch_limits, request_limits
+from xinference_internvl2.media.source import open_media
+from xinference_internvl2.media.tiles import image_to_tiles
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> CheckpointConfig:
+    return read_config(make_checkpoint(tmp_path_factory.mktemp("checkpoint"), backbone="qwen2"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_tiles_are_counted_as_they_are_cut(case: Case, checkpoint: CheckpointConfig) -> None:
+    limits = request_limits(case.options, MediaLimits(checkpoint.max_tiles))
+    media = media_of(pieces(case.messages, checkpoint.template, limits.frames))
+    found = open_media(media, limits, checkpoint, load_media_bytes)
+    assert [item.tiles for item in found for _ in range(item.frames)] == case.tiles
+    cut = [len(image_to_tiles(image, **item.tiling)) for item in found for image in item.images()]
+    assert cut == case.tiles
+
+
+LAUNCHES: list[tuple[dict[str, Any], MediaLimits]] = [
+    ({}, MediaLimits(12, 8, 16, 4)),
+    ({"max_dynamic_patch": 6, "num_frames": 16}, MediaLimits(6, 16)),
+    ({"limit_mm_per_prompt": {"image": 2, "video": 0}}, MediaLimits(12, 8, 2, 0)),
+    ({"limit_mm_per_prompt": '{"image": 2}'}, MediaLimits(12, 8, 2)),
+]
+
+
+@pytest.mark.parametrize(("options", "limits"), LAUNCHES)
+def test_launch(options: Any, limits: MediaLimits, checkpoint: CheckpointConfig) -> None:
+    assert launch_limits(options, checkpoint) == limits
+
+
+WRONG_LAUNCHES: list[tuple[dict[str, Any], str]] = [
+    ({"max_dynamic_patch": 0}, "max_dynamic_patch 0 is not a whole number from 1 to 64"),
+    ({"max_dynamic_patch": "x"}, "max_dynamic_patch 'x' is not"),
+    ({"num_frames": 65}, "num_frames 65 is not a whole number from 1 to 64"),
+    ({"limit_mm_per_prompt": "{"}, "limit_mm_per_prompt '{' is not a JSON object such as"),
+    ({"limit_mm_per_prompt": "[1]"}, "limit_mm_per_prompt '[1]' is not a JSON object such as"),
+    ({"limit_mm_per_prompt": {"image": -1}}, "image -1 is not a whole number from 0 to 65536"),
+]
+
+
+@pytest.mark.parametrize(("options", "sentence"), WRONG_LAUNCHES)
+def test_wrong_launch(options: Any, sentence: str, checkpoint: CheckpointConfig) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        launch_limits(options, checkpoint)
+    assert str(caught.value).startswith(sentence)
+
+
+WRONG_REQUESTS: list[tuple[Any, str]] = [
+    ([6], "mm_processor_kwargs has to be an object with max_dynamic_patch or num_frames"),
+    ({"size": 1}, "mm_processor_kwargs.size is not supported; use max_dynamic_patch or num_frames"),
+    (
+        {"max_dynamic_patch": 13},
+        "mm_processor_kwargs.max_dynamic_patch 13 is not a whole number from 1 to 12, which is "
+        "the most that this model was launched for",
+    ),
+    ({"num_frames": 0}, "mm_processor_kwargs.num_frames 0 is not a whole number from 1 to 64"),
+    ({"num_frames": True}, "mm_processor_kwargs.num_frames True is not"),
+]
+
+
+@pytest.mark.parametrize(("wanted", "sentence"), WRONG_REQUESTS)
+def test_wrong_request(wanted: Any, sentence: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        request_limits({"mm_processor_kwargs": wanted}, MediaLimits(12))
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_too_many_are_refused_before_they_are_fetched(
+    kind: str, checkpoint: CheckpointConfig, tmp_path: Path
+) -> None:
+    part = image("http://unreachable.invalid") if kind == "image" else clip("http://x.invalid")
+    media = media_of(pieces([user([part] * 3)], checkpoint.template))
+    with pytest.raises(RequestError) as caught:
+        open_media(media, MediaLimits(12, images=2, videos=2), checkpoint, load_media_bytes)
+    assert str(caught.value) == (
+        f"messages[0].content[2].{kind}_url: the request has 3 {kind}s, but at most 2 are allowed; "
+        "send fewer, or launch the model with a higher limit_mm_per_prompt"
+    )
+
+
+@pytest.mark.parametrize(("part", "word"), [(image(CLIP), "image"), (clip(SQUARE), "video")])
+def test_one_kind_is_not_taken_for_the_other(
+    part: dict[str, Any], word: str, checkpoint: CheckpointConfig
+) -> None:
+    media = media_of(pieces([user([image(BANNER), part])], checkpoint.template))
+    with pytest.raises(RequestError, match=rf"content\[1\].{word}_url is not "):
+        open_media(media, MediaLimits(12), checkpoint, load_media_bytes)

@@ -1,0 +1,138 @@
+"""Tiles: the grid, the pixels, and files that are no images."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from xinference_internvl2.errors import RequestError
+from xinference_internvl2.media.image_file import open_image
+from xinference_internvl2.media.tiles import count_tiles, image_to_tiles, tile_grid
+
+MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
+
+def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).convert(mode)
+
+
+def normalized(image: Image.Image) -> torch.Tensor:
+    pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+    return (pixels.float() / 255 - MEAN) / STD
+
+
+# Width, height, least and most tiles → columns, rows; worked out by hand from the published rule.
+GRIDS = [
+    (448, 448, 1, 12, (1, 1)),
+    (896, 448, 1, 12, (2, 1)),
+    (1920, 1080, 1, 12, (4, 2)),
+    (1080, 1920, 1, 12, (2, 4)),
+    (10000, 10, 1, 12, (12, 1)),
+    (1, 1, 1, 12, (1, 1)),
+    # 2 × 2 has the ratio of 1 × 1, and is taken if the image has over half of its pixels.
+    (634, 634, 1, 12, (2, 2)),
+    (633, 633, 1, 12, (1, 1)),
+    (448, 448, 2, 12, (2, 2)),
+    (448, 448, 1, 1, (1, 1)),
+    # Equally close grids of one area: the order of a set of tuples decides.
+    (2240, 1792, 32, 32, (4, 8)),
+]
+
+
+@pytest.mark.parametrize(("width", "height", "least", "most", "grid"), GRIDS)
+def test_grid(width: int, height: int, least: int, most: int, grid: tuple[int, int]) -> None:
+    assert tile_grid(width, height, 448, least, most) == grid
+
+
+def test_tiles_run_row_by_row_and_the_thumbnail_is_last() -> None:
+    image = noise(300, 200)
+    tiles = image_to_tiles(image, image_size=100, max_tiles=6)
+    assert tiles.shape == (7, 3, 100, 100)
+    assert tiles.dtype == torch.float32
+    for index in range(6):
+        left, top = index % 3 * 100, index // 3 * 100
+        crop = image.crop((left, top, left + 100, top + 100))
+        assert torch.allclose(tiles[index], normalized(crop), atol=1e-6)
+    small = image.resize((100, 100), Image.Resampling.BICUBIC)
+    assert torch.allclose(tiles[6], normalized(small), atol=1e-6)
+
+
+def test_one_tile_has_no_thumbnail() -> None:
+    assert image_to_tiles(noise(30, 30), image_size=28).shape == (1, 3, 28, 28)
+
+
+def test_no_thumbnail_if_not_wanted() -> None:
+    tiles = image_to_tiles(noise(60, 30), image_size=28, max_tiles=2, use_thumbnail=False)
+    assert tiles.shape == (2, 3, 28, 28)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "LA"])
+def test_every_mode_becomes_rgb(mode: str) -> None:
+    image = noise(56, 56, "L").convert(mode) if mode == "LA" else noise(56, 56, mode)
+    tiles = image_to_tiles(image, image_size=56, max_tiles=1)
+    assert torch.allclose(tiles[0], normalized(image), atol=1e-6)
+
+
+def test_a_grid_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="min_tiles 3 and max_tiles 2"):
+        image_to_tiles(noise(10, 10), min_tiles=3, max_tiles=2)
+
+
+def encoded(image: Image.Image, name: str) -> bytes:
+    file = io.BytesIO()
+    image.save(file, name)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", ["PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG"])
+def test_formats(name: str) -> None:
+    file = open_image(encoded(noise(20, 10), name), "part")
+    assert file.pixels == 200
+    image = file.decode()
+    assert (image.mode, image.size) == ("RGB", (20, 10))
+
+
+BROKEN = [
+    b"",
+    b"no image",
+    b"GIF89a",
+    encoded(noise(90, 90), "PNG")[:300],
+    encoded(noise(90, 90), "JPEG")[:30],
+    encoded(noise(9, 9), "PPM"),
+]
+
+
+@pytest.mark.parametrize("data", BROKEN)
+def test_what_is_no_image_is_refused(data: bytes) -> None:
+    with pytest.raises(RequestError, match=r"part\[1\] is not an image that can be read"):
+        open_image(data, "part[1]").decode()
+
+
+@pytest.mark.filterwarnings("ignore:Image size")
+@pytest.mark.parametrize("side", [13000, 60000])
+def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
+    data = bytearray(encoded(noise(8, 8), "BMP"))
+    data[18:26] = side.to_bytes(4, "little") * 2
+    with pytest.raises(RequestError, match="part"):
+        open_image(bytes(data), "part")
+
+
+def test_a_jpeg_of_very_many_scans_is_refused() -> None:
+    data = encoded(noise(64, 64), "JPEG")
+    scan = data[data.index(b"\xff\xda") : -2]
+    with pytest.raises(RequestError, match="part is a JPEG of 151 scans"):
+        open_image(data[:-2] + scan * 150 + data[-2:], "part")
+
+
+@pytest.mark.parametrize(("width", "height"), [(448, 448), (1920, 1080), (10, 2000)])
+@pytest.mark.parametrize("most", [1, 12])
+def test_tiles_are_counted_without_cutting(width: int, height: int, most: int) -> None:
+    tiling = {"image_size": 28, "min_tiles": 1, "max_tiles": most, "use_thumbnail": True}
+    image = noise(width, height)
+    assert count_tiles(image, **tiling) == len(image_to_tiles(image, **tiling))

@@ -1,0 +1,243 @@
+"""Token by token generation, against transformers' own and against the definitions."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from tests.support.generate import generate_tokens
+from tests.tiny import make_checkpoint, shorten, slide
+from xinference_internvl2.engine import SamplingParams, TokenOutput
+from xinference_internvl2.transformers.engine.generation import Answer, begin, groups, write
+from xinference_internvl2.transformers.model.from_checkpoint import load_model
+
+
+@pytest.fixture(scope="module", params=["qwen2", "internlm2", "phi3", "llama"])
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp(request.param), backbone=request.param)
+
+
+def shortened(checkpoint: Path, length: int) -> Path:
+    copy = Path(shutil.copytree(checkpoint, checkpoint.with_name(f"{checkpoint.name}-short")))
+    shorten(copy, length)
+    return copy
+
+
+def ids_of(tokens: Iterable[TokenOutput]) -> list[int]:
+    return [token.id for token in tokens]
+
+
+def test_greedy_tokens_are_those_of_generate(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    ids = torch.tensor([[5, 6, 7, 8]])
+    wanted = model.generate(input_ids=ids, max_new_tokens=24, do_sample=False)[0, 4:].tolist()
+    assert ids_of(generate_tokens(model, ids, None, SamplingParams(24), [])) == wanted
+    stop = wanted[7]
+    cut = ids_of(generate_tokens(model, ids, None, SamplingParams(24), [stop]))
+    assert cut == wanted[: wanted.index(stop)]
+
+
+def test_dynamic_positions_are_those_of_generate(tmp_path: Path) -> None:
+    """Also beyond the trained length, and after an answer that was longer."""
+    path = make_checkpoint(tmp_path, backbone="internlm2", dtype="float32")
+    shorten(path, 20)
+    model = load_model(path)
+    for length in (40, 16):
+        ids = torch.arange(5, 5 + length)[None]
+        found = ids_of(generate_tokens(model, ids, None, SamplingParams(24), []))
+        wanted = load_model(path).generate(input_ids=ids, max_new_tokens=24, do_sample=False)
+        assert found == wanted[0, length:].tolist()
+
+
+def test_longrope_switches_for_all_positions_at_once(tmp_path: Path) -> None:
+    """As if every token were computed without a cache, on both sides of the original length."""
+    path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
+    shorten(path, 20)
+    model = load_model(path)
+    ids = torch.arange(5, 22)[None]
+    answer = ids_of(generate_tokens(model, ids, None, SamplingParams(12), []))
+    for token in answer:
+        with torch.inference_mode():
+            logits = model(input_ids=ids, use_cache=False).logits[0, -1]
+        assert token == int(logits.argmax())
+        ids = torch.cat([ids, torch.tensor([[token]])], dim=1)
+
+
+def test_sampling(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    ids = torch.tensor([[5, 6, 7, 8]])
+
+    def sample(**options: object) -> list[int]:
+        sampling = SamplingParams(12, **{"temperature": 1.0, **options})  # type: ignore[arg-type]
+        return ids_of(generate_tokens(model, ids, None, sampling, []))
+
+    greedy = ids_of(generate_tokens(model, ids, None, SamplingParams(12), []))
+    assert sample(seed=1) == sample(seed=1)
+    assert len({tuple(sample(seed=seed)) for seed in range(5)}) > 1
+    assert sample(seed=1, top_k=1) == greedy
+    assert sample(seed=1, top_p=1e-6) == greedy
+    assert sample(seed=1, temperature=1e-5) == greedy
+    repeated = ids_of(
+        generate_tokens(model, ids, None, SamplingParams(12, repetition_penalty=1e9), [])
+    )
+    assert len(set(repeated)) == 12
+
+
+def test_penalties_count_the_answer_alone(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    prompt = torch.tensor([[5, 6, 7, 8]])
+    sampling = SamplingParams(24, presence_penalty=-1.5, frequency_penalty=-1.0)
+    answer = ids_of(generate_tokens(model, prompt, None, sampling, []))
+    assert answer != ids_of(generate_tokens(model, prompt, None, SamplingParams(24), []))
+    for count, token in enumerate(answer):
+        said = answer[:count]
+        with torch.inference_mode():
+            ids = torch.cat([prompt, torch.tensor([said], dtype=torch.long)], dim=1)
+            found = model(input_ids=ids).logits
+        logits = found[0, -1].clone()
+        for index in set(said):
+            logits[index] += 1.5 + 1.0 * said.count(index)
+        assert token == int(logits.argmax())
+
+
+def test_logprobs_are_the_models_own(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    prompt = torch.tensor([[5, 6, 7, 8]])
+    sampling = SamplingParams(6, temperature=1.5, seed=3, frequency_penalty=1.0, logprobs=4)
+    answer = list(generate_tokens(model, prompt, None, sampling, []))
+    with torch.inference_mode():
+        ids = torch.cat([prompt, torch.tensor([ids_of(answer)])], dim=1)
+        logprobs = model(input_ids=ids).logits[0, 3:-1].log_softmax(-1)
+    for token, wanted in zip(answer, logprobs, strict=True):
+        assert token.logprob == pytest.approx(float(wanted[token.id]), abs=1e-4)
+        assert [index for index, _ in token.top] == wanted.topk(4).indices.tolist()
+        assert [x for _, x in token.top] == pytest.approx(wanted.topk(4).values.tolist(), abs=1e-4)
+
+
+def test_further_answers_have_the_seeds_that_follow(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    ids = torch.tensor([[5, 6, 7, 8]])
+
+    def answer(seed: int, choice: int) -> list[int]:
+        sampling = SamplingParams(12, temperature=1.0, seed=seed, n=choice + 1)
+        return ids_of(generate_tokens(model, ids, None, sampling, [], choice))
+
+    assert answer(1, 2) == answer(3, 0) != answer(1, 0)
+
+
+def options(seed: int) -> SamplingParams:
+    return SamplingParams(10 + seed, temperature=seed / 2, seed=seed, logprobs=2)
+
+
+def together(
+    model: PreTrainedModel, answers: list[Answer], late: Answer
+) -> list[list[TokenOutput]]:
+    """Write all of them, the last one from the fifth step on."""
+    writing: list[Answer] = [*answers]
+    written: dict[Answer, list[TokenOutput]] = {answer: [] for answer in [*answers, late]}
+    for step in itertools.count():
+        writing += [late] if step == 5 else []
+        if not writing:
+            return list(written.values())
+        for group in groups(model, writing):
+            for answer, events in zip(group, write(model, group), strict=True):
+                written[answer] += [event for event in events if isinstance(event, TokenOutput)]
+                if not isinstance(events[-1], TokenOutput):
+                    writing.remove(answer)
+
+
+@pytest.mark.parametrize("limit", [None, 20])
+def test_an_answer_does_not_depend_on_those_beside_it(checkpoint: Path, limit: int | None) -> None:
+    """They begin and end at any time, and cross the length from which positions are encoded
+    differently (20 tokens, if there is one) at any time."""
+    model = load_model(shortened(checkpoint, limit) if limit else checkpoint, dtype="float32")
+    prompts = [torch.arange(5, 5 + length)[None] for length in (4, 9, 14, 19, 21)]
+    alone = [
+        list(generate_tokens(model, ids, None, options(seed), []))
+        for seed, ids in enumerate(prompts)
+    ]
+    *answers, late = (
+        begin(model, ids, None, options(seed), [])[0] for seed, ids in enumerate(prompts)
+    )
+    found = together(model, answers, late)
+    assert [ids_of(answer) for answer in found] == [ids_of(answer) for answer in alone]
+    for ours, wanted in zip(itertools.chain(*found), itertools.chain(*alone), strict=True):
+        assert ours.logprob == pytest.approx(wanted.logprob, abs=1e-4)
+
+
+def several(model: PreTrainedModel) -> list[Answer]:
+    prompt = torch.tensor([[5, 6, 7]])
+    return [
+        answer for _ in range(3) for answer in begin(model, prompt, None, SamplingParams(4), [])
+    ]
+
+
+def test_answers_are_one_batch_where_positions_allow_it(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    answers = several(model)
+    assert groups(model, answers) == [[answer] for answer in answers]
+    for answer in answers[1:]:
+        write(model, [answer])
+    assert groups(model, answers) == [[answers[0]], answers[1:]]
+
+
+def test_a_batch_is_one_call_of_the_model(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    answers = several(model)
+    for answer in answers:
+        write(model, [answer])
+    rows: list[int] = []
+    model.lm_head.register_forward_hook(lambda _, inputs, output: rows.append(len(output)))
+    (group,) = groups(model, answers)
+    write(model, group)
+    assert rows == [3]
+
+
+def test_the_answers_to_a_request_read_its_prompt_once(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    ids = torch.arange(5, 14)[None]
+    sampling = SamplingParams(8, temperature=1.0, seed=1, n=3)
+    alone = [ids_of(generate_tokens(model, ids, None, sampling, [], choice)) for choice in range(3)]
+    read: list[int] = []
+    tower = model.model.language_model
+    tower.register_forward_hook(lambda _, inputs, output: read.append(output[0].shape[1]))
+    answers = begin(model, ids, None, sampling, [])
+    for _ in range(8):
+        (group,) = groups(model, answers)
+        assert group == answers
+        write(model, group)
+    assert [answer.context.ids[0, 9:].tolist() for answer in answers] == alone
+    assert read == [9] + 7 * [1]
+    assert len({tuple(answer) for answer in alone}) == 3
+
+
+def test_a_batch_keeps_within_its_sliding_window(tmp_path: Path) -> None:
+    path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
+    slide(path, 8)
+    model = load_model(path)
+    prompts = [torch.arange(5, 5 + length)[None] for length in (3, 7, 15)]
+    alone = [ids_of(generate_tokens(model, ids, None, SamplingParams(12), [])) for ids in prompts]
+    *answers, late = (begin(model, ids, None, SamplingParams(12), [])[0] for ids in prompts)
+    assert [ids_of(answer) for answer in together(model, answers, late)] == alone
+
+
+def test_numbers_that_are_none_end_their_own_answer_alone(checkpoint: Path) -> None:
+    model = load_model(checkpoint, dtype="float32")
+    answers = several(model)
+    for answer in answers:
+        write(model, [answer])
+
+    def spoil(_: object, inputs: object, output: torch.Tensor) -> None:
+        output[1, -1, 3] = torch.nan
+
+    model.lm_head.register_forward_hook(spoil)
+    first, second, third = write(model, answers)
+    assert isinstance(first[0], TokenOutput)
+    assert isinstance(third[0], TokenOutput)
+    assert "not finite" in str(second[0])

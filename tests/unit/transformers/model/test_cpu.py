@@ -1,0 +1,98 @@
+"""A model that was made faster on the CPU computes what it did before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import gelu
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from tests.tiny import make_checkpoint
+from xinference_internvl2.transformers.model.cpu import (
+    VISION_ATTENTION,
+    PackedLinear,
+    look,
+    speed_up,
+)
+from xinference_internvl2.transformers.model.from_checkpoint import load_model
+
+needs_bfloat16 = pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU has no bfloat16"
+)
+
+
+def packed(model: nn.Module) -> set[str]:
+    return {name for name, layer in model.named_modules() if isinstance(layer, PackedLinear)}
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5,), (2, 40)])
+def test_a_packed_layer_is_exact(bias: bool, shape: tuple[int, ...]) -> None:
+    layer = nn.Linear(48, 80, bias=bias, dtype=torch.bfloat16)
+    rows = torch.randn(*shape, 48, dtype=torch.bfloat16)
+    with torch.inference_mode():
+        assert torch.equal(PackedLinear(layer)(rows), layer(rows))
+
+
+@needs_bfloat16
+def test_a_packed_gelu_is_exact_to_its_type() -> None:
+    layer = nn.Linear(48, 80, dtype=torch.bfloat16)
+    rows = torch.randn(40, 48, dtype=torch.bfloat16)
+    with torch.inference_mode():
+        packed = PackedLinear(layer, "gelu")(rows)
+        exact = gelu(layer.float()(rows.float()))
+    assert torch.allclose(packed.float(), exact, rtol=2**-7, atol=1e-3)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("backbone", ["qwen2", "phi3"])
+def test_all_of_a_bfloat16_model_is_packed(tmp_path: Path, backbone: Any) -> None:
+    path = make_checkpoint(tmp_path, backbone=backbone)
+    plain, model = load_model(path), load_model(path)
+    linear = {name for name, layer in model.named_modules() if type(layer) is nn.Linear}
+    speed_up(model)
+    assert packed(model) == linear
+    assert model.config.vision_config._attn_implementation == VISION_ATTENTION
+    assert {"lm_head"} < linear
+    ids = torch.arange(20, 60)[None]
+    with torch.inference_mode():
+        assert torch.equal(model(input_ids=ids).logits, plain(input_ids=ids).logits)
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("vit", ["300m", "6b"])
+def test_a_packed_vision_tower_sees_the_same(tmp_path: Path, vit: Any) -> None:
+    path = make_checkpoint(tmp_path, backbone="internlm2", vit=vit)
+    exact, plain, model = load_model(path, dtype="float32"), load_model(path), load_model(path)
+    speed_up(model)
+    size = model.config.vision_config.image_size[0]
+    pixels = torch.randn(2, 3, size, size).bfloat16()
+    with torch.inference_mode():
+        seen, before, right = (
+            found.model.get_image_features(pixels.to(found.dtype)).pooler_output.float()
+            for found in (model, plain, exact)
+        )
+    assert (seen - right).abs().mean() <= 1.2 * (before - right).abs().mean()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_layers_of_other_types_are_left_alone(tmp_path: Path, dtype: str) -> None:
+    model = load_model(make_checkpoint(tmp_path, backbone="qwen2", dtype=dtype))
+    speed_up(model)
+    assert not packed(model)
+
+
+@pytest.mark.parametrize("heads", [4, 5])
+def test_a_tile_is_looked_at_as_by_transformers(heads: int) -> None:
+    query, key, value = (torch.randn(3, 17, heads, 64).transpose(1, 2) for _ in range(3))
+    module: Any = SimpleNamespace(is_causal=False)
+    ours, _ = look(module, query, key, value, None, scaling=0.2)
+    theirs, _ = sdpa_attention_forward(module, query, key, value, None, scaling=0.2)
+    assert ours.shape == theirs.shape
+    assert torch.allclose(ours, theirs, atol=1e-5)
