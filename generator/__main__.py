@@ -11,8 +11,7 @@ from .cli.arguments import parser
 from .cli.commands import build, import_, validate
 from .cli.report import Report
 from .outputs.spec_reference import reference
-from .outputs.write import OutputError
-from .spec.file import SpecError
+from .problems import RunError, SpecError
 
 _COMMANDS = {"build": build, "validate": validate, "import": import_}
 
@@ -28,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _COMMANDS[options.command](options, report)
     except SpecError as error:
         report.problems(error.problems)
-    except OutputError as error:
-        report.error(str(error))
+    except RunError as error:
+        report.error(error.message, error.file)
     finally:
         report.close()
     return 1

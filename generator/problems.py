@@ -1,4 +1,4 @@
-"""Problems of a spec, and the wording that every stage shares."""
+"""What can be wrong with a spec, a file or a run, and the wording that every stage shares."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path as FilePath
 
 Path = tuple[str | int, ...]
 """Keys and indexes that lead from the root of a spec to a value."""
@@ -37,6 +38,39 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.path}: {self.message}"
+
+
+class SpecError(Exception):
+    """One or more files are wrong; `problems` holds all that is, in order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class ReadError(Exception):
+    """What ends the reading of a file, at a position counted from 1."""
+
+    def __init__(self, line: int, column: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+        self.message = message
+
+
+class RunError(Exception):
+    """What ends a run and stands at no line of a file; one sentence with its remedy."""
+
+    def __init__(self, message: str, file: FilePath | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = None if file is None else display(file)
+
+
+def display(path: FilePath) -> str:
+    """Return a path as messages name it: below the working directory where it lies there."""
+    here = FilePath.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
 def format_path(path: Path) -> str:

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .. import ROOT
-from ..importing.run import Imported, Request, imported
+from ..importing.run import Imported, Request, import_families
 from ..outputs.paths import outputs
 from ..outputs.spec_reference import REFERENCE, reference
-from ..outputs.write import OutputError, diff_lines, find_changed, find_stale, write_files
-from ..problems import Problem
-from ..spec.file import SpecError
-from ..spec.load import Spec, default_specs, display, load_all
+from ..outputs.write import diff_lines, find_changed, find_stale, write_files
+from ..problems import RunError, display
+from ..spec.load import Spec, default_specs, load_all
 from .report import Report
 
 
@@ -73,11 +72,11 @@ def import_(options: argparse.Namespace, report: Report) -> int:
     """Turn registrations into specs, and name what has no place in those."""
     folder = options.output
     paths, others = options.registrations, options.modelscope
-    found = imported(Request(paths, others, options.family, folder, options.pages))
+    found = import_families(Request(paths, others, options.family, folder, options.pages))
     if folder is None:
         if len(found) > 1:
             message = f"{len(found)} families need a folder; give one with -o, or one --family"
-            raise SpecError([Problem(display(paths[0]), 1, 1, "$", message)])
+            raise RunError(message)
         report.spec(found[0].name, found[0].text)
     else:
         _write(found, folder, report)
@@ -92,7 +91,7 @@ def _write(found: Sequence[Imported], folder: Path, report: Report) -> None:
     files = {folder / f"{family.name}.yaml": family.text for family in found}
     changed = find_changed(files)
     if taken := [path for path in changed if path.exists()]:
-        raise OutputError(f"{display(taken[0])} is there already; move it away")
+        raise RunError(f"{display(taken[0])} is there already; move it away")
     write_files(changed)
     for path in changed:
         report.file(display(path), "written")

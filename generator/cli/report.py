@@ -33,7 +33,8 @@ class Report:
             if self._style == "text":
                 print(_coloured(problem), file=sys.stderr)
             elif self._style == "github":
-                print(_annotation(f"{problem.path}: {problem.message}", problem))
+                place = problem.line, problem.column
+                print(_annotation(f"{problem.path}: {problem.message}", problem.file, place))
             else:
                 self._data["problems"].append(_fields(problem))
 
@@ -43,7 +44,7 @@ class Report:
             text = f"{file}: {message}" if file else message
             print(_painted(text, _RED, sys.stderr), file=sys.stderr)
         elif self._style == "github":
-            print(_annotation(message, Problem(file, 1, 1, "$", "") if file else None))
+            print(_annotation(message, file))
         else:
             self._data["problems"].append({"file": file, "message": message})
 
@@ -106,11 +107,12 @@ def _painted(text: str, colour: str, stream: TextIO) -> str:
     return f"{colour}{text}{_PLAIN}" if wanted and colour and text else text
 
 
-def _annotation(message: str, problem: Problem | None) -> str:
-    if problem is None:
-        return f"::error::{_escaped(message)}"
-    file = _escaped(problem.file).replace(":", "%3A").replace(",", "%2C")
-    return f"::error file={file},line={problem.line},col={problem.column}::{_escaped(message)}"
+def _annotation(message: str, file: str | None, place: tuple[int, int] | None = None) -> str:
+    name = _escaped(file or "").replace(":", "%3A").replace(",", "%2C")
+    where = f" file={name}" if file else ""
+    if place is not None:
+        where += f",line={place[0]},col={place[1]}"
+    return f"::error{where}::{_escaped(message)}"
 
 
 def _escaped(text: str) -> str:

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..problems import Issue, shown
+from ..problems import Issue, ReadError, shown
 from ..spec.file import read_text
-from ..spec.yaml_positions import YamlError
 from .registrations import Record
 
 _MAX_BYTES = 1 << 20
@@ -22,7 +21,7 @@ def add_engines(data: Record, folder: Path) -> Iterator[Issue]:
     page = folder / f"{data['model_name'].lower()}.rst"
     try:
         lines = _ENGINES.findall(read_text(page, _MAX_BYTES))
-    except YamlError as error:
+    except ReadError as error:
         yield Issue((), f"no engines from {page.name}: {error.message}")
         return
     specs = data["model_specs"]

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
-from ..problems import Issue, Problem, shown
-from ..spec.file import SpecError, read_text
-from ..spec.yaml_positions import YamlError
+from ..problems import Issue, Problem, ReadError, RunError, SpecError, display, shown
+from ..spec.file import read_text
 
 _MAX_BYTES = 1 << 24
 _SPEC_KEYS = ("model_format", "model_size_in_billions", "activated_size_in_billions")
@@ -21,23 +20,23 @@ _RUNTIME_KEYS = ("model_hub", "quantization", "model_uri")
 Record = dict[str, Any]
 
 
-def read(path: FilePath, name: str) -> list[Record]:
-    """Return the records of a registration, which messages call `name`; raises `SpecError`."""
+def read(path: FilePath) -> list[Record]:
+    """Return the records of a registration; raises `SpecError` or `RunError`."""
     try:
         data = json.loads(read_text(path, _MAX_BYTES), object_pairs_hook=_mapping)
-    except YamlError as error:
-        raise _refused(name, error.message, error.line, error.column) from None
+    except ReadError as error:
+        raise _refuse(path, error.line, error.column, error.message) from None
     except json.JSONDecodeError as error:
         message = f"not valid JSON: {error.msg}; correct it"
-        raise _refused(name, message, error.lineno, error.colno) from None
+        raise _refuse(path, error.lineno, error.colno, message) from None
     except _TwiceError as error:
-        raise _refused(name, str(error)) from None
+        raise RunError(str(error), path) from None
     except (RecursionError, ValueError):
-        raise _refused(name, "nested too deep, or a number too long; correct it") from None
+        raise RunError("nested too deep, or a number too long; correct it", path) from None
     records = data if isinstance(data, list) else [data]
     if not records or not all(_is_record(record) for record in records):
         what = "a mapping with 'model_name' and 'model_specs', or a list of such"
-        raise _refused(name, f"this is no registration ({what}); name another file")
+        raise RunError(f"this is no registration ({what}); name another file", path)
     return records
 
 
@@ -54,8 +53,8 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return data
 
 
-def _refused(name: str, message: str, line: int = 1, column: int = 1) -> SpecError:
-    return SpecError([Problem(name, line, column, "$", message)])
+def _refuse(path: FilePath, line: int, column: int, message: str) -> SpecError:
+    return SpecError([Problem(display(path), line, column, "$", message)])
 
 
 def _is_record(record: Any) -> bool:
@@ -82,7 +81,7 @@ def _is_source(source: Any) -> bool:
     return isinstance(quantizations, list) and all(isinstance(q, str) for q in quantizations)
 
 
-def modernized(record: Record, modelscope: Record | None) -> tuple[Record, list[Issue]]:
+def modernize(record: Record, modelscope: Record | None) -> tuple[Record, list[Issue]]:
     """Return a record with `model_src` in every spec, and what has no place in that.
 
     `modelscope` is the record of the same family in the catalog that older hosts had for that hub.
@@ -131,7 +130,7 @@ def _add(specs: list[Record], own: Record, hub: str, source: Record) -> None:
         # A custom registration has one entry for each quantization.
         there = spec["model_src"].get(hub)
         if there and _but_quantizations(there) == _but_quantizations(source):
-            there["quantizations"] = _joined(there.get("quantizations"), source["quantizations"])
+            there["quantizations"] = _join(there.get("quantizations"), source["quantizations"])
             return
     free = [spec for spec in same if hub not in spec["model_src"]]
     for spec in sorted(free, key=lambda spec: -_shared(spec, source)):
@@ -145,7 +144,7 @@ def _but_quantizations(source: Record) -> Record:
     return {key: value for key, value in source.items() if key != "quantizations" and value}
 
 
-def _joined(first: Iterable[str] | None, second: Iterable[str]) -> list[str]:
+def _join(first: Iterable[str] | None, second: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*(first or ()), *second]))
 
 

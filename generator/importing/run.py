@@ -9,11 +9,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from .. import ROOT
-from ..problems import Problem, format_path, shown
+from ..problems import Problem, ReadError, RunError, display, format_path, shown
 from ..spec import schema
-from ..spec.file import Document, SpecError
-from ..spec.load import check, display
-from ..spec.yaml_positions import YamlError, compose
+from ..spec.file import Document
+from ..spec.load import check
+from ..spec.yaml_positions import compose
 from . import registrations, yaml_writer
 from .published_engines import add_engines
 from .registrations import Record
@@ -47,32 +47,36 @@ class Request:
     """Where the model pages are, for the engines."""
 
 
-def imported(request: Request) -> list[Imported]:
-    """Import every family of the registrations; raises `SpecError`."""
-    family, modelscope = request.family, request.modelscope
+def import_families(request: Request) -> list[Imported]:
+    """Import every family of the registrations; raises `SpecError` or `RunError`."""
+    chosen = list(_choose(request))
+    if not chosen:
+        message = f"no family is called {shown(request.family)}; correct it"
+        raise RunError(message, request.paths[0] if len(request.paths) == 1 else None)
+    return [_import(*one, request, one_of_many=len(chosen) > 1) for one in chosen]
+
+
+def _choose(request: Request) -> Iterator[tuple[Path, Record, Record | None]]:
+    """Yield the records to import: the file, the record and that of the ModelScope catalog."""
+    modelscope = request.modelscope
     others = _by_name(modelscope) if modelscope else {}
-    found: list[Imported] = []
     names: set[str] = set()
     for path in request.paths:
-        for record in registrations.read(path, display(path)):
+        for record in registrations.read(path):
             name = record["model_name"]
-            if family in (None, name):
+            if request.family in (None, name):
                 _check_name(path, name, names)
-                found.append(_one(path, record, others.pop(name, None), request))
+                yield path, record, others.pop(name, None)
     for name, record in others.items():
-        if modelscope and family in (None, name):
+        if modelscope and request.family in (None, name):
             _check_name(modelscope, name, names)
-            found.append(_one(modelscope, record, None, request))
-    if not found:
-        where = ", ".join(display(path) for path in request.paths)
-        raise SpecError([Problem(where, 1, 1, "$", f"no family is called {family!r}; correct it")])
-    return found
+            yield modelscope, record, None
 
 
 def _by_name(path: Path) -> dict[str, Record]:
     found: dict[str, Record] = {}
     names: set[str] = set()
-    for record in registrations.read(path, display(path)):
+    for record in registrations.read(path):
         name = record["model_name"]
         _check_name(path, name, names)
         specs = [{"model_hub": "modelscope"} | spec for spec in record["model_specs"]]
@@ -81,19 +85,20 @@ def _by_name(path: Path) -> dict[str, Record]:
 
 
 def _check_name(path: Path, name: str, taken: set[str]) -> None:
-    """Raise `SpecError` for a name that cannot be that of one more file."""
-    # A catalog may hold several records of a name, one for each engine. A spec holds one.
-    message = f"{shown(name)} is there twice, but a spec is one record; rename one of them"
+    """Raise `RunError` for a name that cannot be that of one more file."""
     if not schema.is_name(name):
-        message = f"{shown(name)} cannot be the name of a file; rename the family"
-    elif name.casefold() not in taken:
-        taken.add(name.casefold())
-        return
-    raise SpecError([Problem(display(path), 1, 1, "$", message)])
+        raise RunError(f"{shown(name)} cannot be the name of a file; rename the family", path)
+    # A catalog may hold several records of a name, one for each engine. A spec holds one.
+    if name.casefold() in taken:
+        message = f"{shown(name)} is there twice, but a spec is one record; rename one of them"
+        raise RunError(message, path)
+    taken.add(name.casefold())
 
 
-def _one(path: Path, record: Record, other: Record | None, request: Request) -> Imported:
-    modern, issues = registrations.modernized(record, other)
+def _import(
+    path: Path, record: Record, other: Record | None, request: Request, *, one_of_many: bool
+) -> Imported:
+    modern, issues = registrations.modernize(record, other)
     data, more = spec_data(modern, int(path.stat().st_mtime))
     if request.pages:
         more += add_engines(data, request.pages)
@@ -105,13 +110,13 @@ def _one(path: Path, record: Record, other: Record | None, request: Request) -> 
         f"{display(path)}: {record['model_name']}: {format_path(issue.path)}: {issue.message}"
         for issue in [*issues, *more]
     ]
-    return Imported(record["model_name"], text, notes, _problems(name, text))
+    return Imported(record["model_name"], text, notes, _problems(name, text, one_of_many))
 
 
-def _problems(name: str, text: str) -> list[Problem]:
+def _problems(name: str, text: str, one_of_many: bool) -> list[Problem]:
     try:
-        return check(Document(name, *compose(text)))
-    except YamlError as error:
+        return check(Document(name, *compose(text)), one_of_many=one_of_many)
+    except ReadError as error:
         return [Problem(name, error.line, error.column, "$", error.message)]
 
 

@@ -8,9 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-
-class OutputError(Exception):
-    """A file cannot be read or written; the message is one sentence with its remedy."""
+from ..problems import RunError
 
 
 def find_changed(files: Mapping[Path, str]) -> dict[Path, str]:
@@ -68,11 +66,11 @@ def _explained(path: Path, done: str) -> Iterator[None]:
     try:
         yield
     except IsADirectoryError:
-        raise OutputError(f"{path} is a directory; move it away") from None
+        raise RunError(f"{path} is a directory; move it away") from None
     except (FileExistsError, NotADirectoryError):
         file = next(parent for parent in path.parents if parent.exists())
-        raise OutputError(f"{file} is not a directory; move that file away") from None
+        raise RunError(f"{file} is not a directory; move that file away") from None
     except OSError as error:
         reason = error.strerror or error
         message = f"{path} cannot be {done} ({reason}); check the folder and its permissions"
-        raise OutputError(message) from None
+        raise RunError(message) from None

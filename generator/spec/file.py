@@ -9,21 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
-from ..problems import Issue, Problem, format_path
-from .yaml_positions import Node, YamlError, compose
+from ..problems import Issue, Problem, ReadError, SpecError, format_path
+from .yaml_positions import Node, compose
 
 _MAX_BYTES = 1 << 20
 
 # What YAML calls printable; anything else stands in a file by accident.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-class SpecError(Exception):
-    """One or more specs are wrong; `problems` holds all of them, in order."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = sorted(set(problems))
-        super().__init__("\n".join(map(str, self.problems)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +60,27 @@ def load(path: FilePath, name: str) -> Document:
     """Read the spec at `path`, which messages call `name`; raises `SpecError`."""
     try:
         root, found = compose(read_text(path, _MAX_BYTES))
-    except YamlError as error:
+    except ReadError as error:
         raise SpecError([Problem(name, error.line, error.column, "$", error.message)]) from None
     return Document(name, root, found)
 
 
 def read_text(path: FilePath, most: int) -> str:
-    """Return the text of a file of at most `most` bytes; raises `YamlError`."""
+    """Return the text of a file of at most `most` bytes; raises `ReadError`."""
     data = _bytes(path, most)
     if len(data) > most:
-        raise YamlError(1, 1, f"the file is larger than {most >> 20} MiB; split the family")
+        raise ReadError(1, 1, f"the file is larger than {most >> 20} MiB; split the family")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line, column = _position(data[: error.start].decode("utf-8"))
         message = f"the byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        raise YamlError(line, column, message) from None
+        raise ReadError(line, column, message) from None
     text = text.removeprefix("\ufeff")
     if match := _UNPRINTABLE.search(text):
         line, column = _position(text[: match.start()])
         message = f"the character U+{ord(match[0]):04X} is not allowed; remove it"
-        raise YamlError(line, column, message)
+        raise ReadError(line, column, message)
     return text
 
 
@@ -96,17 +88,17 @@ def _bytes(path: FilePath, most: int) -> bytes:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise YamlError(1, 1, "this is a directory; name a spec file in it")
+            raise ReadError(1, 1, "this is a directory; name a spec file in it")
         if not stat.S_ISREG(mode):
-            raise YamlError(1, 1, "this is not a regular file; name a spec file")
+            raise ReadError(1, 1, "this is not a regular file; name a spec file")
         with path.open("rb") as file:
             return file.read(most + 1)
     except FileNotFoundError:
-        raise YamlError(1, 1, "there is no such file; check the name") from None
+        raise ReadError(1, 1, "there is no such file; check the name") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         message = f"the file cannot be read ({reason}); check the name and its permissions"
-        raise YamlError(1, 1, message) from None
+        raise ReadError(1, 1, message) from None
 
 
 def _position(before: str) -> tuple[int, int]:

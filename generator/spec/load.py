@@ -9,9 +9,9 @@ from pathlib import Path
 
 from .. import ROOT
 from ..family.model import Family, family
-from ..problems import Problem
+from ..problems import Problem, RunError, SpecError, display
 from . import rules, schema
-from .file import Document, SpecError, load
+from .file import Document, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,7 @@ def default_specs() -> list[Path]:
     folder = ROOT / "family_specs"
     if specs := sorted(folder.glob("*.yaml")):
         return specs
-    message = "there is no *.yaml file here; describe a family in one"
-    raise SpecError([Problem(display(folder), 1, 1, "$", message)])
+    raise RunError("there is no *.yaml file here; describe a family in one", folder)
 
 
 def load_all(paths: Iterable[Path]) -> list[Spec]:
@@ -69,12 +68,6 @@ def check(document: Document, *, one_of_many: bool = False) -> list[Problem]:
     issues = [] if passes else schema.check(document.data)
     issues += rules.check(document.data, [*document.issues, *issues])
     return document.problems(issues)
-
-
-def display(path: Path) -> str:
-    """Return `path` as messages name it: below the working directory where it lies there."""
-    here = Path.cwd()
-    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
 def _origin(path: Path) -> str:

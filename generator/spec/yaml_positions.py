@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ..problems import Issue, Path, shown, suggestion
+from ..problems import Issue, Path, ReadError, shown, suggestion
 from .yaml_scalars import resolve, text
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -19,16 +19,6 @@ _NONE: Mapping[Any, Any] = MappingProxyType({})
 
 _MAX_DEPTH = 32
 _MAX_NODES = 50_000
-
-
-class YamlError(Exception):
-    """What ends the reading of a file, at a position counted from 1."""
-
-    def __init__(self, line: int, column: int, message: str) -> None:
-        super().__init__(message)
-        self.line = line
-        self.column = column
-        self.message = message
 
 
 @dataclass(slots=True)
@@ -47,7 +37,7 @@ class Node:
 def compose(source: str) -> tuple[Node, list[tuple[int, int, Issue]]]:
     """Return the only document of `source`, and what is wrong with its keys and tags.
 
-    Raises `YamlError` where it cannot be read to its end.
+    Raises `ReadError` where it cannot be read to its end.
     """
     try:
         composer = _Composer(yaml.parse(source, Loader=_Loader))
@@ -55,23 +45,23 @@ def compose(source: str) -> tuple[Node, list[tuple[int, int, Issue]]]:
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, source) from None
     except yaml.YAMLError as error:
-        raise YamlError(1, 1, f"not valid YAML: {error}; correct it") from None
+        raise ReadError(1, 1, f"not valid YAML: {error}; correct it") from None
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, source: str) -> YamlError:
+def _syntax_error(error: yaml.MarkedYAMLError, source: str) -> ReadError:
     context, mark = error.context or "", error.problem_mark or error.context_mark
     if mark is None:
-        return YamlError(1, 1, f"not valid YAML: {error.problem}; correct it")
+        return ReadError(1, 1, f"not valid YAML: {error.problem}; correct it")
     line, column = mark.line + 1, mark.column + 1
     lines = source.splitlines()
     current = lines[mark.line] if mark.line < len(lines) else ""
     if current[mark.column : mark.column + 1] == "\t":
-        return YamlError(line, column, "a tab cannot stand here; indent with spaces")
+        return ReadError(line, column, "a tab cannot stand here; indent with spaces")
     if "quoted scalar" in context and "end of stream" in str(error.problem) and error.context_mark:
         start = error.context_mark
-        return YamlError(start.line + 1, start.column + 1, "the quote is never closed; close it")
+        return ReadError(start.line + 1, start.column + 1, "the quote is never closed; close it")
     where = f" {context}" if context else ""
-    return YamlError(line, column, f"not valid YAML: {error.problem}{where}; correct it")
+    return ReadError(line, column, f"not valid YAML: {error.problem}{where}; correct it")
 
 
 class _Composer:
@@ -87,7 +77,7 @@ class _Composer:
         next(self._events)  # the start of the stream
         event = next(self._events)
         if isinstance(event, yaml.StreamEndEvent):
-            raise YamlError(1, 1, "the file is empty; describe a model family in it")
+            raise ReadError(1, 1, "the file is empty; describe a model family in it")
         root = self._node(next(self._events), ())
         next(self._events)  # the end of the document
         after = next(self._events)
@@ -201,5 +191,5 @@ def _position(event: Any) -> tuple[int, int]:
     return mark.line + 1, mark.column + 1
 
 
-def _error(event: Any, message: str) -> YamlError:
-    return YamlError(*_position(event), message)
+def _error(event: Any, message: str) -> ReadError:
+    return ReadError(*_position(event), message)

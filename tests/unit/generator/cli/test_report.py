@@ -11,7 +11,6 @@ import pytest
 
 from generator.__main__ import main
 from generator.cli.report import _annotation
-from generator.problems import Problem
 
 PAGE = "out/docs/models/base.rst"
 
@@ -51,8 +50,7 @@ def test_annotations(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_annotation_of_what_has_a_meaning_there() -> None:
-    problem = Problem("a:b,c%.yaml", 1, 2, "$", "")
-    assert _annotation("100%\r\n::error::x", problem) == (
+    assert _annotation("100%\r\n::error::x", "a:b,c%.yaml", (1, 2)) == (
         "::error file=a%3Ab%2Cc%25.yaml,line=1,col=2::100%25%0D%0A::error::x"
     )
 
@@ -68,7 +66,7 @@ def test_annotation_of_drift(spec: Path, capsys: pytest.CaptureFixture[str]) -> 
     command = "python -m generator build --output out spec.yaml"
     assert printed.err == ""
     assert printed.out.splitlines()[-2:] == [
-        f"::error file={PAGE},line=1,col=1::this differs from what is generated; run: {command}",
+        f"::error file={PAGE}::this differs from what is generated; run: {command}",
         f"::error::1 of 4 generated files differ; run: {command}",
     ]
 
@@ -105,6 +103,22 @@ def test_json_of_what_cannot_be_written(spec: Path, capsys: pytest.CaptureFixtur
     assert _json(capsys)["problems"] == [
         {"file": None, "message": "out is not a directory; move that file away"}
     ]
+
+
+def test_what_stands_at_no_line_of_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "two.json").write_text('[{"model_name": "a"}]', "utf-8")
+    for style, said in [
+        ("text", "two.json: this is no registration"),
+        ("github", "::error file=two.json::this is no registration"),
+    ]:
+        assert main(["import", "two.json", "--format", style]) == 1
+        printed = capsys.readouterr()
+        assert (printed.out + printed.err).startswith(said)
+    assert main(["import", "two.json", "--format", "json"]) == 1
+    (problem,) = _json(capsys)["problems"]
+    assert problem["file"] == "two.json"
+    assert problem["message"].startswith("this is no registration")
+    assert problem.keys() == {"file", "message"}
 
 
 def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:

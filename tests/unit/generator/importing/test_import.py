@@ -62,13 +62,13 @@ REFUSED: list[tuple[str, str, str]] = [
         "2:4: $: not valid JSON: Expecting property name enclosed in double quotes; correct it",
     ),
     ("no byte of UTF-8", "\udcff", "1:1: $: the byte 0xff is not UTF-8; save the file as UTF-8"),
-    ("nested too deep", "[" * 100_000, "1:1: $: nested too deep, or a number too long; correct it"),
-    ("number too long", "1" * 5_000, "1:1: $: nested too deep, or a number too long; correct it"),
+    ("nested too deep", "[" * 100_000, " nested too deep, or a number too long; correct it"),
+    ("number too long", "1" * 5_000, " nested too deep, or a number too long; correct it"),
     *(
         (
             what,
             json.dumps(data),
-            "1:1: $: this is no registration (a mapping with 'model_name' and 'model_specs', "
+            " this is no registration (a mapping with 'model_name' and 'model_specs', "
             "or a list of such); name another file",
         )
         for what, data in [
@@ -85,17 +85,17 @@ REFUSED: list[tuple[str, str, str]] = [
     (
         "name of another folder",
         json.dumps(RECORD | {"model_name": "../base"}),
-        "1:1: $: '../base' cannot be the name of a file; rename the family",
+        " '../base' cannot be the name of a file; rename the family",
     ),
     (
         "key twice",
         '{"model_name": "base", "model_specs": [{"a": 1, "b": 2, "a": 3}]}',
-        "1:1: $: the key 'a' stands twice in a mapping; remove one",
+        " the key 'a' stands twice in a mapping; remove one",
     ),
     (
         "records of one name",
         json.dumps([RECORD, RECORD | {"model_name": "Base"}]),
-        "1:1: $: 'Base' is there twice, but a spec is one record; rename one of them",
+        " 'Base' is there twice, but a spec is one record; rename one of them",
     ),
 ]
 
@@ -152,14 +152,12 @@ def test_several_families_need_a_folder(folder: Path, capsys: pytest.CaptureFixt
     both = [RECORD, RECORD | {"model_name": "other"}]
     assert _import(folder, both) == 1
     assert capsys.readouterr().err == (
-        "base.json:1:1: $: 2 families need a folder; give one with -o, or one --family\n"
+        "2 families need a folder; give one with -o, or one --family\n"
     )
     assert _import(folder, both, "--family", "other") == 0
     assert "\nmodel_name: other\n" in capsys.readouterr().out
     assert _import(folder, both, "--family", "another") == 1
-    assert capsys.readouterr().err == (
-        "base.json:1:1: $: no family is called 'another'; correct it\n"
-    )
+    assert capsys.readouterr().err == ("base.json: no family is called 'another'; correct it\n")
 
 
 def test_a_spec_is_not_overwritten(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,7 +178,7 @@ def test_a_family_is_once_in_the_catalog_for_modelscope(
     (folder / "scope.json").write_text(json.dumps([CUSTOM, CUSTOM]), "utf-8")
     assert _import(folder, RECORD, "--modelscope", "scope.json") == 1
     assert capsys.readouterr().err == (
-        "scope.json:1:1: $: 'base' is there twice, but a spec is one record; rename one of them\n"
+        "scope.json: 'base' is there twice, but a spec is one record; rename one of them\n"
     )
 
 
