@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,7 @@ class SpecRuntime:
 
     model_format: str
     model_size_in_billions: int | str
-    quantizations: tuple[str, ...]
-    prompt_format: str
-    backbone: str
     engines: Mapping[str, tuple[str, ...]]
-    memory: Mapping[str, Any] = field(default_factory=dict)
-    """The bytes that a request needs, by quantization; empty where they are not known."""
 
 
 @dataclass(frozen=True)
@@ -114,5 +109,4 @@ def _prompt_format(name: str, data: Mapping[str, Any]) -> PromptFormat:
 
 def _spec(data: Mapping[str, Any]) -> SpecRuntime:
     engines = {name: tuple(quantizations) for name, quantizations in data["engines"].items()}
-    quantizations = tuple(data["quantizations"])
-    return SpecRuntime(**{**data, "quantizations": quantizations, "engines": engines})
+    return SpecRuntime(**{**data, "engines": engines})

@@ -18,7 +18,6 @@ from transformers import BitsAndBytesConfig
 
 from generator import ROOT
 from generator.family.memory import (
-    CONTEXT,
     TILES_AT_ONCE,
     LanguageModel,
     estimates,
@@ -32,7 +31,7 @@ from tests.tiny.dims import Backbone, Dims, Vit, resolve_dims
 from tests.tiny.llm_config import ARCHITECTURES
 from tests.tiny.weights import weight_shapes
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.families.records import load_runtimes
+from xinference_internvl2.families.records import FAMILIES
 from xinference_internvl2.transformers.engine import context
 from xinference_internvl2.transformers.model.config import model_config
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
@@ -170,14 +169,15 @@ def test_the_keys_and_values_grow_with_the_context(tiny: Any) -> None:
     assert len(kept) == 2 * config.llm["num_hidden_layers"]
 
 
-def test_the_plugin_has_the_estimates_of_its_family() -> None:
+def test_the_host_gets_the_estimates_of_the_weights() -> None:
     family = load_one(ROOT / "family_specs/internvl2.yaml").family
-    specs = load_runtimes()["internvl2"].model_specs
-    for spec, loaded in zip(family.specs, specs, strict=True):
+    (record,) = json.loads((FAMILIES / "internvl2.json").read_text("utf-8"))
+    for spec, registered in zip(family.specs, record["model_specs"], strict=True):
         known = {q: m.weights for q, m in estimates(family, spec).items()}
-        assert {q: m["weights"] for q, m in loaded.memory["bytes"].items()} == known
-        assert set(known) == set(loaded.quantizations)
-        assert loaded.memory["context"] == CONTEXT
+        assert set(known) == set(spec.quantizations)
+        for source in registered["model_src"].values():
+            of_each = source["model_metadata_by_quantization"]
+            assert {q: m["weights_bytes"] for q, m in of_each.items()} == known
 
 
 def test_the_loader_looks_at_as_many_tiles_at_once_as_are_counted() -> None:
