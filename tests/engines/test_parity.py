@@ -20,7 +20,7 @@ from tests.shapes.showcase import picture
 from tests.shapes.task import Sample, samples
 from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
-from xinference_internvl2.chat.prompt import pieces
+from xinference_internvl2.chat.prompt import build_prompt
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.engine import SamplingParams
 from xinference_internvl2.families.records import prompt_format_named
@@ -74,7 +74,7 @@ def prompt_ids(config: CheckpointConfig, tokenizer: InternVL2Tokenizer, images: 
         (image_tokens(len(next(tiles)) * config.tokens_per_tile), True)
         if piece.media
         else (piece.text, piece.trusted)
-        for piece in pieces([{"role": "user", "content": parts}], config.template)
+        for piece in build_prompt([{"role": "user", "content": parts}], config.template)
     ]
     return encode_segments(tokenizer, segments)
 

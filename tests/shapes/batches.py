@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from xinference_internvl2.chat.prompt import pieces
+from xinference_internvl2.chat.prompt import build_prompt
 from xinference_internvl2.families.records import prompt_format_named
 from xinference_internvl2.tokenizer.control_tokens import image_tokens
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, encode_segments
@@ -134,7 +134,7 @@ def _ids(
 
 def segments(sample: Sample, question: Question, counts: Sequence[int], template: str) -> Segments:
     """The prompt of a question about a sample whose pictures take `counts` tiles."""
-    run = pieces(list(messages(sample, question)), template, frames=len(counts))
+    run = build_prompt(list(messages(sample, question)), template, frames=len(counts))
     left = iter(counts)
     return [
         (image_tokens(next(left) * CELLS**2), True) if piece.media else (piece.text, piece.trusted)

@@ -1,4 +1,4 @@
-"""The way of a chat request through any engine: request → engine → response."""
+"""The flow of a chat request that both engines share: request → engine → response."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from typing import Any
 
 from ..engine import Outputs
-from .request import ChatRequest, ServedCheckpoint, prepared
-from .response import deltas, response
+from .request import ChatRequest, ServedCheckpoint, prepare_on_thread
+from .response import build_response, detokenize
 
 Generate = Callable[[ChatRequest], Awaitable[Outputs]]
-"""Hands a request to an engine and returns what that generates."""
+"""Hands a request to an engine and returns its outputs."""
 
 
 async def answer(
@@ -20,7 +20,7 @@ async def answer(
     served: ServedCheckpoint,
     generate: Generate,
 ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
-    """Answer an OpenAI chat request: the completion, or its chunks if `stream` is set.
+    """Answer an OpenAI chat request with a completion, or with chunks if `stream` is set.
 
     Args:
         config: the fields of the request beside its messages, as the host hands them over.
@@ -28,11 +28,11 @@ async def answer(
     Raises:
         RequestError: the request cannot be answered as it is.
     """
-    request = await prepared(messages, config or {}, served)
+    request = await prepare_on_thread(messages, config or {}, served)
     outputs = await generate(request)
     sampling = request.sampling
-    parts = deltas(outputs, range(sampling.n), served.tokenizer, sampling.stop)
-    return await response(model_uid, request, parts)
+    deltas = detokenize(outputs, range(sampling.n), served.tokenizer, sampling.stop)
+    return await build_response(model_uid, request, deltas)
 
 
 async def count_tokens(
@@ -40,5 +40,5 @@ async def count_tokens(
     config: Mapping[str, Any] | None,
     served: ServedCheckpoint,
 ) -> int:
-    """The length of the prompt, with the tokens of its images; errors as for `answer`."""
-    return len((await prepared(messages, config or {}, served)).ids)
+    """Return the length of the prompt, image tokens included; errors as for `answer`."""
+    return len((await prepare_on_thread(messages, config or {}, served)).ids)

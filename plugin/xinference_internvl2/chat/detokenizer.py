@@ -1,52 +1,58 @@
-"""From token ids to text, in parts that never have to be taken back."""
+"""Turns token ids into text as they come, so that no text sent has to be taken back.
+
+>>> detokenizer = Detokenizer(tokenizer, stop=["###"])  # doctest: +SKIP
+>>> for token in tokens:  # doctest: +SKIP
+...     print(detokenizer.add(token), end="")
+>>> print(detokenizer.finish())  # doctest: +SKIP
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-# Tokens that may wait for their text; a bound, since they are decoded again with each new one.
-_MOST_UNCLEAR = 64
+MAX_UNDECODED = 64
+"""Tokens that may wait for their text: bounded, since they are decoded again with each new one."""
 
 
-class TextStream:
-    """Turns token ids into text as they come, holding back what a later token may still change.
+class Detokenizer:
+    """The text of one answer, cut before the first stop string; characters are never split.
 
-    The texts of `push` and `finish` together are the answer, cut before the first stop string;
-    a character is never split. `done` says that a stop string was met.
+    What `add` and `finish` return, joined, is the whole text. `stopped` says that a stop string
+    was found.
     """
 
     def __init__(self, tokenizer: Any, stop: Sequence[str] = ()) -> None:
         self._tokenizer = tokenizer
         self._stop = tuple(stop)
         self._ids: list[int] = []
-        # Tokens before `_read` have been turned into text; those from `_context` on are decoded
-        # again with the next ones, since a tokenizer drops the space of a text's first word.
-        self._context = self._read = 0
+        # The text of `_ids[:_decoded]` has been taken. `_ids[_context:]` is decoded together with
+        # each new token, since a tokenizer drops the space before the first word of a text.
+        self._context = self._decoded = 0
         self._pending = ""
-        self.done = False
+        self.stopped = False
 
-    def push(self, token: int) -> str:
-        """The text that is certain after `token`."""
+    def add(self, token: int) -> str:
+        """Return the text that is certain after `token`."""
         self._ids.append(token)
-        text = self._unread_text()
+        text = self._decode_new()
         # A character of several tokens is incomplete until its last one, and a tokenizer drops
         # the space of a word that follows nothing but control tokens.
-        unclear = not text or text.endswith("\ufffd")
-        if unclear and len(self._ids) - self._read < _MOST_UNCLEAR:
+        incomplete = not text or text.endswith("\ufffd")
+        if incomplete and len(self._ids) - self._decoded < MAX_UNDECODED:
             return ""
         return self._take(text)
 
     def finish(self) -> str:
-        """The rest of the text, once no token follows."""
-        if self.done:
+        """Return the rest of the text, once no token follows."""
+        if self.stopped:
             return ""
-        ready = self._take(self._unread_text())
-        return ready if self.done else ready + self._pending
+        ready = self._take(self._decode_new())
+        return ready if self.stopped else ready + self._pending
 
-    def _unread_text(self) -> str:
-        known = self._decode(self._ids[self._context : self._read])
-        return self._decode(self._ids[self._context :])[len(known) :]
+    def _decode_new(self) -> str:
+        taken = self._decode(self._ids[self._context : self._decoded])
+        return self._decode(self._ids[self._context :])[len(taken) :]
 
     def _decode(self, ids: list[int]) -> str:
         return str(
@@ -56,18 +62,19 @@ class TextStream:
         )
 
     def _take(self, text: str) -> str:
-        self._context, self._read = self._read, len(self._ids)
+        """Add `text` to what is pending and return as much of it as no stop string can cut."""
+        self._context, self._decoded = self._decoded, len(self._ids)
         self._pending += text
-        cuts = [self._pending.find(stop) for stop in self._stop if stop in self._pending]
-        self.done = bool(cuts)
-        held_back = 0 if cuts else _held_back(self._pending, self._stop)
-        end = min(cuts) if cuts else len(self._pending) - held_back
+        found = [self._pending.find(stop) for stop in self._stop if stop in self._pending]
+        self.stopped = bool(found)
+        waiting = 0 if found else _partial_stop(self._pending, self._stop)
+        end = min(found) if found else len(self._pending) - waiting
         ready, self._pending = self._pending[:end], self._pending[end:]
         return ready
 
 
-def _held_back(text: str, stop: Sequence[str]) -> int:
-    """Length of the longest end of `text` that begins a stop string."""
+def _partial_stop(text: str, stop: Sequence[str]) -> int:
+    """Return the length of the longest end of `text` with which a stop string begins."""
     lengths = (
         size
         for string in stop

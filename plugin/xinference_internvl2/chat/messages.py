@@ -1,4 +1,4 @@
-"""The messages of a chat request, checked part by part; what is wrong is named by its place."""
+"""Checks the messages of a chat request part by part; an error names the place at fault."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from ..errors import RequestError
 from ..media.source import Media
 
 Turn = tuple[str, Mapping[str, Any]]
+"""A message and its place in the request, such as `messages[0]`."""
 
 
 def split_system(messages: Sequence[Mapping[str, Any]]) -> tuple[str | None, list[Turn]]:
+    """Return the system text, None if there is none, and the turns of user and assistant."""
     turns: list[Turn] = []
     system = None
     for index, message in enumerate(messages):
@@ -40,14 +42,15 @@ def _refuse_calls(where: str, message: Mapping[str, Any]) -> None:
 
 
 def _system_text(where: str, content: Any) -> str:
-    parts = parts_of(where, content)
-    texts = [text_of(place, part) for place, part in parts if part.get("type") == "text"]
+    parts = read_parts(where, content)
+    texts = [read_text(place, part) for place, part in parts if part.get("type") == "text"]
     if len(texts) != len(parts):
         raise RequestError(f"{where}.content: a system message can hold only text")
     return "\n".join(texts)
 
 
-def parts_of(where: str, content: Any) -> list[tuple[str, Mapping[str, Any]]]:
+def read_parts(where: str, content: Any) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the parts of a message's content, each with its place in the request."""
     if content is None:
         return []
     if isinstance(content, str):
@@ -60,14 +63,16 @@ def parts_of(where: str, content: Any) -> list[tuple[str, Mapping[str, Any]]]:
     return [(f"{where}.content[{index}]", part) for index, part in enumerate(content)]
 
 
-def text_of(place: str, part: Mapping[str, Any]) -> str:
+def read_text(place: str, part: Mapping[str, Any]) -> str:
+    """Return the text of a text part."""
     text = part.get("text")
     if not isinstance(text, str):
         raise RequestError(f"{place}.text has to be a string")
     return text
 
 
-def media_part(place: str, part: Mapping[str, Any]) -> Media:
+def read_media(place: str, part: Mapping[str, Any]) -> Media:
+    """Return the image or video of a part, not fetched yet."""
     field = part.get("type")
     if field not in ("image_url", "video_url"):
         raise RequestError(
@@ -85,7 +90,7 @@ def media_part(place: str, part: Mapping[str, Any]) -> Media:
 
 
 def count_images(turns: list[Turn]) -> int:
-    """The images of a conversation."""
+    """Return the number of images in a conversation."""
     contents = (message.get("content") for _, message in turns)
     return sum(
         isinstance(part, Mapping) and part.get("type") == "image_url"

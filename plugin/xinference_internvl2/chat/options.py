@@ -1,4 +1,4 @@
-"""How the tokens of an answer are chosen, for every engine: the options of a chat request."""
+"""Reads the options of a chat request: which tokens an answer is made of, on every engine."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _WITHOUT_EFFECT = {
 _DEFAULTS = {"tool_choice": ("none", "auto"), "modalities": (["text"],)}
 
 
-def options_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a request that are set, those in its `extra_body` included.
+def read_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a request that are set, those in its `extra_body` included.
 
     Raises:
         RequestError: an option that no engine of ours has.
@@ -62,10 +62,10 @@ def _is_off(value: Any) -> bool:
 def read_sampling(
     options: Mapping[str, Any], room: int, *, constrained: bool, max_tokens: int
 ) -> SamplingParams:
-    """The sampling options of a request whose answer has `room` tokens at most.
+    """Return the sampling parameters of a request whose answer has `room` tokens at most.
 
     Args:
-        options: as `options_of` returns them.
+        options: as `read_options` returns them.
         constrained: whether the engine can hold an answer to a grammar.
         max_tokens: the length of an answer whose request does not say.
 

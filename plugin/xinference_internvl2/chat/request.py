@@ -1,4 +1,4 @@
-"""A chat request made ready for an engine: what both loaders do in the same way."""
+"""Prepares a chat request for an engine: limits, media headers, prompt tokens, options."""
 
 from __future__ import annotations
 
@@ -17,23 +17,28 @@ from ..media.limits import MediaLimits, request_limits
 from ..media.source import Fetch, OpenMedia, open_media
 from ..tokenizer.control_tokens import image_tokens
 from ..tokenizer.tokenizer import InternVL2Tokenizer, encode_segments
-from .options import DEFAULT_MAX_TOKENS, options_of, read_sampling
-from .prompt import media_of, pieces
+from .options import DEFAULT_MAX_TOKENS, read_options, read_sampling
+from .prompt import Segment, build_prompt, collect_media
 
 MAX_CHARACTERS_PER_TOKEN = 32
 Decoded = TypeVar("Decoded")
 
-# Not the event loop's own threads: slow image servers would take them from every other request.
+# Threads of their own: on those of the event loop, slow image servers would hold up every request.
 _fetching = ThreadPoolExecutor(8, thread_name_prefix="fetching")
-# A bound for memory: each may hold as many pixels as a request can have.
+# Two bound the memory: each may hold as many pixels as a request can have.
 _decoding = ThreadPoolExecutor(2, thread_name_prefix="decoding")
 
 
 @dataclass(frozen=True, slots=True)
 class ServedCheckpoint:
-    """What a request is prepared for. `context_length` is the most tokens that prompt and answer
-    may have together, `max_tokens` the length of an answer whose request does not say one;
-    `constrained` says whether the engine can hold an answer to a grammar."""
+    """The launched model, as far as preparing a request depends on it.
+
+    Attributes:
+        context_length: the most tokens that prompt and answer may have together.
+        fetch: downloads media where the host allows it.
+        max_tokens: the length of an answer whose request does not give one.
+        constrained: whether the engine can hold an answer to a grammar.
+    """
 
     config: CheckpointConfig
     tokenizer: InternVL2Tokenizer
@@ -46,13 +51,13 @@ class ServedCheckpoint:
 
     @property
     def stop_ids(self) -> list[int]:
-        """The tokens that end an answer; only the prompt format's do, not what the repository
-        calls its end of a text."""
+        """The tokens that end an answer: those of the prompt format, not the repository's EOS."""
         return [self.tokenizer.convert_tokens_to_ids(stop) for stop in self.prompt_format.stop]
 
 
 def trained_length(checkpoint: CheckpointConfig, context_length: int) -> int:
-    """The family's context length, or less where the language model was trained on less."""
+    """Return the family's context length, or the language model's own where that is smaller and
+    its positions cannot be scaled."""
     if checkpoint.llm["rope_parameters"]["rope_type"] in ("dynamic", "longrope"):
         return context_length
     return min(context_length, int(checkpoint.llm["max_position_embeddings"]))
@@ -60,8 +65,12 @@ def trained_length(checkpoint: CheckpointConfig, context_length: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """`ids` is the whole prompt, with an image token for every feature of the media; `max_tiles`
-    is the largest grid that one of its images may have."""
+    """A request that an engine can run.
+
+    Attributes:
+        ids: the whole prompt, with an image token for every feature of the media.
+        max_tiles: the largest grid that one of the images may have.
+    """
 
     ids: list[int]
     media: list[OpenMedia]
@@ -72,10 +81,10 @@ class ChatRequest:
     cache_salt: str | None
 
 
-async def prepared(
+async def prepare_on_thread(
     messages: Sequence[Mapping[str, Any]], config: Mapping[str, Any], served: ServedCheckpoint
 ) -> ChatRequest:
-    """`prepare` on a thread, so that neither the event loop nor requests without media wait."""
+    """Run `prepare` on a thread, so that neither the event loop nor requests without media wait."""
     work = partial(prepare, messages, config, served)
     if any(
         isinstance(message, Mapping) and isinstance(message.get("content"), list)
@@ -85,8 +94,10 @@ async def prepared(
     return await asyncio.to_thread(work)
 
 
-async def decoded(decode: Callable[[ChatRequest], Decoded], request: ChatRequest) -> Decoded:
-    """What `decode` makes of the media of `request`, while other requests go on."""
+async def decode_on_thread(
+    decode: Callable[[ChatRequest], Decoded], request: ChatRequest
+) -> Decoded:
+    """Run `decode` for the media of `request` on a thread, while other requests go on."""
     return await asyncio.get_running_loop().run_in_executor(_decoding, decode, request)
 
 
@@ -95,7 +106,7 @@ def prepare(
 ) -> ChatRequest:
     """Fetch the media, encode the prompt, and read the options.
 
-    Of the media only the headers are read: what does not fit is refused before any decoding.
+    Only the headers of the media are read, so that what does not fit is refused undecoded.
 
     Args:
         messages: of an OpenAI chat request.
@@ -104,34 +115,40 @@ def prepare(
     Raises:
         RequestError: the request cannot be answered; the message names the part at fault.
     """
-    options = options_of(config)
+    options = read_options(config)
     limits = request_limits(options, served.limits)
-    run = pieces(messages, served.prompt_format, limits.frames)
-    _check_length(sum(len(piece.text) for piece in run), served.context_length)
+    prompt = build_prompt(messages, served.prompt_format, limits.frames)
+    _check_length(sum(len(segment.text) for segment in prompt), served.context_length)
     sampling = partial(
         read_sampling, options, constrained=served.constrained, max_tokens=served.max_tokens
     )
-    # Options that are wrong cost no fetch.
+    # Wrong options are refused before anything is fetched.
     sampling(served.context_length)
-    media = open_media(media_of(run), limits, served.config, served.fetch)
-    tokens = iter(
-        item.tiles * served.config.tokens_per_tile for item in media for _ in range(item.frames)
-    )
-    segments = [
-        (image_tokens(next(tokens)), True) if piece.media else (piece.text, piece.trusted)
-        for piece in run
-    ]
-    ids = encode_segments(served.tokenizer, segments)
-    room = _room(len(ids), served.context_length)
+    media = open_media(collect_media(prompt), limits, served.config, served.fetch)
+    ids = _encode(prompt, media, served)
     return ChatRequest(
         ids=ids,
         media=media,
         max_tiles=limits.max_tiles,
-        sampling=sampling(room),
+        sampling=sampling(_room(len(ids), served.context_length)),
         stream=bool(options.get("stream")),
         include_usage=_include_usage(options.get("stream_options")),
         cache_salt=options.get("cache_salt"),
     )
+
+
+def _encode(
+    prompt: Sequence[Segment], media: Sequence[OpenMedia], served: ServedCheckpoint
+) -> list[int]:
+    """Return the token ids of the prompt, with the image tokens of every image and frame."""
+    counts = iter(
+        item.tiles * served.config.tokens_per_tile for item in media for _ in range(item.frames)
+    )
+    segments = [
+        (image_tokens(next(counts)), True) if segment.media else (segment.text, segment.trusted)
+        for segment in prompt
+    ]
+    return encode_segments(served.tokenizer, segments)
 
 
 def _check_length(characters: int, context_length: int) -> None:
@@ -143,6 +160,7 @@ def _check_length(characters: int, context_length: int) -> None:
 
 
 def _room(prompt_tokens: int, context_length: int) -> int:
+    """Return how many tokens the answer may have at most."""
     if prompt_tokens >= context_length:
         raise RequestError(
             f"the prompt has {prompt_tokens} tokens, but the context length is "

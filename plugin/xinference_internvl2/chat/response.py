@@ -1,4 +1,4 @@
-"""From the tokens of an engine to the responses of OpenAI's chat protocol, for every engine."""
+"""Builds the response of OpenAI's chat protocol from the outputs of an engine."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from typing import Any
 
 from ..engine import FinishOutput, FinishReason, Outputs, TokenOutput
 from ..tokenizer.tokenizer import InternVL2Tokenizer
-from .detokenizer import TextStream
+from .detokenizer import Detokenizer
 from .request import ChatRequest
 
 Json = dict[str, Any]
-LEAST_LOGPROB = -9999.0
+MIN_LOGPROB = -9999.0
+"""Stands for minus infinity, which JSON does not have."""
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
-    """What one token adds to answer number `choice`; the last one has the reason of its end."""
+class TextDelta:
+    """The text and tokens that answer number `choice` grows by; its last delta has a
+    `finish_reason`."""
 
     choice: int
     text: str
@@ -29,34 +31,34 @@ class Delta:
     finish_reason: FinishReason | None = None
 
 
-async def deltas(
-    events: Outputs,
+async def detokenize(
+    outputs: Outputs,
     choices: Iterable[int],
     tokenizer: InternVL2Tokenizer,
     stop: tuple[str, ...],
-) -> AsyncGenerator[Delta, None]:
-    """The answers `choices` as they come, each cut before the first of the strings `stop`.
+) -> AsyncGenerator[TextDelta, None]:
+    """Yield the text of the answers `choices` as it comes, cut before the first stop string.
 
-    `events` is closed as soon as all of them are complete, and if this iterator is closed.
+    `outputs` is closed as soon as all answers are complete, or with this generator.
     """
-    texts = {choice: TextStream(tokenizer, stop) for choice in choices}
-    async with aclosing(events):
-        async for event in events:
-            text = texts.get(event.choice)
-            if text is None:
+    running = {choice: Detokenizer(tokenizer, stop) for choice in choices}
+    async with aclosing(outputs):
+        async for output in outputs:
+            detokenizer = running.get(output.choice)
+            if detokenizer is None:
                 continue
-            if isinstance(event, TokenOutput):
-                part = text.push(event.id)
-                yield Delta(event.choice, part, _logprobs(event, tokenizer), 1)
+            if isinstance(output, TokenOutput):
+                text = detokenizer.add(output.id)
+                yield TextDelta(output.choice, text, _logprobs(output, tokenizer), tokens=1)
                 reason: FinishReason = "stop"
             else:
-                part = text.finish()
-                reason = "stop" if text.done else event.reason
-                yield Delta(event.choice, part)
-            if text.done or isinstance(event, FinishOutput):
-                yield Delta(event.choice, "", finish_reason=reason)
-                del texts[event.choice]
-            if not texts:
+                text = detokenizer.finish()
+                reason = "stop" if detokenizer.stopped else output.reason
+                yield TextDelta(output.choice, text)
+            if detokenizer.stopped or isinstance(output, FinishOutput):
+                yield TextDelta(output.choice, "", finish_reason=reason)
+                del running[output.choice]
+            if not running:
                 break
 
 
@@ -69,50 +71,52 @@ def _logprobs(token: TokenOutput, tokenizer: InternVL2Tokenizer) -> list[Json]:
 
 def _logprob(token: int, logprob: float, tokenizer: InternVL2Tokenizer) -> Json:
     data = tokenizer.token_bytes(token)
-    # JSON has no minus infinity, which a token that cannot be chosen has.
     return {
         "token": data.decode("utf-8", "replace"),
-        "logprob": max(logprob, LEAST_LOGPROB),
+        "logprob": max(logprob, MIN_LOGPROB),
         "bytes": list(data),
     }
 
 
-async def response(
-    model_uid: str, request: ChatRequest, parts: AsyncGenerator[Delta, None]
+async def build_response(
+    model_uid: str, request: ChatRequest, deltas: AsyncGenerator[TextDelta, None]
 ) -> Json | AsyncGenerator[Json, None]:
-    """What the host sends to the client: the whole response, or its chunks if `stream` is set."""
+    """Return the completion once all answers are complete, or its chunks if `stream` is set."""
     if request.stream:
-        return _chunks(model_uid, request, parts)
-    return await _completion(model_uid, request, parts)
+        return _stream_chunks(model_uid, request, deltas)
+    return await _build_completion(model_uid, request, deltas)
 
 
-async def _completion(model_uid: str, request: ChatRequest, parts: AsyncIterator[Delta]) -> Json:
-    """With `n` answers it has `n` choices."""
+async def _build_completion(
+    model_uid: str, request: ChatRequest, deltas: AsyncIterator[TextDelta]
+) -> Json:
     choices = [_Choice() for _ in range(request.sampling.n)]
-    async for part in parts:
-        choices[part.choice].add(part)
+    async for delta in deltas:
+        choices[delta.choice].add(delta)
     logprobs = request.sampling.logprobs is not None
     return {
         **_head(model_uid, "chat.completion"),
-        "choices": [choice.response(index, logprobs) for index, choice in enumerate(choices)],
+        "choices": [choice.to_json(index, logprobs) for index, choice in enumerate(choices)],
         "usage": _usage(len(request.ids), sum(choice.tokens for choice in choices)),
     }
 
 
 @dataclass(slots=True)
 class _Choice:
+    """One answer of a completion, while its deltas are gathered."""
+
     text: str = ""
     tokens: int = 0
     logprobs: list[Json] = field(default_factory=list)
     finish_reason: FinishReason | None = None
 
-    def add(self, part: Delta) -> None:
-        self.text += part.text
-        self.tokens += part.tokens
-        self.logprobs += part.logprobs
-        self.finish_reason = part.finish_reason or self.finish_reason
+    def add(self, delta: TextDelta) -> None:
+        self.text += delta.text
+        self.tokens += delta.tokens
+        self.logprobs += delta.logprobs
+        self.finish_reason = delta.finish_reason or self.finish_reason
 
-    def response(self, index: int, logprobs: bool) -> Json:
+    def to_json(self, index: int, logprobs: bool) -> Json:
         return {
             "index": index,
             "message": {"role": "assistant", "content": self.text},
@@ -121,21 +125,21 @@ class _Choice:
         }
 
 
-async def _chunks(
-    model_uid: str, request: ChatRequest, parts: AsyncGenerator[Delta, None]
+async def _stream_chunks(
+    model_uid: str, request: ChatRequest, deltas: AsyncGenerator[TextDelta, None]
 ) -> AsyncGenerator[Json, None]:
-    """The response in chunks; the usage is a last one of its own, if it is asked for."""
+    """Yield the chunks of all answers, and at last the usage if the request asks for it."""
     head = _head(model_uid, "chat.completion.chunk")
     for index in range(request.sampling.n):
         yield _chunk(head, index, {"role": "assistant", "content": ""})
     tokens = 0
-    async with aclosing(parts):
-        async for part in parts:
-            tokens += part.tokens
-            if part.text or part.logprobs:
-                yield _chunk(head, part.choice, {"content": part.text}, part.logprobs)
-            if part.finish_reason:
-                yield _chunk(head, part.choice, {}, finish_reason=part.finish_reason)
+    async with aclosing(deltas):
+        async for delta in deltas:
+            tokens += delta.tokens
+            if delta.text or delta.logprobs:
+                yield _chunk(head, delta.choice, {"content": delta.text}, delta.logprobs)
+            if delta.finish_reason:
+                yield _chunk(head, delta.choice, {}, finish_reason=delta.finish_reason)
     if request.include_usage:
         yield {**head, "choices": [], "usage": _usage(len(request.ids), tokens)}
 

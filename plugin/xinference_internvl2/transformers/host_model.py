@@ -20,7 +20,7 @@ from xinference.model.utils import select_device, virtual_env_allows_missing_eng
 
 from ..chat.answer import answer, count_tokens
 from ..chat.options import DEFAULT_MAX_TOKENS
-from ..chat.request import ChatRequest, ServedCheckpoint, decoded, trained_length
+from ..chat.request import ChatRequest, ServedCheckpoint, decode_on_thread, trained_length
 from ..checkpoint.weight_format import check_quantization
 from ..engine import Outputs
 from ..errors import CheckpointError, RequestError
@@ -171,7 +171,7 @@ class InternVL2TransformersModel(PytorchChatModel):
                 f"n {n} is more than the {self._writer.at_once} answers that are "
                 "written at once; ask for fewer, or launch with a larger --max_num_seqs"
             )
-        tiles = await decoded(self._tiles, request) if request.media else []
+        tiles = await decode_on_thread(self._tiles, request) if request.media else []
         return self._writer.write(self._begin(request, tiles), n)
 
     def _tiles(self, request: ChatRequest) -> list[torch.Tensor]:

@@ -16,7 +16,7 @@ from xinference.model.llm.vllm.utils import vllm_check
 
 from ..chat.answer import answer, count_tokens
 from ..chat.options import DEFAULT_MAX_TOKENS
-from ..chat.request import ChatRequest, ServedCheckpoint, decoded, trained_length
+from ..chat.request import ChatRequest, ServedCheckpoint, decode_on_thread, trained_length
 from ..checkpoint.config import read_config
 from ..checkpoint.weight_format import check_quantization
 from ..engine import Outputs
@@ -122,7 +122,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         request_id: str | None = None,
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
         async def generate(request: ChatRequest) -> Outputs:
-            prompt = await decoded(self._prompt, request)
+            prompt = await decode_on_thread(self._prompt, request)
             parameters = parameters_of(request.sampling, served)
             return self._outputs(prompt, parameters, request_id or str(uuid.uuid4()))
 

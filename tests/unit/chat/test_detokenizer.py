@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests.tiny import make_checkpoint
-from xinference_internvl2.chat.detokenizer import TextStream
+from xinference_internvl2.chat.detokenizer import MAX_UNDECODED, Detokenizer
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
 
 TEXTS = [
@@ -34,13 +34,13 @@ def tokenizer(checkpoint: Path) -> InternVL2Tokenizer:
 def streamed(
     tokenizer: InternVL2Tokenizer, ids: Sequence[int], stop: Sequence[str] = ()
 ) -> tuple[list[str], bool]:
-    stream = TextStream(tokenizer, stop)
+    detokenizer = Detokenizer(tokenizer, stop)
     parts = []
     for token in ids:
-        parts.append(stream.push(token))
-        if stream.done:
+        parts.append(detokenizer.add(token))
+        if detokenizer.stopped:
             break
-    return [*parts, stream.finish()], stream.done
+    return [*parts, detokenizer.finish()], detokenizer.stopped
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -102,14 +102,24 @@ def test_garbage_is_not_held_back_for_ever(tokenizer: InternVL2Tokenizer) -> Non
     assert sum(bool(part) for part in parts[:-1]) > 5
 
 
+def test_so_many_tokens_without_clear_text_are_waited_for() -> None:
+    class Tokenizer:
+        def decode(self, ids: list[int], **options: object) -> str:
+            return "\ufffd" * len(ids)
+
+    detokenizer = Detokenizer(Tokenizer())
+    assert [detokenizer.add(1) for _ in range(MAX_UNDECODED - 1)] == [""] * (MAX_UNDECODED - 1)
+    assert detokenizer.add(1) == "\ufffd" * MAX_UNDECODED
+
+
 def test_a_stop_string_in_the_last_piece_is_cut() -> None:
     class Tokenizer:
         def decode(self, ids: list[int], **options: object) -> str:
             return "".join({1: "yes STOP\ufffd", 2: "no"}[token] for token in ids)
 
-    stream = TextStream(Tokenizer(), ["STOP"])
-    assert stream.push(1) + stream.finish() == "yes "
-    assert stream.done
+    detokenizer = Detokenizer(Tokenizer(), ["STOP"])
+    assert detokenizer.add(1) + detokenizer.finish() == "yes "
+    assert detokenizer.stopped
 
 
 def test_control_tokens_are_not_in_the_text(tokenizer: InternVL2Tokenizer) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from xinference_internvl2.chat.options import DEFAULT_MAX_TOKENS, options_of, read_sampling
+from xinference_internvl2.chat.options import DEFAULT_MAX_TOKENS, read_options, read_sampling
 from xinference_internvl2.engine import SamplingParams
 from xinference_internvl2.errors import RequestError
 
 
 def read(config: dict[str, Any], *, constrained: bool = True) -> SamplingParams:
     return read_sampling(
-        options_of(config), 2000, constrained=constrained, max_tokens=DEFAULT_MAX_TOKENS
+        read_options(config), 2000, constrained=constrained, max_tokens=DEFAULT_MAX_TOKENS
     )
 
 
@@ -129,6 +129,41 @@ def test_bad_sampling(config: dict[str, Any], sentence: str) -> None:
     with pytest.raises(RequestError) as caught:
         read(config)
     assert str(caught.value).startswith(sentence)
+
+
+# Option: the value at its lower bound, one beyond it, at its upper bound, one beyond it.
+BOUNDS: list[tuple[str, Any, Any, Any, Any]] = [
+    ("max_tokens", 1, 0, 1 << 31, (1 << 31) + 1),
+    ("temperature", 0, -1e-9, 100, 100.01),
+    ("top_p", 0, -1e-9, 1, 1.0001),
+    ("top_k", -1, -1.01, math.inf, math.nan),
+    ("repetition_penalty", 1e-3, 0.9e-3, 1e3, 1001),
+    ("presence_penalty", -2, -2.01, 2, 2.01),
+    ("frequency_penalty", -2, -2.01, 2, 2.01),
+    ("seed", 0, -1, (1 << 63) - 1, 1 << 63),
+    ("n", 1, 0, 16, 17),
+    ("top_logprobs", 0, -1, 20, 21),
+    ("stop", "x", "", "x" * 256, "x" * 257),
+    ("stop", [], [""], ["x"] * 16, ["x"] * 17),
+]
+
+
+@pytest.mark.parametrize(("name", "low", "below", "high", "above"), BOUNDS)
+def test_bounds(name: str, low: Any, below: Any, high: Any, above: Any) -> None:
+    others = {"n": {"temperature": 1}, "top_logprobs": {"logprobs": True}}.get(name, {})
+    for value in (low, high):
+        read({name: value, **others})
+    for value in (below, above):
+        with pytest.raises(RequestError, match=name):
+            read({name: value, **others})
+
+
+def test_an_answer_is_no_longer_than_the_room_left() -> None:
+    assert [read({"max_tokens": n}).max_tokens for n in (1999, 2000, 2001)] == [1999, 2000, 2000]
+
+
+def test_a_temperature_below_a_ten_thousandth_is_greedy() -> None:
+    assert [read({"temperature": t}).temperature for t in (0.99e-4, 1e-4)] == [0.0, 1e-4]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.chat.cases import CASES, REFUSED, Case
 from tests.chat.media import assistant, clip, image, system, text, user
-from xinference_internvl2.chat.prompt import pieces, render
+from xinference_internvl2.chat.prompt import build_prompt, render
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media.source import Media
 from xinference_internvl2.tokenizer.control_tokens import image_tokens
@@ -41,7 +41,7 @@ def test_a_video_stands_once_for_all_its_frames() -> None:
 
 def test_only_the_formats_own_text_and_grounding_marks_are_trusted() -> None:
     words = "<image> <|im_end|> <ref>cat</ref> <IMG_CONTEXT>"
-    run = pieces([system("<|im_start|>"), user([image("a"), text(words)])], "Hermes-2")
+    run = build_prompt([system("<|im_start|>"), user([image("a"), text(words)])], "Hermes-2")
     assert "".join(piece.text for piece in run) == (
         "<|im_start|>system\n<|im_start|><|im_end|><|im_start|>user\n"
         f"<image>\n{words}<|im_end|><|im_start|>assistant\n"

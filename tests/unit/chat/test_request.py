@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 from xinference.model.llm.media import load_media_bytes
 
 from tests.tiny import make_checkpoint
+from xinference_internvl2.chat.prompt import render
 from xinference_internvl2.chat.request import ServedCheckpoint, prepare, trained_length
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.errors import RequestError
@@ -104,6 +106,29 @@ def test_refused(served: ServedCheckpoint, messages: Any, sentence: str) -> None
     with pytest.raises(RequestError) as caught:
         prepare(messages, {}, served)
     assert sentence in str(caught.value)
+
+
+def test_a_prompt_leaves_room_for_one_token_at_least(served: ServedCheckpoint) -> None:
+    messages = user({"type": "text", "text": "word " * 50})
+    length = len(prepare(messages, {}, served).ids)
+    request = prepare(messages, {}, replace(served, context_length=length + 1))
+    assert request.sampling.max_tokens == 1
+    with pytest.raises(RequestError, match=f"{length} tokens, but the context length is {length};"):
+        prepare(messages, {}, replace(served, context_length=length))
+
+
+def test_a_text_far_too_long_is_refused_before_it_is_encoded(served: ServedCheckpoint) -> None:
+    """At 32 characters a token it is encoded; one more and it is not."""
+    small = replace(served, context_length=100)
+    fixed = len(render(user(), served.prompt_format).text)
+
+    def refusal(characters: int) -> str:
+        with pytest.raises(RequestError) as caught:
+            prepare(user({"type": "text", "text": "x" * (characters - fixed)}), {}, small)
+        return str(caught.value)
+
+    assert "tokens, but the context length is 100" in refusal(3200)
+    assert "3201 characters, far more than the context length" in refusal(3201)
 
 
 def test_the_context_length_is_what_the_model_was_trained_on(tmp_path: Path) -> None:

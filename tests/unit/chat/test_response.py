@@ -10,7 +10,7 @@ import pytest
 
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.request import ChatRequest
-from xinference_internvl2.chat.response import Delta, deltas, response
+from xinference_internvl2.chat.response import TextDelta, build_response, detokenize
 from xinference_internvl2.engine import FinishOutput, SamplingParams, TokenOutput
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
 
@@ -44,18 +44,18 @@ class Engine:
 
 def collected(
     engine: Engine, tokenizer: InternVL2Tokenizer, choices: int, stop: tuple[str, ...] = ()
-) -> list[Delta]:
-    async def collect() -> list[Delta]:
-        return [part async for part in deltas(engine(), range(choices), tokenizer, stop)]
+) -> list[TextDelta]:
+    async def collect() -> list[TextDelta]:
+        return [part async for part in detokenize(engine(), range(choices), tokenizer, stop)]
 
     return asyncio.run(collect())
 
 
-def text_of(parts: list[Delta], choice: int) -> str:
+def text_of(parts: list[TextDelta], choice: int) -> str:
     return "".join(part.text for part in parts if part.choice == choice)
 
 
-def ends(parts: list[Delta]) -> dict[int, str | None]:
+def ends(parts: list[TextDelta]) -> dict[int, str | None]:
     return {part.choice: part.finish_reason for part in parts if part.finish_reason}
 
 
@@ -99,7 +99,7 @@ def test_a_client_that_leaves_stops_the_engine(tokenizer: InternVL2Tokenizer) ->
     engine = Engine(tokens(tokenizer, 0, "The quick brown fox") * 10)
 
     async def leave() -> None:
-        parts = deltas(engine(), [0], tokenizer, ())
+        parts = detokenize(engine(), [0], tokenizer, ())
         await anext(parts)
         await parts.aclose()
 
@@ -127,8 +127,8 @@ def test_a_response_has_logprobs_where_they_are_asked_for(tokenizer: InternVL2To
     def answered(logprobs: int | None) -> Any:
         sampling = SamplingParams(5, logprobs=logprobs)
         request = ChatRequest([1, 2, 3], [], 12, sampling, False, False, None)
-        parts = deltas(Engine(events)(), [0], tokenizer, ())
-        return asyncio.run(response("uid", request, parts))  # type: ignore[arg-type]
+        parts = detokenize(Engine(events)(), [0], tokenizer, ())
+        return asyncio.run(build_response("uid", request, parts))  # type: ignore[arg-type]
 
     assert answered(None)["choices"][0]["logprobs"] is None
     found = answered(2)

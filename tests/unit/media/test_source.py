@@ -11,7 +11,7 @@ from xinference.model.llm.media import load_media_bytes
 from tests.chat.cases import BANNER, CASES, CLIP, SQUARE, Case
 from tests.chat.media import clip, image, user
 from tests.tiny import make_checkpoint
-from xinference_internvl2.chat.prompt import media_of, pieces
+from xinference_internvl2.chat.prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
 from xinference_internvl2.media.limits import MediaLimits, launch_limits, request_limits
@@ -27,7 +27,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> CheckpointConfig:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_tiles_are_counted_as_they_are_cut(case: Case, checkpoint: CheckpointConfig) -> None:
     limits = request_limits(case.options, MediaLimits(checkpoint.max_tiles))
-    media = media_of(pieces(case.messages, checkpoint.template, limits.frames))
+    media = collect_media(build_prompt(case.messages, checkpoint.template, limits.frames))
     found = open_media(media, limits, checkpoint, load_media_bytes)
     assert [item.tiles for item in found for _ in range(item.frames)] == case.tiles
     cut = [len(image_to_tiles(image, **item.tiling)) for item in found for image in item.images()]
@@ -89,7 +89,7 @@ def test_too_many_are_refused_before_they_are_fetched(
     kind: str, checkpoint: CheckpointConfig, tmp_path: Path
 ) -> None:
     part = image("http://unreachable.invalid") if kind == "image" else clip("http://x.invalid")
-    media = media_of(pieces([user([part] * 3)], checkpoint.template))
+    media = collect_media(build_prompt([user([part] * 3)], checkpoint.template))
     with pytest.raises(RequestError) as caught:
         open_media(media, MediaLimits(12, images=2, videos=2), checkpoint, load_media_bytes)
     assert str(caught.value) == (
@@ -102,6 +102,6 @@ def test_too_many_are_refused_before_they_are_fetched(
 def test_one_kind_is_not_taken_for_the_other(
     part: dict[str, Any], word: str, checkpoint: CheckpointConfig
 ) -> None:
-    media = media_of(pieces([user([image(BANNER), part])], checkpoint.template))
+    media = collect_media(build_prompt([user([image(BANNER), part])], checkpoint.template))
     with pytest.raises(RequestError, match=rf"content\[1\].{word}_url is not "):
         open_media(media, MediaLimits(12), checkpoint, load_media_bytes)
