@@ -1,4 +1,7 @@
-"""Say what was found: as text, as GitHub's annotations, or as JSON."""
+"""Say what was found: as text, as GitHub's annotations, or as JSON.
+
+By hand, because it is five colours and one line of GitHub's: rich would be half of a run's imports.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ class Report:
         """Say what is wrong with specs."""
         for problem in problems:
             if self._style == "text":
-                print(_coloured(problem), file=sys.stderr)
+                print(_colour(problem), file=sys.stderr)
             elif self._style == "github":
                 place = problem.line, problem.column
                 print(_annotation(f"{problem.path}: {problem.message}", problem.file, place))
@@ -42,7 +45,7 @@ class Report:
         """Say what is wrong otherwise, with a file or as a whole."""
         if self._style == "text":
             text = f"{file}: {message}" if file else message
-            print(_painted(text, _RED, sys.stderr), file=sys.stderr)
+            print(_paint(text, _RED, sys.stderr), file=sys.stderr)
         elif self._style == "github":
             print(_annotation(message, file))
         else:
@@ -53,7 +56,7 @@ class Report:
         if self._style == "json":
             self._data.setdefault("notes", []).append(message)
         elif self._style == "github":
-            print(f"::notice::{_escaped(message)}")
+            print(f"::notice::{_escape(message)}")
         else:
             print(message, file=sys.stderr)
 
@@ -88,7 +91,7 @@ class Report:
         colours = {"-": _RED, "+": _GREEN, "@": _CYAN}
         for line in lines:
             colour = colours.get(line[:1], "")
-            sys.stdout.write(_painted(line.removesuffix("\n"), colour, sys.stdout) + "\n")
+            sys.stdout.write(_paint(line.removesuffix("\n"), colour, sys.stdout) + "\n")
 
     def close(self) -> None:
         """Print what only can be printed at the end."""
@@ -96,26 +99,26 @@ class Report:
             print(json.dumps(self._data, ensure_ascii=False, indent=2))
 
 
-def _coloured(problem: Problem) -> str:
+def _colour(problem: Problem) -> str:
     place, path = f"{problem.file}:{problem.line}:{problem.column}:", f"{problem.path}:"
-    place, path = _painted(place, _BOLD, sys.stderr), _painted(path, _CYAN, sys.stderr)
+    place, path = _paint(place, _BOLD, sys.stderr), _paint(path, _CYAN, sys.stderr)
     return f"{place} {path} {problem.message}"
 
 
-def _painted(text: str, colour: str, stream: TextIO) -> str:
+def _paint(text: str, colour: str, stream: TextIO) -> str:
     wanted = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return f"{colour}{text}{_PLAIN}" if wanted and colour and text else text
 
 
 def _annotation(message: str, file: str | None, place: tuple[int, int] | None = None) -> str:
-    name = _escaped(file or "").replace(":", "%3A").replace(",", "%2C")
+    name = _escape(file or "").replace(":", "%3A").replace(",", "%2C")
     where = f" file={name}" if file else ""
     if place is not None:
         where += f",line={place[0]},col={place[1]}"
-    return f"::error{where}::{_escaped(message)}"
+    return f"::error{where}::{_escape(message)}"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -1,4 +1,8 @@
-"""Read registrations of the host, of whatever age, as records of its catalog of today."""
+"""Read registrations of the host, of whatever age, as records of its catalog of today.
+
+With Python's own JSON reader, which hands over every pair of a mapping: a key that stands twice is
+refused, where the faster ones keep the last value and drop the others in silence.
+"""
 
 from __future__ import annotations
 
@@ -133,8 +137,8 @@ def _add(specs: list[Record], own: Record, hub: str, source: Record) -> None:
             there["quantizations"] = _join(there.get("quantizations"), source["quantizations"])
             return
     free = [spec for spec in same if hub not in spec["model_src"]]
-    for spec in sorted(free, key=lambda spec: -_shared(spec, source)):
-        if _shared(spec, source):
+    for spec in sorted(free, key=lambda spec: -_count_shared(spec, source)):
+        if _count_shared(spec, source):
             spec["model_src"][hub] = source
             return
     specs.append({**own, "model_src": {hub: source}})
@@ -148,7 +152,7 @@ def _join(first: Iterable[str] | None, second: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*(first or ()), *second]))
 
 
-def _shared(spec: Record, source: Record) -> int:
+def _count_shared(spec: Record, source: Record) -> int:
     """Count the quantizations that a source has in common with those of a spec's other hubs."""
     others = {q for s in spec["model_src"].values() for q in s.get("quantizations") or ()}
     return len(others & set(source["quantizations"]))

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..family.model import SOURCE_SETTINGS, model_spec
 from ..problems import Issue, Path
-from ..spec.rules import shadowed
+from ..spec.rules import find_shadowed
 from ..spec.schema import definition
 from .registrations import Record
 
@@ -29,7 +29,7 @@ def spec_data(record: Record, changed_at: int) -> tuple[Record, list[Issue]]:
     ]
     _mark_shadowed(specs, issues)
     complete = {**record, **_missing(record, changed_at, issues), "model_specs": specs}
-    return _fitted(complete, definition(), (), issues), issues
+    return _fit(complete, definition(), (), issues), issues
 
 
 def _missing(record: Record, changed_at: int, issues: list[Issue]) -> Record:
@@ -52,7 +52,7 @@ def _spec(spec: Record, path: Path, issues: list[Issue]) -> Record:
         for hub, source in spec["model_src"].items()
     }
     _factor_quantizations(sources, path, issues)
-    shared = _shared(sources)
+    shared = _find_shared(sources)
     common = _common(list(sources.values())) if len(sources) > 1 else {}
     if common:
         shared["model_metadata"] = common
@@ -102,7 +102,7 @@ def _factor_quantizations(sources: Mapping[str, Record], path: Path, issues: lis
             source["model_metadata_by_quantization"] = rest
 
 
-def _shared(sources: Mapping[str, Record]) -> Record:
+def _find_shared(sources: Mapping[str, Record]) -> Record:
     """Return what a checkpoint says for all of its hubs."""
     leading = next((sources[hub] for hub in _LEADING_HUBS if hub in sources), None)
     first = leading or next(iter(sources.values()), {})
@@ -129,7 +129,7 @@ def _size(size: Any, path: Path, issues: list[Issue]) -> Any:
 def _mark_shadowed(specs: list[Record], issues: list[Issue]) -> None:
     try:
         models = {index: model_spec(spec) for index, spec in enumerate(specs)}
-        found = list(shadowed(models))
+        found = list(find_shadowed(models))
     except (KeyError, TypeError, AttributeError):
         return  # the check of the written spec says what is wrong
     for index, message in found:
@@ -137,10 +137,10 @@ def _mark_shadowed(specs: list[Record], issues: list[Issue]) -> None:
         issues.append(Issue(("model_specs", index), f"{message}; marked as shadowed"))
 
 
-def _fitted(value: Any, schema: Mapping[str, Any], path: Path, issues: list[Issue]) -> Any:
+def _fit(value: Any, schema: Mapping[str, Any], path: Path, issues: list[Issue]) -> Any:
     """Return a value in the order of the schema, without what the schema does not know."""
     if isinstance(value, list) and "items" in schema:
-        return [_fitted(v, schema["items"], (*path, i), issues) for i, v in enumerate(value)]
+        return [_fit(v, schema["items"], (*path, i), issues) for i, v in enumerate(value)]
     if not isinstance(value, dict) or schema.get("type") != "object":
         return value
     properties, others = schema.get("properties", {}), schema.get("additionalProperties")
@@ -153,7 +153,7 @@ def _fitted(value: Any, schema: Mapping[str, Any], path: Path, issues: list[Issu
         if inner is None or inner in _SILENT.get(key, ()):
             continue
         if known:
-            fitted[key] = _fitted(inner, known, (*path, key), issues)
+            fitted[key] = _fit(inner, known, (*path, key), issues)
         else:
             issues.append(Issue((*path, key), "the format has no such key; left out"))
     return fitted

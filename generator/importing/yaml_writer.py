@@ -1,4 +1,8 @@
-"""Write the data of a spec as YAML, the way a careful person would."""
+"""Write the data of a spec as YAML, the way a careful person would.
+
+The libraries' writers choose between brackets and lines by one rule for the whole file, fold long
+texts over several lines, and quote what YAML 1.1 alone reads as something else, such as 1_8.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +35,12 @@ def document(data: Mapping[str, Any], comments: Mapping[str, str]) -> str:
         if key in comments:
             entry[-1] += f"  # {comments[key]}"
         if key == "model_specs":
-            entry = _spaced(key, value)
+            entry = _space_out(key, value)
         lines += entry
     return "\n".join(lines) + "\n"
 
 
-def _spaced(key: str, specs: Iterable[Any]) -> list[str]:
+def _space_out(key: str, specs: Iterable[Any]) -> list[str]:
     lines = [f"{key}:"]
     for index, spec in enumerate(specs):
         lines += ([""] if index else []) + _item(spec, _INDENT)
@@ -58,7 +62,7 @@ def _entry(key: str, value: Any, indent: str) -> list[str]:
 
 def _block(value: Any, indent: str) -> list[str]:
     if _wraps(value):
-        return _wrapped(value, indent)
+        return _wrap(value, indent)
     if isinstance(value, dict):
         return [line for key, inner in value.items() for line in _entry(key, inner, indent)]
     return [line for inner in value for line in _item(inner, indent)]
@@ -88,7 +92,7 @@ def _wraps(value: Any) -> bool:
     return words and all(map(_flows, inner)) and len(value) > 3 + 3 * len(inner)
 
 
-def _wrapped(value: Any, indent: str) -> list[str]:
+def _wrap(value: Any, indent: str) -> list[str]:
     opening, closing = "{}" if isinstance(value, dict) else "[]"
     lines, line = [], indent + opening
     parts = _parts(value)
@@ -125,14 +129,14 @@ def scalar(value: Any) -> str:
     if not isinstance(value, str):
         return json.dumps(value)
     # As a key, << without quotes would be YAML's merge key.
-    if _PLAIN.fullmatch(value) and _resolved(value) == value != "<<":
+    if _PLAIN.fullmatch(value) and _resolve(value) == value != "<<":
         return value
     if _ESCAPED.search(value) or "\n" in value or "'" in value:
         return _double(value)
     return f"'{value}'" if '"' in value or "\\" in value else f'"{value}"'
 
 
-def _resolved(plain: str) -> object:
+def _resolve(plain: str) -> object:
     try:
         return resolve(plain)
     except ValueError:

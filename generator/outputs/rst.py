@@ -1,4 +1,8 @@
-"""reStructuredText: the templates of pages, and what their text needs."""
+"""reStructuredText: the templates of pages, and what their text needs.
+
+Sphinx has an escape that puts a backslash before every sign, dots and brackets included; the pages
+here are those that Xinference publishes, with a backslash only where text would be markup.
+"""
 
 from __future__ import annotations
 

@@ -29,14 +29,14 @@ def write_files(files: Mapping[Path, str]) -> None:
     written: dict[Path, Path] = {}
     try:
         for path, text in files.items():
-            with _explained(path, "written"):
+            with _explain(path, "written"):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 # In the same folder, because only there replacing is atomic.
                 beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
                 written[path] = beside
                 beside.write_bytes(text.encode())
         for path, beside in written.items():
-            with _explained(path, "written"):
+            with _explain(path, "written"):
                 os.replace(beside, path)
     finally:
         for beside in written.values():
@@ -54,7 +54,7 @@ def diff_lines(path: Path, name: str, text: str) -> Iterator[str]:
 
 
 def _read(path: Path) -> bytes | None:
-    with _explained(path, "read"):
+    with _explain(path, "read"):
         try:
             return path.read_bytes()
         except FileNotFoundError:
@@ -62,7 +62,7 @@ def _read(path: Path) -> bytes | None:
 
 
 @contextlib.contextmanager
-def _explained(path: Path, done: str) -> Iterator[None]:
+def _explain(path: Path, done: str) -> Iterator[None]:
     try:
         yield
     except IsADirectoryError:

@@ -29,7 +29,7 @@ def check(data: Any, known: Iterable[Issue]) -> list[Issue]:
     issues = list(_unique_specs(specs, not touched))
     for index, spec in specs.items():
         issues += source_rules.check(spec, ("model_specs", index))
-        issues += _served(spec, ("model_specs", index))
+        issues += _check_engines(spec, ("model_specs", index))
         if isinstance(formats, dict):
             issues += _prompt_format(spec, ("model_specs", index), formats)
         if isinstance(towers, dict):
@@ -39,7 +39,7 @@ def check(data: Any, known: Iterable[Issue]) -> list[Issue]:
 
 def _unique_specs(specs: Mapping[int, ModelSpec], complete: bool) -> Iterator[Issue]:
     """Of two checkpoints with the same names on a hub, the host only ever launches the first."""
-    taken = dict(shadowed(specs))
+    taken = dict(find_shadowed(specs))
     for index, spec in specs.items():
         if index in taken and not spec.shadowed:
             remedy = "remove one of the two, or say 'shadowed: true' here"
@@ -49,7 +49,7 @@ def _unique_specs(specs: Mapping[int, ModelSpec], complete: bool) -> Iterator[Is
             yield Issue(("model_specs", index, "shadowed"), message, at_key=True)
 
 
-def shadowed(specs: Mapping[int, ModelSpec]) -> Iterator[tuple[int, str]]:
+def find_shadowed(specs: Mapping[int, ModelSpec]) -> Iterator[tuple[int, str]]:
     """Yield the checkpoints of which the host never launches a quantization, and which."""
     first: dict[tuple[str, ...], int] = {}
     for index, spec in specs.items():
@@ -72,7 +72,7 @@ def _taken(spec: ModelSpec, name: tuple[str, ...], earlier: int) -> str:
     return f"{what} is already model_specs[{earlier}]"
 
 
-def _served(spec: ModelSpec, path: Path) -> Iterator[Issue]:
+def _check_engines(spec: ModelSpec, path: Path) -> Iterator[Issue]:
     ours = spec.serving.engines if spec.serving else ()
     yield from _subsets(spec, ours, (*path, "engines"))
     yield from _subsets(spec, spec.published_engines or (), (*path, "published_engines"))

@@ -1,4 +1,9 @@
-"""YAML text to plain data, with the positions kept in a tree of their own."""
+"""YAML text to plain data, with the positions kept in a tree of their own.
+
+Made of the events of PyYAML's C parser. ruamel.yaml, which keeps positions too, takes twenty times
+as long and ends at the first key that stands twice; here a run says all that is wrong, and aliases
+are counted before they are written out.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generator.__main__ import main
-from generator.importing import yaml_writer
 from generator.spec import yaml_positions
 from tests.unit.generator.mutations import mutated
 
@@ -240,31 +239,6 @@ def test_dimensions_that_the_host_does_not_read(
         "Q4_0": {"weights_bytes": 1},
         "Q8_0": {"weights_bytes": 2},
     }
-
-
-lines = st.text(st.sampled_from("ab :#-{}[]'\"|>%@`!&*?,\\\t\n\r\x85\u2028\ufeff\U0001f600數"))
-leaves = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**15), 10**15)
-    | st.text(st.characters(blacklist_categories=["Cs"]))
-    | lines
-    | st.sampled_from(
-        ["1_8", "18", "no", "null", "~", "-1", "1e3", "<<", "=", "", " ", "- a", "..."]
-    )
-)
-keys = st.text(st.characters(blacklist_categories=["Cs"]), max_size=6) | lines
-values = st.recursive(
-    leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5)
-)
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.dictionaries(keys, values, min_size=1, max_size=5))
-def test_what_is_written_is_what_is_read(data: dict[str, Any]) -> None:
-    text = yaml_writer.document(data, {})
-    root, issues = yaml_positions.compose(text)
-    assert (root.value, issues) == (data, []), text
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
