@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from xinference_internvl2.families import records as runtime
+from xinference_internvl2.families.engine_matrix import serves
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -99,8 +100,8 @@ def _serves_both() -> None:
 
     for name in ("internvl2", "shelf-vision"):
         family = Record(name)
-        assert runtime.serves(family, family, "8-bit", "Transformers") is True
-        assert runtime.serves(family, family, "8-bit", "vLLM") is not True
+        assert serves(family, family, "8-bit", "Transformers") is True
+        assert serves(family, family, "8-bit", "vLLM") is not True
     own = runtime.prompt_format_named("shelf-chat")
     assert own.system_text == "You count products on shelves."
     assert runtime.prompt_format_named("Hermes-2").system_text != own.system_text

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from xinference.client import RESTfulClient
 
+from generator.spec.load import load_one
+from tests.plugin.environment import REPOSITORY
 from tests.shapes.export import export, read_state
 from tests.shapes.showcase import CONTENTS, picture
 from tests.support.host import Host
 from tests.tiny import make_checkpoint, quantize_awq
-from xinference_internvl2.families.records import load_runtimes
 from xinference_internvl2.vllm.requirements import missing_awq_kernel
 
 from .conftest import (
@@ -35,13 +36,16 @@ BACKBONES: dict[str, Any] = {
 }
 # All rows of Transformers, of which each takes seconds. The unquantized rows of vLLM are held
 # against Transformers elsewhere, with every backbone.
+FAMILY = load_one(REPOSITORY / "family_specs/internvl2.yaml").family
 ROWS = {
-    f"{engine} {spec.model_format} {quantization} {backbone}": (engine, spec, quantization)
-    for spec in reversed(load_runtimes()["internvl2"].model_specs)
-    for backbone in (BACKBONES[spec.backbone],)
-    for engine, quantizations in spec.engines.items()
-    for quantization in quantizations
-    if engine == "Transformers" or (quantization, backbone) == ("Int4", "internlm2")
+    f"{support.engine} {spec.model_format} {quantization} {backbone}": (
+        *(support.engine, spec, serving.backbone, quantization),
+    )
+    for spec, serving in reversed(FAMILY.served_specs)
+    for backbone in (BACKBONES[serving.backbone],)
+    for support in serving.engines
+    for quantization in support.quantizations
+    if support.engine == "Transformers" or (quantization, backbone) == ("Int4", "internlm2")
 }
 # What is free at the launch may be gone at the start, on a machine with other tests.
 OPTIONS = {"vLLM": {"gpu_memory_utilization": 0.1, "max_model_len": 2048}}
@@ -116,16 +120,16 @@ def test_what_is_launched_as_something_else_is_named(
 
 @pytest.fixture(params=ROWS)
 def row(request: pytest.FixtureRequest, host: Host, checkpoint: Maker) -> Iterator[Served]:
-    engine, spec, quantization = ROWS[request.param]
+    engine, spec, backbone, quantization = ROWS[request.param]
     if engine == "vLLM" and (missing := missing_awq_kernel()):
         pytest.skip(missing)
     uid = request.param.replace(" ", "-")
-    path = checkpoint(spec.backbone, spec.model_format)
+    path = checkpoint(backbone, spec.model_format)
     request_launch(
         host,
         uid,
         model_engine=engine,
-        model_size_in_billions=spec.model_size_in_billions,
+        model_size_in_billions=spec.size,
         model_format=spec.model_format,
         quantization=quantization,
         model_path=str(path),

@@ -18,64 +18,64 @@ def serves(model_family: Any, model_spec: Any, quantization: str | None, engine:
     """
     runtime = family_of(model_family)
     if runtime is None:
-        return False, _not_ours(str(model_family.model_family or model_family.model_name))
-    specs, missing = _candidates(runtime, model_family, model_spec)
+        return False, _refuse_family(str(model_family.model_family or model_family.model_name))
+    specs, missing = _find_specs(runtime, model_family, model_spec)
     if not specs:
         return False, missing
     wanted = quantization or "none"
-    served = _unique(q for spec in specs for q in _by_engine(spec, engine))
+    served = _drop_repeats(q for spec in specs for q in _find_quantizations(spec, engine))
     if wanted.lower() in (q.lower() for q in served):
         return True
-    return False, _refusal(runtime, model_spec.model_format, wanted, engine, specs)
+    return False, _refuse_quantization(runtime, model_spec.model_format, wanted, engine, specs)
 
 
-def _not_ours(name: str) -> str:
+def _refuse_family(name: str) -> str:
     if is_withdrawn(name):
         return f"The host has the model family {name} itself, so xinference-internvl2 leaves it."
-    return f"The plugin xinference-internvl2 serves {_listed(load_runtimes())}, not {name}."
+    return f"The plugin xinference-internvl2 serves {_join(load_runtimes())}, not {name}."
 
 
-def _candidates(
+def _find_specs(
     runtime: Runtime, model_family: Any, model_spec: Any
 ) -> tuple[list[SpecRuntime], str]:
     name, wanted = runtime.model_name, model_spec.model_format
     same_format = [spec for spec in runtime.model_specs if spec.model_format == wanted]
     if not same_format:
-        formats = _listed(spec.model_format for spec in runtime.model_specs)
+        formats = _join(spec.model_format for spec in runtime.model_specs)
         return [], f"{name} has no model spec of format {wanted}; its formats are {formats}."
     if model_family.model_name != name:
         return same_format, ""
     size = str(model_spec.model_size_in_billions)
     sizes = [str(spec.model_size_in_billions) for spec in same_format]
-    missing = f"{name} has no {wanted} spec of size {size}; its sizes are {_listed(sizes)}."
+    missing = f"{name} has no {wanted} spec of size {size}; its sizes are {_join(sizes)}."
     return [spec for spec, own in zip(same_format, sizes, strict=True) if own == size], missing
 
 
-def _refusal(
+def _refuse_quantization(
     runtime: Runtime, model_format: str, wanted: str, engine: str, specs: list[SpecRuntime]
 ) -> str:
     what = f"{runtime.model_name} in format {model_format}"
-    served = _unique(q for spec in specs for q in _by_engine(spec, engine))
-    others = _unique(
+    served = _drop_repeats(q for spec in specs for q in _find_quantizations(spec, engine))
+    others = _drop_repeats(
         name
         for spec in specs
         for name, quantizations in spec.engines.items()
         if wanted.lower() in (q.lower() for q in quantizations)
     )
-    remedy = f"; quantization {wanted} is served by {_listed(others)}." if others else "."
+    remedy = f"; quantization {wanted} is served by {_join(others)}." if others else "."
     if not served:
         return f"{engine} does not serve {what}{remedy}"
-    return f"{engine} serves {what} with quantization {_listed(served)}, not {wanted}{remedy}"
+    return f"{engine} serves {what} with quantization {_join(served)}, not {wanted}{remedy}"
 
 
-def _by_engine(spec: SpecRuntime, engine: str) -> tuple[str, ...]:
+def _find_quantizations(spec: SpecRuntime, engine: str) -> tuple[str, ...]:
     by_name = {name.lower(): quantizations for name, quantizations in spec.engines.items()}
     return by_name.get(engine.lower(), ())
 
 
-def _unique(items: Iterable[str]) -> list[str]:
+def _drop_repeats(items: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(items))
 
 
-def _listed(items: Iterable[str]) -> str:
-    return ", ".join(_unique(items)) or "nothing"
+def _join(items: Iterable[str]) -> str:
+    return ", ".join(_drop_repeats(items)) or "nothing"

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from .. import __version__
 from .._autoload import HOST_MODULE
 from ..families import records
+from ..patching import log_once, patch
 from . import engine_query, launch_guard
 
 TESTED_HOSTS = ("4.1.0",)
@@ -51,31 +52,26 @@ LOADERS = (
 def activate() -> bool:
     """Make the host of this process know our families; True if this call was the one that did."""
     host = importlib.import_module(HOST_MODULE)
-    load = getattr(host, PATCH_POINT, None)
-    if hasattr(load, "_xinference_internvl2"):
-        return False
     _warn_if_untested()
-    if not callable(load):
-        _say_once(
-            logging.ERROR,
-            f"xinference {_host_version()} has no {HOST_MODULE}.{PATCH_POINT}, so"
-            f" xinference-internvl2 {__version__} cannot add its model families; use xinference"
-            f" {TESTED_HOSTS[-1]}.",
-        )
-        return False
-    setattr(host, PATCH_POINT, _extended(host, load))
-    launch_guard.guard(host.llm_family)
-    engine_query.explain()
-    return True
+    added = patch(
+        host,
+        PATCH_POINT,
+        functools.partial(_read_ours_after, host),
+        without=f"xinference-internvl2 {__version__} cannot add its model families; use xinference"
+        f" {TESTED_HOSTS[-1]}",
+    )
+    if added:
+        launch_guard.guard_launches(host.llm_family)
+        engine_query.add_reasons()
+    return added
 
 
-def _extended(host: ModuleType, load: Callable[..., None]) -> Callable[..., None]:
+def _read_ours_after(host: ModuleType, load: Callable[..., None]) -> Callable[..., None]:
     """Let the host's catalog reader read our families after the host's own.
 
     The host calls it whenever it builds its catalog: at its start and at every refresh.
     """
 
-    @functools.wraps(load)
     def load_model_family_from_json(
         json_filename: str, target_families: list[Any], *args: Any, **kwargs: Any
     ) -> None:
@@ -94,7 +90,6 @@ def _extended(host: ModuleType, load: Callable[..., None]) -> Callable[..., None
                 _host_version(),
             )
 
-    load_model_family_from_json._xinference_internvl2 = True  # type: ignore[attr-defined]
     return load_model_family_from_json
 
 
@@ -129,7 +124,7 @@ def _updated_at(name: str) -> int:
 
 def _step_back(name: str, reason: str) -> None:
     records.withdraw(name)
-    _say_once(
+    log_once(
         logging.WARNING,
         f"xinference-internvl2 {__version__} leaves {name} to the host, because {reason}; uninstall"
         " the plugin, or remove that record to be served by the plugin.",
@@ -145,7 +140,7 @@ def _add_loaders(host: ModuleType) -> None:
     if ARCHITECTURE not in NON_DEFAULT_MODEL_LIST:
         NON_DEFAULT_MODEL_LIST.append(ARCHITECTURE)
     for loader in LOADERS:
-        found = loader_class(loader)
+        found = import_loader(loader)
         classes = host.SUPPORTED_ENGINES.get(loader.engine, [])
         if found is None or found in classes:
             continue
@@ -156,9 +151,10 @@ def _add_loaders(host: ModuleType) -> None:
 
 
 @functools.cache
-def loader_class(loader: Loader) -> type | None:
+def import_loader(loader: Loader) -> type | None:
     """Import a loader class of ours; None if that fails, with one error in the log."""
-    if loader.module in sys.modules and not hasattr(sys.modules[loader.module], loader.name):
+    module = sys.modules.get(loader.module)
+    if module is not None and not hasattr(module, loader.name):
         # A process for one model begins with our loader, whose import of the host has led here
         # before the class is there. Nothing is launched from that process.
         return None
@@ -177,7 +173,7 @@ def loader_class(loader: Loader) -> type | None:
 
 def _warn_if_untested() -> None:
     if _host_version() not in TESTED_HOSTS:
-        _say_once(
+        log_once(
             logging.WARNING,
             f"xinference-internvl2 {__version__} was tested with xinference"
             f" {', '.join(TESTED_HOSTS)}, not with {_host_version()}; it goes on, but install a"
@@ -188,8 +184,3 @@ def _warn_if_untested() -> None:
 def _host_version() -> str:
     version = getattr(importlib.import_module("xinference"), "__version__", "(unknown version)")
     return str(version).partition("+")[0]
-
-
-@functools.cache
-def _say_once(level: int, message: str) -> None:
-    logger.log(level, message)

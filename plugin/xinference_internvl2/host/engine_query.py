@@ -6,47 +6,43 @@ why it is not available; the latter is what a spec's format and quantization get
 
 from __future__ import annotations
 
-import functools
 import inspect
 import sys
 from typing import Any
 
 from ..families import records
 from ..families.engine_matrix import serves
+from ..patching import patch
 from . import launch_guard
 
 FUNCTIONS = ("get_engine_params_by_name", "get_engine_params_by_name_with_virtual_env")
 MODULES = ("xinference.model.utils", "xinference.core.worker", "xinference.core.supervisor")
 """Where the functions are, and who may have imported them already."""
+WITHOUT = "the list of engines does not say why one of them cannot be used"
 
 
-def explain() -> None:
+def add_reasons() -> None:
     """Add the reasons to the engine query of this process."""
-    for module in MODULES:
+    for module in filter(None, map(sys.modules.get, MODULES)):
         for name in FUNCTIONS:
-            _explain(sys.modules.get(module), name)
+            patch(module, name, _answer_with_reasons, without=WITHOUT)
 
 
-def _explain(module: Any, name: str) -> None:
-    query = getattr(module, name, None)
-    if query is None or hasattr(query, "_xinference_internvl2"):
-        return
+def _answer_with_reasons(query: Any) -> Any:
     signature = inspect.signature(query)
 
-    @functools.wraps(query)
-    def explained(*args: Any, **kwargs: Any) -> Any:
+    def get_engine_params(*args: Any, **kwargs: Any) -> Any:
         found = query(*args, **kwargs)
         call = signature.bind(*args, **kwargs).arguments
         if not found or call["model_type"] != "LLM":
             return found
-        with launch_guard.asked_for(call.get("enable_virtual_env")):
-            return _explained(call["model_name"], found)
+        with launch_guard.set_virtual_env(call.get("enable_virtual_env")):
+            return _add_reasons_to(found, call["model_name"])
 
-    explained._xinference_internvl2 = True  # type: ignore[attr-defined]
-    setattr(module, name, explained)
+    return get_engine_params
 
 
-def _explained(model_name: str, found: dict[str, Any]) -> dict[str, Any]:
+def _add_reasons_to(found: dict[str, Any], model_name: str) -> dict[str, Any]:
     from xinference.model.llm import llm_family
 
     family = llm_family.get_llm_family_by_name(model_name)
@@ -54,7 +50,7 @@ def _explained(model_name: str, found: dict[str, Any]) -> dict[str, Any]:
         return found
     answer = dict(found)
     for engine, rows in found.items():
-        loader = launch_guard.loader(llm_family.SUPPORTED_ENGINES, engine)
+        loader = launch_guard.find_loader(llm_family.SUPPORTED_ENGINES, engine)
         if loader is None:
             continue
         if not isinstance(rows, list):
@@ -62,14 +58,14 @@ def _explained(model_name: str, found: dict[str, Any]) -> dict[str, Any]:
             installed = loader.check_lib()
             answer[engine] = rows if installed is True else installed[1]
             continue
-        reasons = _reasons(loader, family, engine)
+        reasons = _find_reasons(loader, family, engine)
         # Without a virtual environment the host has rows of its start, which are for one.
-        answer[engine] = [row for row in (_left(row, reasons) for row in rows) if row]
+        answer[engine] = [row for row in (_take_out(row, reasons) for row in rows) if row]
         answer |= {f"{engine} ({' '.join(key)})": reason for key, reason in reasons.items()}
     return answer
 
 
-def _reasons(loader: Any, family: Any, engine: str) -> dict[tuple[str, str], str]:
+def _find_reasons(loader: Any, family: Any, engine: str) -> dict[tuple[str, str], str]:
     """Format and quantization → why `loader` does not serve here what its engine serves."""
     reasons = {}
     for spec in family.model_specs:
@@ -80,6 +76,6 @@ def _reasons(loader: Any, family: Any, engine: str) -> dict[tuple[str, str], str
     return reasons
 
 
-def _left(row: dict[str, Any], reasons: dict[tuple[str, str], str]) -> dict[str, Any] | None:
+def _take_out(row: dict[str, Any], reasons: dict[tuple[str, str], str]) -> dict[str, Any] | None:
     left = [q for q in row["quantizations"] if (row["model_format"], q) not in reasons]
     return {**row, "quantizations": left} if left else None

@@ -16,45 +16,45 @@ from typing import Any
 
 from ..families import records
 from ..families.engine_matrix import serves
+from ..patching import patch
 
 WITHOUT_VIRTUALENV = "check_engine_by_spec_parameters"
 OURS = f"{__name__.partition('.')[0]}."
 GUARDED = (WITHOUT_VIRTUALENV, f"{WITHOUT_VIRTUALENV}_with_virtual_env")
 
 
-def guard(llm_family: ModuleType) -> None:
+def guard_launches(llm_family: ModuleType) -> None:
     """Let the host launch our families with our own loader classes only, or say why not."""
     for name in GUARDED:
-        _guard(llm_family, name)
+        patch(
+            llm_family,
+            name,
+            functools.partial(_choose_ours, llm_family, name != WITHOUT_VIRTUALENV),
+            without="xinference may choose a loader of another model for a family of ours",
+        )
 
 
-def _guard(llm_family: ModuleType, name: str) -> None:
-    check = getattr(llm_family, name, None)
-    if check is None or hasattr(check, "_xinference_internvl2"):
-        return
+def _choose_ours(llm_family: ModuleType, virtual_env: bool, check: Any) -> Any:
     signature = inspect.signature(check)
 
-    @functools.wraps(check)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+    def check_engine(*args: Any, **kwargs: Any) -> Any:
         call = signature.bind(*args, **kwargs).arguments
         family = call.get("llm_family") or llm_family.get_llm_family_by_name(call["model_name"])
         if family is None or records.family_of(family) is None:
             return check(*args, **kwargs)
+        with set_virtual_env(virtual_env):
+            found = _find_class(llm_family.SUPPORTED_ENGINES, family, call)
         # A virtual environment may bring the library; without one it has to be here.
-        virtual_env = name != WITHOUT_VIRTUALENV
-        with asked_for(virtual_env):
-            found = _our_class(llm_family.SUPPORTED_ENGINES, family, call)
         installed = virtual_env or found.check_lib()
         if installed is not True:
             raise ValueError(installed[1])
         return found
 
-    guarded._xinference_internvl2 = True  # type: ignore[attr-defined]
-    setattr(llm_family, name, guarded)
+    return check_engine
 
 
 @contextmanager
-def asked_for(virtual_env: bool | None) -> Iterator[None]:
+def set_virtual_env(virtual_env: bool | None) -> Iterator[None]:
     """Tell loaders whether there will be a virtual environment, as the host does while it makes its
     engine query, but not at a launch; None is what the server was started with."""
     from xinference.model.utils import virtualenv_discovery_var
@@ -66,28 +66,29 @@ def asked_for(virtual_env: bool | None) -> Iterator[None]:
         virtualenv_discovery_var.reset(token)
 
 
-def _our_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any]) -> Any:
+def _find_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any]) -> Any:
     engine, quantization = call["model_engine"], call["quantization"]
     spec = SimpleNamespace(
         model_format=call["model_format"],
         model_size_in_billions=call["model_size_in_billions"],
     )
-    verdict = serves(family, spec, quantization, engine)
+    found = find_loader(engines, engine)
+    verdict = (
+        found.match_json(family, spec, quantization)
+        if found is not None
+        else serves(family, spec, quantization, engine)
+    )
     if verdict is not True:
         raise ValueError(verdict[1])
-    found = loader(engines, engine)
     if found is None:
         raise ValueError(
             f"The {engine} loader of xinference-internvl2 is not available in this process; look"
             " for the reason in the log of its start, or launch with another engine."
         )
-    verdict = found.match_json(family, spec, quantization)
-    if verdict is not True:
-        raise ValueError(verdict[1])
     return found
 
 
-def loader(engines: dict[str, list[type]], engine: str) -> Any:
+def find_loader(engines: dict[str, list[type]], engine: str) -> Any:
     """Our loader class among the host's `engines` for one of them; None if there is none."""
     classes = [cls for name in engines if name.lower() == engine.lower() for cls in engines[name]]
     return next((cls for cls in classes if cls.__module__.startswith(OURS)), None)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
-import logging
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 from ..errors import RequestError
 from ..families import records
+from ..patching import patch
 
 HOST_MODULE = "xinference.api.restful_api"
 _DROPPED = {"n", "logit_bias"}
@@ -23,44 +22,29 @@ _READ_BY_THE_HOST = {"extra_body", "enable_thinking", "cache_salt", "guided_deco
 _READ_BY_THE_HOST |= {"guided_json", "guided_regex", "guided_choice", "guided_grammar"}
 _READ_BY_THE_HOST |= {"guided_json_object", "guided_whitespace_pattern"}
 
-logger = logging.getLogger(__package__)
+WITHOUT = (
+    "bad requests to our model families are answered 500, or in part ignored, in place of refused"
+    " with a 400; use a version of xinference that the plugin was tested with"
+)
 
 
 def activate() -> bool:
     """Extend the API of this process; True if this call was the one that did."""
     host = importlib.import_module(HOST_MODULE)
-    extended = [
-        _extend(host, "handle_request_limit_error", _answering_400),
-        _extend(host, "create_chat_completion", _keeping_options),
+    extensions = {
+        "handle_request_limit_error": _answer_400,
+        "create_chat_completion": _keep_options,
+    }
+    done = [
+        patch(host.RESTfulAPI, name, functools.partial(extend, host), without=WITHOUT)
+        for name, extend in extensions.items()
     ]
-    return any(extended)
+    return any(done)
 
 
-def _extend(host: ModuleType, name: str, extended: Callable[..., Any]) -> bool:
-    api = getattr(host, "RESTfulAPI", None)
-    method = getattr(api, name, None)
-    if api is None or not callable(method):
-        logger.warning(
-            "xinference has no %s.RESTfulAPI.%s, so bad requests to our model families are"
-            " answered 500, or in part ignored, instead of refused with a 400; use a version that"
-            " the plugin was tested with.",
-            HOST_MODULE,
-            name,
-        )
-        return False
-    if hasattr(method, "_xinference_internvl2"):
-        return False
-    replacement = extended(host, method)
-    replacement._xinference_internvl2 = True
-    static = isinstance(inspect.getattr_static(api, name), staticmethod)
-    setattr(api, name, staticmethod(replacement) if static else replacement)
-    return True
-
-
-def _answering_400(host: ModuleType, handle: Callable[..., None]) -> Any:
+def _answer_400(host: ModuleType, handle: Callable[..., None]) -> Any:
     """Let an error of ours reach the client, with its sentence."""
 
-    @functools.wraps(handle)
     def handle_request_limit_error(error: Exception, **options: Any) -> None:
         if isinstance(error, RequestError):
             # The actor system puts its address before the message of what it wraps.
@@ -71,12 +55,11 @@ def _answering_400(host: ModuleType, handle: Callable[..., None]) -> Any:
     return handle_request_limit_error
 
 
-def _keeping_options(host: ModuleType, create: Callable[..., Any]) -> Any:
+def _keep_options(host: ModuleType, create: Callable[..., Any]) -> Any:
     """Hand over what the host would drop in `extra_body`, which it passes on as it is."""
     known = {*host.CreateChatCompletion.__fields__, *_READ_BY_THE_HOST} - _DROPPED
     invalid = importlib.import_module("xinference._compat").ValidationError
 
-    @functools.wraps(create)
     async def create_chat_completion(api: Any, request: Any) -> Any:
         # The request keeps what it has read, so the host gets this very object.
         body = await request.json()
@@ -91,12 +74,12 @@ def _keeping_options(host: ModuleType, create: Callable[..., Any]) -> Any:
         except invalid as error:
             if not await _is_ours(api, fields.get("model")):
                 raise
-            raise host.HTTPException(status_code=400, detail=_sentence(error)) from None
+            raise host.HTTPException(status_code=400, detail=_describe(error)) from None
 
     return create_chat_completion
 
 
-def _sentence(error: Any) -> str:
+def _describe(error: Any) -> str:
     """What is wrong with the first field that the host does not accept."""
     found = error.errors()[0]
     return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"

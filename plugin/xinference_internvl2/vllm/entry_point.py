@@ -11,7 +11,6 @@ import json
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,12 @@ from transformers import PreTrainedConfig
 from ..checkpoint.config import BACKBONES, parse_config
 from ..checkpoint.hf_config import language_config
 from ..families.records import PromptFormat, prompt_format_named, prompt_formats
+from ..patching import patch
 
 logger = logging.getLogger(__package__)
 
 MODEL_TYPE = "internvl_chat"
+WITHOUT = "InternVL2 checkpoints need another version of vLLM here"
 TOKENIZER_FILES = ["*.json", "tokenizer.model", "merges.txt"]
 
 
@@ -112,12 +113,11 @@ def is_internvl2(values: Mapping[str, Any]) -> bool:
 def _extend_configurations() -> None:
     from vllm.transformers_utils.config import HFConfigParser
 
-    parse = HFConfigParser.parse
-    if hasattr(parse, "_xinference_internvl2"):
-        return
+    patch(HFConfigParser, "parse", _parse_ours, without=WITHOUT)
 
-    @wraps(parse)
-    def parse_ours(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+
+def _parse_ours(parse: Any) -> Any:
+    def parse_config_json(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         # A folder that cannot be read is for vLLM to report.
         with suppress(OSError):
             values, _ = PreTrainedConfig.get_config_dict(model, revision=kwargs.get("revision"))
@@ -125,18 +125,18 @@ def _extend_configurations() -> None:
                 return values, InternVLChatConfig(**{**values, "_name_or_path": str(model)})
         return parse(self, model, *args, **kwargs)
 
-    parse_ours._xinference_internvl2 = True  # type: ignore[attr-defined]
-    HFConfigParser.parse = parse_ours
+    return parse_config_json
 
 
 def _extend_tokenizers() -> None:
-    from vllm.tokenizers.hf import CachedHfTokenizer, get_cached_tokenizer
+    from vllm.tokenizers.hf import CachedHfTokenizer
 
-    load = CachedHfTokenizer.from_pretrained
-    if hasattr(load, "_xinference_internvl2"):
-        return
+    patch(CachedHfTokenizer, "from_pretrained", _load_ours, without=WITHOUT)
 
-    @wraps(load)
+
+def _load_ours(load: Any) -> Any:
+    from vllm.tokenizers.hf import get_cached_tokenizer
+
     def from_pretrained(path_or_repo_id: str | Path, *args: Any, **kwargs: Any) -> Any:
         # Told by the configuration alone: what tokenizer_config.json says may be remote code.
         config = kwargs.get("config")
@@ -144,15 +144,14 @@ def _extend_tokenizers() -> None:
             return load(path_or_repo_id, *args, **kwargs)
         from ..tokenizer.tokenizer import load_tokenizer
 
-        folder = _local(path_or_repo_id, kwargs.get("revision"), kwargs.get("download_dir"))
+        folder = _download(path_or_repo_id, kwargs.get("revision"), kwargs.get("download_dir"))
         tokenizer = load_tokenizer(folder)
         # vLLM adds no BOS to a rendered chat, so it is part of the template where there is one.
         start = tokenizer.decode(tokenizer.encode(""))
         tokenizer.chat_template = chat_template(prompt_format_named(config.template), start)
         return get_cached_tokenizer(tokenizer)
 
-    from_pretrained._xinference_internvl2 = True  # type: ignore[attr-defined]
-    CachedHfTokenizer.from_pretrained = staticmethod(from_pretrained)
+    return from_pretrained
 
 
 def chat_template(prompt_format: PromptFormat, start: str) -> str:
@@ -181,7 +180,7 @@ def _template_texts(prompt_format: PromptFormat) -> dict[str, str]:
     }
 
 
-def _local(path_or_repo_id: str | Path, revision: str | None, cache: str | None) -> Path:
+def _download(path_or_repo_id: str | Path, revision: str | None, cache: str | None) -> Path:
     if Path(path_or_repo_id).is_dir():
         return Path(path_or_repo_id)
     from huggingface_hub import snapshot_download

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from xinference_internvl2.families import records as runtime
+from xinference_internvl2.families import records
+from xinference_internvl2.families.engine_matrix import serves
 
 OURS = SimpleNamespace(model_name="internvl2", model_family=None)
 CUSTOM = SimpleNamespace(model_name="mine", model_family="internvl2")
@@ -21,7 +22,7 @@ def spec(model_format: str, size: int | str) -> SimpleNamespace:
 @pytest.fixture(autouse=True)
 def _nothing_withdrawn() -> Iterator[None]:
     yield
-    runtime.restore()
+    records.restore()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def _nothing_withdrawn() -> Iterator[None]:
     ],
 )
 def test_served(family: object, model_spec: object, quantization: str, engine: str) -> None:
-    assert runtime.serves(family, model_spec, quantization, engine) is True
+    assert serves(family, model_spec, quantization, engine) is True
 
 
 @pytest.mark.parametrize(
@@ -93,13 +94,13 @@ def test_served(family: object, model_spec: object, quantization: str, engine: s
 def test_refused(
     family: object, model_spec: object, quantization: str, engine: str, reason: str
 ) -> None:
-    assert runtime.serves(family, model_spec, quantization, engine) == (False, reason)
+    assert serves(family, model_spec, quantization, engine) == (False, reason)
 
 
 @pytest.mark.parametrize("family", [OURS, CUSTOM])
 def test_a_family_that_is_left_to_the_host_is_not_served(family: SimpleNamespace) -> None:
-    runtime.withdraw("internvl2")
-    assert runtime.serves(family, spec("pytorch", 2), "none", "Transformers") == (
+    records.withdraw("internvl2")
+    assert serves(family, spec("pytorch", 2), "none", "Transformers") == (
         False,
         "The host has the model family internvl2 itself, so xinference-internvl2 leaves it.",
     )
@@ -107,4 +108,4 @@ def test_a_family_that_is_left_to_the_host_is_not_served(family: SimpleNamespace
 
 def test_an_unknown_prompt_format_is_refused() -> None:
     with pytest.raises(ValueError, match="prompt format 'v9' is not one of Hermes-2"):
-        runtime.prompt_format_named("v9")
+        records.prompt_format_named("v9")

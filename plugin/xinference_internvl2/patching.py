@@ -1,0 +1,45 @@
+"""Replace a function of somebody else once: guarded, marked, logged."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+MARK = "_xinference_internvl2"
+
+logger = logging.getLogger(__package__)
+
+
+def patch(owner: Any, name: str, extend: Callable[[Any], Any], *, without: str) -> bool:
+    """Replace the function `owner.name` by what `extend` makes of it; True if this call did it.
+
+    A second call changes nothing. Where there is no such function, one error in the log says so.
+
+    Args:
+        owner: a module or a class. A class method is replaced by one bound to this class.
+        without: for the log, what does not work without the function, and the remedy.
+    """
+    original = getattr(owner, name, None)
+    if not callable(original):
+        log_once(logging.ERROR, f"There is no {_path(owner)}.{name}, so {without}.")
+        return False
+    if hasattr(original, MARK):
+        return False
+    replacement = functools.wraps(original)(extend(original))
+    setattr(replacement, MARK, True)
+    static = isinstance(inspect.getattr_static(owner, name), staticmethod | classmethod)
+    setattr(owner, name, staticmethod(replacement) if static else replacement)
+    return True
+
+
+@functools.cache
+def log_once(level: int, message: str) -> None:
+    """Log `message` if this process has not logged it yet."""
+    logger.log(level, message)
+
+
+def _path(owner: Any) -> str:
+    return f"{owner.__module__}.{owner.__name__}" if inspect.isclass(owner) else owner.__name__
