@@ -55,7 +55,7 @@ def _entry(key: str, value: Any, indent: str) -> list[str]:
     if not isinstance(value, dict | list):
         return [f"{start} {scalar(value)}"]
     line = f"{start} {_flow(value)}"
-    if _flows(value) and len(line) <= _WIDTH:
+    if not value or (_flows(value) and len(line) <= _WIDTH):
         return [line]
     return [start, *_block(value, indent + _INDENT)]
 

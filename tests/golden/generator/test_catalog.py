@@ -380,6 +380,10 @@ def test_page_that_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(arguments) == 0
     short = capsys.readouterr().err.splitlines()[-1]
     assert missing.endswith("$: no engines from nova-2.rst: there is no such file; check the name")
+    (tmp_path / "nova-2.rst").write_text("- **Engines**: vLLM\n" * 5, "utf-8")
+    assert main(arguments) == 0
+    long = capsys.readouterr().err.splitlines()[-1]
+    assert long.endswith("$: no engines from nova-2.rst: it has 5 checkpoints instead of 4")
     (tmp_path / "nova-2.rst").write_text("- **Engines**: vLLM (vLLM >= 1)\n" * 4, "utf-8")
     assert main(arguments) == 0
     assert (

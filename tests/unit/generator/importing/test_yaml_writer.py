@@ -67,6 +67,12 @@ def test_the_closing_bracket_is_part_of_the_line() -> None:
     assert len(_written({"key": words})) == 3
 
 
+@pytest.mark.parametrize(("value", "written"), [([], "[]"), ({}, "{}")])
+def test_what_is_empty_stands_on_the_line_of_its_key(value: Any, written: str) -> None:
+    for length in (96, 97, 98):
+        assert _written({"k" * length: value}) == [f"{'k' * length}: {written}"]
+
+
 @pytest.mark.parametrize(("count", "bracket"), [(3, False), (4, True)])
 def test_a_mapping_of_more_than_three_long_words_stands_in_brackets(
     count: int, bracket: bool

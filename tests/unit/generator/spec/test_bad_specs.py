@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from generator.__main__ import main
+from tests.unit.generator.specs import BASE, RICH
 
 BAD_SPECS = Path(__file__).with_name("bad_specs")
 """Specs with a mistake, each with the lines that are said of it at its end."""
@@ -117,8 +118,9 @@ def test_whole_file(
     assert not (folder / "out").exists()
 
 
-def test_base_is_valid(base: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "spec.yaml").write_text(base, "utf-8")
+@pytest.mark.parametrize("text", [BASE, RICH], ids=["base", "rich"])
+def test_good_spec(text: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "spec.yaml").write_text(text, "utf-8")
     assert main(["validate", "spec.yaml"]) == 0
     assert capsys.readouterr().out == "spec.yaml: valid\n"
 
