@@ -1,13 +1,15 @@
 """Sphinx configuration."""
 
 import re
+import sys
 from pathlib import Path
 
 project = "xinference-internvl2"
 author = "the xinference-internvl2 contributors"
 copyright = author
-extensions = ["sphinx_copybutton"]
-exclude_patterns = ["_build"]
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+extensions = ["pictures", "sphinx_copybutton"]
+exclude_patterns = ["_build", "_extensions"]
 nitpicky = True
 html_theme = "furo"
 html_title = project

@@ -1,0 +1,1 @@
+"""A folder of a checkpoint, read as data and checked, for both engines."""

@@ -1,0 +1,1 @@
+"""What the generator wrote, and what follows from it: prompt formats, and the matrix of engines."""

@@ -1,0 +1,1 @@
+"""Pictures and videos of a request: fetched, bounded, decoded and cut into tiles."""

@@ -1,0 +1,1 @@
+"""The vLLM engine, in the processes of Xinference and in those of vLLM."""

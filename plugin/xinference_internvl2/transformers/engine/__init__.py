@@ -1,0 +1,1 @@
+"""Tokens for many requests at once: it knows neither chat nor Xinference."""
