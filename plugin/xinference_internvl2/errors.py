@@ -1,9 +1,38 @@
 """The errors of the host-free part of the plugin; each message is one sentence for the user."""
 
+from __future__ import annotations
 
-class CheckpointError(ValueError):
+MAX_MESSAGE = 600
+"""Characters of a message: what a checkpoint or a request holds may be of any length."""
+_HEAD = 400
+
+
+def one_sentence(message: str) -> str:
+    """`message` in one line of at most `MAX_MESSAGE` printable characters, whatever it quotes.
+
+    The middle is left out where it is too long: its beginning names the thing, its end the remedy.
+    """
+    line = " ".join(message[: 1 << 16].split())
+    shown = "".join(letter if letter.isprintable() else _escaped(letter) for letter in line)
+    if len(shown) <= MAX_MESSAGE:
+        return shown
+    return shown[:_HEAD] + " … " + shown[_HEAD + 3 - MAX_MESSAGE :]
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+class _UserError(ValueError):
+    """An error whose message reaches a user as it is."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_sentence(message))
+
+
+class CheckpointError(_UserError):
     """A checkpoint directory that cannot be served, with what was found and what to do."""
 
 
-class RequestError(ValueError):
+class RequestError(_UserError):
     """A chat request that cannot be answered as it is; the message names the part at fault."""

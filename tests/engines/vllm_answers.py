@@ -33,7 +33,7 @@ def engine(checkpoint: str, dtype: str) -> Any:
         gpu_memory_utilization=0.1,
         max_logprobs=-1,
         limit_mm_per_prompt={"image": 3},
-        disable_sliding_window=read_config(checkpoint).llm["sliding_window"] is not None,
+        disable_sliding_window=read_config(checkpoint).llm.get("sliding_window") is not None,
     )
 
 

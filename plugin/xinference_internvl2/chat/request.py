@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..checkpoint.config import CheckpointConfig
+from ..checkpoint.rope import usable_length
 from ..engine import SamplingParams
 from ..errors import RequestError
 from ..families.records import PromptFormat
@@ -58,9 +59,9 @@ class ServedCheckpoint:
 def trained_length(checkpoint: CheckpointConfig, context_length: int) -> int:
     """Return the family's context length, or the language model's own where that is smaller and
     its positions cannot be scaled."""
-    if checkpoint.llm["rope_parameters"]["rope_type"] in ("dynamic", "longrope"):
-        return context_length
-    return min(context_length, int(checkpoint.llm["max_position_embeddings"]))
+    llm = checkpoint.llm
+    usable = usable_length(llm["rope_parameters"], llm["max_position_embeddings"])
+    return int(min(context_length, usable))
 
 
 @dataclass(frozen=True, slots=True)

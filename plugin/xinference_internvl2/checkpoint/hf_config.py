@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 
-from .config import BACKBONES, CheckpointConfig
+from ..errors import CheckpointError
+from .config import CheckpointConfig
 
 
 def language_config(checkpoint: CheckpointConfig) -> PreTrainedConfig:
-    """The configuration of the language model; InternLM2 is Llama by other names."""
+    """The configuration of the language model.
+
+    Raises:
+        CheckpointError: transformers would go by another value than the file has.
+    """
     fields = dict(checkpoint.llm)
-    bias, model_type = fields.pop("bias"), BACKBONES[checkpoint.backbone]
-    if model_type == "llama":
-        fields["attention_bias"] = bias
-        fields.pop("sliding_window")
-    elif model_type == "qwen2":
-        fields["use_sliding_window"] = fields["sliding_window"] is not None
-    # The classes' default special tokens belong to other vocabularies.
-    return CONFIG_MAPPING[model_type](
-        **fields, bos_token_id=None, eos_token_id=None, pad_token_id=None
-    )
+    original = fields["rope_parameters"].get("original_max_position_embeddings")
+    if original is not None and checkpoint.backbone.model_type == "phi3":
+        # Its class has a field of that name, whose default would go before the rope parameter.
+        fields["original_max_position_embeddings"] = original
+    # The classes change what they are given, and their default special tokens are of other
+    # vocabularies.
+    given = {**fields, "rope_parameters": dict(fields["rope_parameters"])}
+    tokens = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+    config = CONFIG_MAPPING[checkpoint.backbone.model_type](**given, **tokens)
+    check_holds(config, fields)
+    return config
+
+
+def check_holds(config: PreTrainedConfig, fields: Mapping[str, Any]) -> None:
+    """Refuse a configuration object that does not hold the `fields` that it was made of: a class
+    may put a default of its own in place of one.
+
+    Raises:
+        CheckpointError: names the field and both values.
+    """
+    for name, value in fields.items():
+        found = getattr(config, name, None)
+        if isinstance(value, Mapping) and isinstance(found, Mapping):
+            found = {key: found.get(key) for key in value}
+        if found != value:
+            raise CheckpointError(
+                f"transformers' {type(config).__name__} holds {name} {found!s:.80} in place of "
+                f"{value!s:.80}; use a version of it that xinference-internvl2 was tested with"
+            )

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..errors import CheckpointError
 
-MAX_JSON_BYTES = 64 * 1024 * 1024
+MAX_JSON_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 32
+"""Levels of nesting; the deepest published file, a `tokenizer.json`, has eight."""
 
 
-def read_json(path: Path) -> Any:
-    """The parsed file at `path`.
+def read_bytes(path: Path, most: int) -> bytes:
+    """All of the regular file at `path`.
 
     Raises:
-        CheckpointError: it is missing, larger than 64 MiB, or not JSON in UTF-8.
+        CheckpointError: it is missing, no regular file, or larger than `most` bytes.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_JSON_BYTES + 1)
+        # A pipe would be waited for; opened this way, it is not.
+        with open(path, "rb", opener=_open_at_once) as file:
+            return _read_regular(path, file, most)
     except FileNotFoundError:
         raise CheckpointError(
             f"{path} is missing; download the whole model repository again"
@@ -29,17 +34,61 @@ def read_json(path: Path) -> Any:
         raise CheckpointError(
             f"{path} cannot be read ({error.strerror}); check the path and its permissions"
         ) from None
-    if len(data) > MAX_JSON_BYTES:
-        raise CheckpointError(f"{path} is larger than 64 MiB; it is not a file of a checkpoint")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _read_regular(path: Path, file: BinaryIO, most: int) -> bytes:
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise CheckpointError(f"{path} is not a regular file; download it again")
+    if status.st_size > most:
+        raise CheckpointError(
+            f"{path} is larger than {most >> 20} MiB; it is not a file of a checkpoint"
+        )
+    return file.read(most)
+
+
+def read_json(path: Path, most: int = MAX_JSON_BYTES) -> Any:
+    """The parsed file at `path`.
+
+    Raises:
+        CheckpointError: it cannot be read, is larger than `most` bytes, nested more than
+            `MAX_DEPTH` levels deep, or not JSON in UTF-8.
+    """
+    data = read_bytes(path, most)
     try:
-        return json.loads(data)
+        values = json.loads(data)
     except (ValueError, RecursionError):
         raise CheckpointError(f"{path} is not valid JSON; download it again") from None
+    if _is_deeper(values, MAX_DEPTH):
+        raise CheckpointError(
+            f"{path} is nested more than {MAX_DEPTH} levels deep; download it again"
+        )
+    return values
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def _is_deeper(values: Any, levels: int) -> bool:
+    """Whether an object or a list lies inside more than `levels` others, itself counted."""
+    level = [values]
+    for _ in range(levels):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def read_object(path: Path, most: int = MAX_JSON_BYTES) -> dict[str, Any]:
     """The JSON object in the file at `path`; errors as for `read_json`, or it is no object."""
-    values = read_json(path)
+    values = read_json(path, most)
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} is not a JSON object; download it again")
     return values
@@ -67,6 +116,10 @@ class Section:
             raise self.refuse(key, "an object")
         return Section(self._path, f"{self._name}.{key}".lstrip("."), self._values[key])
 
+    def with_defaults(self, defaults: Mapping[str, Any]) -> Section:
+        """The same section, with the values of fields that are absent."""
+        return Section(self._path, self._name, {**defaults, **self._values})
+
     def get(self, key: str, default: Any = None) -> Any:
         value = self._values.get(key)
         return default if value is None else value
@@ -91,6 +144,6 @@ class Section:
 
     def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
         value = self.get(key, default)
-        if value not in allowed:
+        if not isinstance(value, str) or value not in allowed:
             raise self.refuse(key, " or ".join(allowed))
         return str(value)

@@ -62,24 +62,3 @@ def _described(quantization: Mapping[str, Any]) -> str:
     if bits != 4 or layout.lower() != "gemm":
         return f"AWQ in {bits} bit and {layout} layout"
     return AWQ
-
-
-def check_blocks(parameters: Mapping[str, tuple[int, ...]]) -> None:
-    """Refuse a language model of `parameters` (name → shape) that bitsandbytes cannot compute in
-    4 bits.
-
-    Raises:
-        CheckpointError: names a linear layer (outputs, inputs) that does not fit its blocks.
-    """
-    for name, shape in parameters.items():
-        if ".language_model.layers." not in name or len(shape) != 2:
-            continue
-        if shape[0] % _OUTPUTS or shape[1] % _INPUTS:
-            raise CheckpointError(
-                f"{name} {list(shape)} cannot be quantized to 4-bit, which takes multiples of "
-                f"{_OUTPUTS} outputs and {_INPUTS} inputs; launch it as 8-bit or none"
-            )
-
-
-# What bitsandbytes packs for a CPU with bfloat16 at a time, and its block of values with a scale.
-_OUTPUTS, _INPUTS = 32, 64

@@ -16,7 +16,8 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from ..checkpoint.config import BACKBONES, parse_config
+from ..checkpoint.backbones import BACKBONES
+from ..checkpoint.config import parse_config
 from ..checkpoint.hf_config import language_config
 from ..families.records import PromptFormat, prompt_format_named, prompt_formats
 from ..patching import patch
@@ -53,7 +54,7 @@ class InternVLChatConfig(PreTrainedConfig):
             initializer_factor=1.0,
         )
         self.text_config = language_config(checkpoint)
-        self.text_config.architectures = [checkpoint.backbone]
+        self.text_config.architectures = [checkpoint.backbone.architecture]
         self.text_config.dtype = checkpoint.dtype
         if checkpoint.quantization:
             self.text_config.quantization_config = dict(checkpoint.quantization)
@@ -103,9 +104,11 @@ def is_internvl2(values: Mapping[str, Any]) -> bool:
     architectures = llm.get("architectures") if isinstance(llm, Mapping) else None
     return (
         values.get("model_type") == MODEL_TYPE
-        and values.get("template") in prompt_formats()
+        and isinstance(values.get("template"), str)
+        and values["template"] in prompt_formats()
         and isinstance(architectures, list)
         and architectures[:1] != []
+        and isinstance(architectures[0], str)
         and architectures[0] in BACKBONES
     )
 

@@ -103,7 +103,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         if config.get("max_model_len") is None:
             family = self.model_family.context_length
             config["max_model_len"] = trained_length(self._checkpoint, family)
-        if self._checkpoint.llm["sliding_window"] is not None:
+        if self._checkpoint.llm.get("sliding_window") is not None:
             # Wider than the context, so it changes nothing but the choice of a kernel that fails.
             config.setdefault("disable_sliding_window", True)
         return {**super()._sanitize_model_config(config), "trust_remote_code": False}

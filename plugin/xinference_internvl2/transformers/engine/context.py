@@ -6,7 +6,6 @@ question of a conversation takes the time of its own tokens.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable
 from copy import copy
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing import Any
 
 import torch
 from transformers import DynamicCache, PreTrainedModel
+
+from ...checkpoint.rope import fixed_length
 
 TILES_AT_ONCE = 3
 """Tiles that the vision tower looks at together: enough of them for its products of matrices, while
@@ -116,20 +117,13 @@ def _digest(tile: torch.Tensor) -> bytes:
 
 def _known(keys: list[Hashable], earlier: Context, config: Any) -> int:
     """How many tokens of a prompt an earlier context has read as its own, if they are of use."""
-    if max(len(keys), earlier.tokens) > same_positions(config):
+    longest = max(len(keys), earlier.tokens)
+    if longest > fixed_length(config.rope_parameters, config.max_position_embeddings):
         return 0
     # The last token is read in any case: what follows it is wanted.
     pairs = zip(keys[:-1], earlier.keys[: earlier.read], strict=False)
     known = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     return known if known >= _WORTH * len(keys) and earlier.is_whole else 0
-
-
-def same_positions(config: Any) -> float:
-    """The length up to which positions are encoded alike whatever the length is."""
-    kind = config.rope_parameters["rope_type"]
-    if kind == "longrope":
-        return int(config.rope_parameters["original_max_position_embeddings"])
-    return int(config.max_position_embeddings) if kind == "dynamic" else math.inf
 
 
 def embedded(

@@ -22,9 +22,10 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from ...checkpoint.rope import encoding, grows, switches
 from ...engine import FinishOutput, SamplingParams, TokenOutput
 from ..model.attention import Caches
-from .context import Context, begun, embedded, same_positions
+from .context import Context, begun, embedded
 
 Event = TokenOutput | FinishOutput | ArithmeticError
 """What is written of an answer: a token, its end, or why it has no more tokens."""
@@ -129,17 +130,15 @@ def _not_finite() -> ArithmeticError:
 
 def _encoding(config: Any, context: Context) -> str | None:
     """How positions are encoded, or None if in a way that no other context has."""
-    if context.tokens <= same_positions(config):
-        return "short"
-    is_long = config.rope_parameters["rope_type"] == "longrope" and not _switches(config, context)
-    return "long" if is_long else None
+    if _switches(config, context):
+        return None
+    return encoding(config.rope_parameters, config.max_position_embeddings, context.tokens)
 
 
 def _switches(config: Any, context: Context) -> bool:
     """Beyond the limit of LongRoPE (Phi-3) all positions, earlier ones included, are encoded
     differently, so that a cache from before it is of no use."""
-    longrope = config.rope_parameters["rope_type"] == "longrope"
-    return longrope and context.tokens == same_positions(config) + 1
+    return switches(config.rope_parameters, config.max_position_embeddings, context.tokens)
 
 
 def _read(model: PreTrainedModel, contexts: Sequence[Context]) -> torch.Tensor:
@@ -171,7 +170,7 @@ def _go_on(model: PreTrainedModel, contexts: Sequence[Context]) -> torch.Tensor:
 
 
 def _logits(model: PreTrainedModel, **inputs: Any) -> torch.Tensor:
-    if model.config.text_config.rope_parameters["rope_type"] == "dynamic":
+    if grows(model.config.text_config.rope_parameters):
         _forget_length(model.model.language_model.rotary_emb)
     step = model(**inputs, use_cache=True, logits_to_keep=1)
     logits: torch.Tensor = step.logits[:, -1].float()

@@ -17,15 +17,11 @@ from transformers.initialization import no_init_weights
 
 from ...checkpoint.config import CheckpointConfig, read_config
 from ...checkpoint.json_files import read_object
-from ...checkpoint.weight_format import check_blocks
 from ...errors import CheckpointError
-from . import awq
+from . import awq, bitsandbytes
 from .attention import ATTENTION
 from .config import model_config
 from .weight_names import INTEGERS, InternVL2ForConditionalGeneration, check_names_and_shapes
-
-UNQUANTIZED = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
-"""Modules that stay as they are when a quantization is applied while loading."""
 
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
@@ -62,7 +58,7 @@ def load_model(
     _check_tensors(tensors, config, _stored_shapes(config, group, quantization_config))
     if group is None:
         return _loaded(config, tensors, dtype, device_map, quantization_config)
-    config.quantization_config = awq.settings(group, UNQUANTIZED, _is_cpu(device_map))
+    config.quantization_config = awq.settings(group, bitsandbytes.KEPT, _is_cpu(device_map))
     model = _loaded(config, awq.with_floats_as(tensors, dtype), dtype, device_map, None)
     awq.prepare(model)
     return model
@@ -81,7 +77,7 @@ def _loaded(
         state_dict=tensors,
         dtype=dtype,
         device_map=device_map,
-        quantization_config=_language_model_only(quantization_config),
+        quantization_config=bitsandbytes.language_model_only(quantization_config),
         generation_config=GenerationConfig(),
         output_loading_info=True,
     )
@@ -161,7 +157,7 @@ def _stored_shapes(
         model = InternVL2ForConditionalGeneration(config)
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     if getattr(quantization_config, "load_in_4bit", False):
-        check_blocks(shapes)
+        bitsandbytes.check_blocks(shapes)
     if awq_group is None:
         return shapes
     text = config.text_config
@@ -188,9 +184,3 @@ def _torch_dtype(dtype: torch.dtype | str) -> torch.dtype:
     if found not in (torch.bfloat16, torch.float16, torch.float32):
         raise CheckpointError(f"dtype {dtype} is not one of bfloat16, float16, float32")
     return found
-
-
-def _language_model_only(quantization_config: Any) -> Any:
-    if getattr(quantization_config, "llm_int8_skip_modules", False) is None:
-        quantization_config.llm_int8_skip_modules = list(UNQUANTIZED)
-    return quantization_config

@@ -1,0 +1,122 @@
+"""The language models of the family's checkpoints: one record each.
+
+A fifth one is a record here, its names in `transformers/model/weight_names.py` where they differ
+from transformers' own, and its memory in the generator's `family/memory.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_VISION = "<img> </img> <IMG_CONTEXT> <quad> </quad> <ref> </ref> <box> </box>"
+_CHATML = "<|im_start|> <|im_end|>"
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A language model, by the class that `llm_config.architectures` names.
+
+    `model_type` is what transformers calls it. `defaults` is what fields that are absent from
+    `llm_config` mean: the class defaults of its published configuration, which newer tools leave
+    out. `rope_kinds` are those that it knows; `bias_field` is the field that gives its attention
+    biases, where it has one; `window_by_default` says whether a sliding window holds without
+    `use_sliding_window`. `control_tokens` are those of its published tokenizers: no text of a
+    user may become one.
+    """
+
+    architecture: str
+    model_type: str
+    defaults: Mapping[str, Any]
+    control_tokens: frozenset[str]
+    rope_kinds: tuple[str, ...] = ("dynamic", "linear", "default")
+    bias_field: str | None = None
+    has_sliding_window: bool = False
+    window_by_default: bool = False
+
+
+def _defaults(**values: Any) -> Mapping[str, Any]:
+    same = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}
+    return {**same, "hidden_act": "silu", "rms_norm_eps": 1e-6, **values}
+
+
+def _tokens(*texts: str) -> frozenset[str]:
+    return frozenset(" ".join((*texts, _VISION)).split())
+
+
+_RESERVED = " ".join(f"<|reserved_special_token_{number}|>" for number in range(251))
+
+BACKBONES = {
+    record.architecture: record
+    for record in (
+        Backbone(
+            "Qwen2ForCausalLM",
+            "qwen2",
+            _defaults(
+                vocab_size=151936,
+                intermediate_size=22016,
+                num_key_value_heads=32,
+                max_position_embeddings=32768,
+                sliding_window=4096,
+                max_window_layers=28,
+            ),
+            _tokens("<|endoftext|>", _CHATML),
+            has_sliding_window=True,
+        ),
+        # Llama by other names.
+        Backbone(
+            "InternLM2ForCausalLM",
+            "llama",
+            _defaults(
+                vocab_size=103168,
+                intermediate_size=11008,
+                max_position_embeddings=2048,
+                bias=True,
+            ),
+            _tokens(
+                "<unk> <s> </s>",
+                _CHATML,
+                "<|plugin|> <|interpreter|> <|action_start|> <|action_end|>",
+            ),
+            bias_field="bias",
+        ),
+        Backbone(
+            "Phi3ForCausalLM",
+            "phi3",
+            _defaults(
+                vocab_size=32064,
+                hidden_size=3072,
+                intermediate_size=8192,
+                max_position_embeddings=4096,
+                rms_norm_eps=1e-5,
+            ),
+            _tokens(
+                "<unk> <s> </s> <|endoftext|> <|system|> <|user|> <|assistant|> <|end|>",
+                *(f"<|placeholder{number}|>" for number in range(1, 7)),
+            ),
+            rope_kinds=("longrope", "default"),
+            has_sliding_window=True,
+            window_by_default=True,
+        ),
+        # Yi and Llama 3.
+        Backbone(
+            "LlamaForCausalLM",
+            "llama",
+            _defaults(vocab_size=32000, intermediate_size=11008, max_position_embeddings=2048),
+            _tokens(
+                "<unk> <|startoftext|> <|endoftext|>",
+                _CHATML,
+                "<|im_sep|> <|Human|> <|Assistant|> <|System|>",
+                "<|begin_of_text|> <|end_of_text|> <|start_header_id|> <|end_header_id|>",
+                "<|eot_id|>",
+                _RESERVED,
+            ),
+            bias_field="attention_bias",
+        ),
+    )
+}
+"""`llm_config.architectures[0]` → its record."""
+
+CONTROL_TOKENS = frozenset[str]().union(*(x.control_tokens for x in BACKBONES.values()))
+"""Those of all published tokenizers."""

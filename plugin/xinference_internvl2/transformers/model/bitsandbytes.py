@@ -1,0 +1,37 @@
+"""Weights quantized by bitsandbytes while they are loaded, in 8 or 4 bits: the language model's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import CheckpointError
+
+KEPT = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
+"""Modules that stay as they are when a quantization is applied while loading."""
+
+# What is packed for a CPU with bfloat16 at a time, and the block of values with a scale.
+_OUTPUTS, _INPUTS = 32, 64
+
+
+def language_model_only(quantization_config: Any) -> Any:
+    """The configuration, told to leave all but the language model as it is."""
+    if getattr(quantization_config, "llm_int8_skip_modules", False) is None:
+        quantization_config.llm_int8_skip_modules = list(KEPT)
+    return quantization_config
+
+
+def check_blocks(parameters: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse a language model of `parameters` (name → shape) that 4 bits cannot hold.
+
+    Raises:
+        CheckpointError: names a linear layer (outputs, inputs) that does not fit its blocks.
+    """
+    for name, shape in parameters.items():
+        if ".language_model.layers." not in name or len(shape) != 2:
+            continue
+        if shape[0] % _OUTPUTS or shape[1] % _INPUTS:
+            raise CheckpointError(
+                f"{name} {list(shape)} cannot be quantized to 4-bit, which takes multiples of "
+                f"{_OUTPUTS} outputs and {_INPUTS} inputs; launch it as 8-bit or none"
+            )
