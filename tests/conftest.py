@@ -13,20 +13,41 @@ from tests.plugin.environment import REPOSITORY
 
 
 class FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives each folder, whose tests share servers and environments, to one worker."""
+    """Gives each folder, whose tests share servers and environments, to one worker.
+
+    Unit tests share nothing, so they go to any worker by the file.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         _, folder, *_ = nodeid.split("/")
-        return folder
+        return nodeid.split("::")[0] if folder == "unit" else folder
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:
     return FolderScheduling(config, log)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--distributions", type=Path, help="the sdist and wheel to test, in a folder")
+
+
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def distributions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and with the wheel that is built from it."""
+    given: Path | None = request.config.getoption("--distributions")
+    if given:
+        return given.resolve()
+    out = tmp_path_factory.mktemp("distributions")
+    environment.uv("build", "--quiet", "--out-dir", str(out), str(REPOSITORY))
+    return out
+
+
+@pytest.fixture(scope="session")
+def sdist(distributions: Path) -> Path:
+    return next(distributions.glob("*.tar.gz"))
+
+
+@pytest.fixture(scope="session")
+def wheel(distributions: Path) -> Path:
     """The wheel as a user gets it."""
-    out = tmp_path_factory.mktemp("wheel")
-    environment.uv("build", "--quiet", "--wheel", "--out-dir", str(out), str(REPOSITORY))
-    return next(out.glob("*.whl"))
+    return next(distributions.glob("*.whl"))
