@@ -82,12 +82,6 @@ def read_sampling(
     n = _whole(options, "n", 1, MAX_CHOICES) or 1
     if n > 1 and temperature < 1e-4:
         raise RequestError(f"n {n} needs a temperature above 0, or all answers would be the same")
-    constraint = _constraint(options)
-    if constraint is not None and not constrained:
-        name = next(
-            name for name in ("response_format", *_GUIDED, "guided_json_object") if name in options
-        )
-        raise RequestError(f"{name} is not supported on this engine; launch the model on vLLM")
     return SamplingParams(
         max_tokens=min(_whole(options, "max_tokens", 1, 1 << 31) or max_tokens, room),
         temperature=0.0 if temperature < 1e-4 else temperature,
@@ -100,7 +94,7 @@ def read_sampling(
         stop=_stop(options),
         n=n,
         logprobs=_top_logprobs(options),
-        constraint=constraint,
+        constraint=_constraint(options, constrained),
     )
 
 
@@ -146,7 +140,7 @@ def _top_logprobs(options: Mapping[str, Any]) -> int | None:
     return (count or 0) if wanted else None
 
 
-def _constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
+def _constraint(options: Mapping[str, Any], constrained: bool) -> tuple[str, Any] | None:
     found = [_response_format(options.get("response_format"))]
     found += [_guided(name, options[name]) for name in _GUIDED if name in options]
     if options.get("guided_json_object"):
@@ -154,6 +148,11 @@ def _constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
     constraints = [item for item in found if item is not None]
     if len(constraints) > 1:
         raise RequestError("response_format and guided_… are several constraints; give only one")
+    if constraints and not constrained:
+        name = next(
+            name for name in ("response_format", *_GUIDED, "guided_json_object") if name in options
+        )
+        raise RequestError(f"{name} is not supported on this engine; launch the model on vLLM")
     return constraints[0] if constraints else None
 
 

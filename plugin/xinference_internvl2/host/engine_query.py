@@ -43,14 +43,14 @@ def _answer_with_reasons(query: Any) -> Any:
 
 
 def _add_reasons_to(found: dict[str, Any], model_name: str) -> dict[str, Any]:
-    from xinference.model.llm import llm_family
+    from xinference.model.llm import SUPPORTED_ENGINES
 
-    family = llm_family.get_llm_family_by_name(model_name)
+    family = launch_guard.find_family(model_name)
     if family is None or records.family_of(family) is None:
         return found
     answer = dict(found)
     for engine, rows in found.items():
-        loader = launch_guard.find_loader(llm_family.SUPPORTED_ENGINES, engine)
+        loader = launch_guard.find_loader(SUPPORTED_ENGINES, engine)
         if loader is None:
             continue
         if not isinstance(rows, list):

@@ -39,7 +39,7 @@ def _choose_ours(llm_family: ModuleType, virtual_env: bool, check: Any) -> Any:
 
     def check_engine(*args: Any, **kwargs: Any) -> Any:
         call = signature.bind(*args, **kwargs).arguments
-        family = call.get("llm_family") or llm_family.get_llm_family_by_name(call["model_name"])
+        family = call.get("llm_family") or find_family(call["model_name"])
         if family is None or records.family_of(family) is None:
             return check(*args, **kwargs)
         with set_virtual_env(virtual_env):
@@ -86,6 +86,15 @@ def _find_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any
             " for the reason in the log of its start, or launch with another engine."
         )
     return found
+
+
+def find_family(model_name: str) -> Any:
+    """The family of the host's catalog or of a user's registration; None if there is none."""
+    from xinference.model.llm.custom import get_user_defined_llm_families
+    from xinference.model.llm.llm_family import BUILTIN_LLM_FAMILIES
+
+    families = [*BUILTIN_LLM_FAMILIES, *get_user_defined_llm_families()]
+    return next((family for family in families if family.model_name == model_name), None)
 
 
 def find_loader(engines: dict[str, list[type]], engine: str) -> Any:
