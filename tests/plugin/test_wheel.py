@@ -25,7 +25,7 @@ def files(environment: Environment) -> set[str]:
         f"{PACKAGE}/_autoload.py",
         f"{PACKAGE}/families/internvl2.json",
         f"{PACKAGE}/families/internvl2.runtime.json",
-        f"{PACKAGE}/transformers/model.py",
+        f"{PACKAGE}/transformers/host_model.py",
     ],
 )
 def test_has(names_in: list[str], name: str) -> None:
