@@ -10,6 +10,9 @@ PINS := tests/constraints.txt
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraint $(PINS)
 PLUGIN := $(shell find plugin -type f -not -path '*/__pycache__/*')
 
+# Where it is set, every start of Xinference compiles all that it imports, which takes half a minute.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test lint generate check docs bench release hosts clean
 
 help: ## Show this list.
