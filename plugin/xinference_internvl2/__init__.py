@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .chat.prompt import render
-    from .media.tiles import image_to_tiles
+    from .media.pixel_values import image_to_tiles
     from .tokenizer.tokenizer import load_tokenizer
     from .transformers.model.from_checkpoint import load_model
 
@@ -20,7 +20,7 @@ __all__ = ["__version__", "image_to_tiles", "load_model", "load_tokenizer", "ren
 _MODULES = {
     "load_model": ".transformers.model.from_checkpoint",
     "load_tokenizer": ".tokenizer.tokenizer",
-    "image_to_tiles": ".media.tiles",
+    "image_to_tiles": ".media.pixel_values",
     "render": ".chat.prompt",
 }
 

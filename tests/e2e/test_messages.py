@@ -7,9 +7,11 @@ from typing import Any
 
 import openai
 import pytest
+from PIL import Image
 
 from tests.chat.cases import CASES, CLIP, ONE, REFUSED, SQUARE, STILL, WIDE, Case
 from tests.chat.media import clip, encoded, image, text, uri, user, video
+from xinference_internvl2.media.tiles import Tiling
 from xinference_internvl2.media.video import open_video
 
 from .conftest import Served
@@ -34,7 +36,8 @@ def pictures_of(case: Case) -> Pictures:
             found.append((ONE if url == SQUARE else WIDE, 1 if low else most))
         elif kind == "video_url":
             file = open_video(video(24 if url == CLIP else 1), "test")
-            found += [(frame, 1) for frame in file.frames(case.frames)]
+            for tiles in file.cut(case.frames, Tiling(max_tiles=1)):
+                found.append((Image.fromarray(tiles[0].transpose(1, 2, 0)), 1))
     return found
 
 

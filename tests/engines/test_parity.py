@@ -24,7 +24,7 @@ from xinference_internvl2.chat.prompt import build_prompt
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.engine import SamplingParams
 from xinference_internvl2.families.records import prompt_format_named
-from xinference_internvl2.media.tiles import image_to_tiles
+from xinference_internvl2.media.pixel_values import image_to_tiles
 from xinference_internvl2.tokenizer.control_tokens import image_tokens
 from xinference_internvl2.tokenizer.tokenizer import (
     InternVL2Tokenizer,

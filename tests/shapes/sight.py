@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from xinference_internvl2.media.tiles import image_to_tiles, tile_grid
+from xinference_internvl2.media.pixel_values import image_to_tiles
+from xinference_internvl2.media.tiles import Tiling
 
 from .scene import Picture
 from .task import Sample
@@ -62,7 +63,7 @@ def views_of(sample: Sample, max_tiles: int = MAX_TILES) -> list[Views]:
 
 def _seen(picture: Picture, most: int) -> tuple[torch.Tensor, torch.Tensor]:
     """What each image token of the picture sees, 0 if nothing, and in which zone: (T, C) each."""
-    columns, rows = tile_grid(picture.width, picture.height, TILE_SIZE, 1, most)
+    columns, rows = Tiling(TILE_SIZE, 1, most).grid(picture.width, picture.height)
     tiles = _tiles_of(picture.coverage(columns * _FINE, rows * _FINE), columns, rows)
     if columns * rows > 1:
         tiles = np.concatenate([tiles, _tiles_of(picture.coverage(_FINE, _FINE), 1, 1)])

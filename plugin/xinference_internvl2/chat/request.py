@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..checkpoint.config import CheckpointConfig
 from ..checkpoint.rope import usable_length
 from ..engine import SamplingParams
@@ -26,8 +29,8 @@ Decoded = TypeVar("Decoded")
 
 # Threads of their own: on those of the event loop, slow image servers would hold up every request.
 _fetching = ThreadPoolExecutor(8, thread_name_prefix="fetching")
-# Two bound the memory: each may hold as many pixels as a request can have.
-_decoding = ThreadPoolExecutor(2, thread_name_prefix="decoding")
+# They only wait for the processes that decode, which take turns between requests.
+_decoding = ThreadPoolExecutor(64, thread_name_prefix="decoding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +73,19 @@ class ChatRequest:
 
     Attributes:
         ids: the whole prompt, with an image token for every feature of the media.
-        max_tiles: the largest grid that one of the images may have.
     """
 
     ids: list[int]
     media: list[OpenMedia]
-    max_tiles: int
     sampling: SamplingParams
     stream: bool
     include_usage: bool
     cache_salt: str | None
+
+    def cut(self) -> list[NDArray[np.uint8]]:
+        """Decode the media, one after the other, and return the tiles of every image and frame:
+        (tiles, 3, tile_size, tile_size)."""
+        return [tiles for item in self.media for tiles in item.cut()]
 
 
 async def prepare_on_thread(
@@ -130,7 +136,6 @@ def prepare(
     return ChatRequest(
         ids=ids,
         media=media,
-        max_tiles=limits.max_tiles,
         sampling=sampling(_room(len(ids), served.context_length)),
         stream=bool(options.get("stream")),
         include_usage=_include_usage(options.get("stream_options")),

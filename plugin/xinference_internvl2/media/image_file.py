@@ -1,76 +1,52 @@
-"""An image file of a request: its header is checked first, its pixels are decoded late."""
+"""An image file of a request: its header is read first, its pixels are decoded late."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import asdict, dataclass
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
-from ..errors import RequestError
-from .limits import MAX_PIXELS, MAX_SCANS
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-_START_OF_SCAN = b"\xff\xda"
+from .decoder_pool import decoders_for
+from .tiles import Tiling
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """An image of a request whose header has been read; its pixels are decoded when asked for.
+    """An image of a request whose header has been read.
 
-    `where` is the part of the request it came from, for messages.
+    Attributes:
+        where: the part of the request it came from, for messages.
+        width, height: in pixels; where it is not `published`, after it is turned upright.
+        cost: pixels that a decoder visits.
+        published: it is decoded as by the published preprocessing, not as people see it.
     """
 
-    image: Image.Image
+    data: bytes
     where: str
+    width: int
+    height: int
+    cost: int
+    published: bool
 
-    @property
-    def pixels(self) -> int:
-        return self.image.width * self.image.height
-
-    def decode(self) -> Image.Image:
-        """The image in RGB; an alpha channel is dropped and the EXIF orientation ignored, as in
-        the preprocessing published with InternVL2.
+    def cut(self, tiling: Tiling) -> NDArray[np.uint8]:
+        """Decode the image and return its tiles (tiles, 3, image_size, image_size).
 
         Raises:
-            RequestError: the file is broken.
+            RequestError: the file is broken, or takes too much time or memory.
         """
-        # Decoders of broken files raise whatever they run into.
-        try:
-            image = self.image.convert("RGB")
-        except Exception:
-            raise _unreadable(self.where) from None
-        # An engine may turn an image by what its metadata say, or take it for another one.
-        image.info.clear()
-        return image
+        question = {"published": self.published, "tiling": asdict(tiling)}
+        pool = decoders_for(len(self.data), self.cost)
+        answer, pixels = pool.ask(question, self.data, self.where)
+        return np.frombuffer(pixels, np.uint8).reshape(answer["shape"])
 
 
-def open_image(data: bytes, where: str) -> ImageFile:
+def open_image(data: bytes, where: str, published: bool = False) -> ImageFile:
     """Read the header of an image file; of an animation the first frame counts.
 
     Raises:
-        RequestError: not an image in one of FORMATS, of more than MAX_PIXELS, or a JPEG that
-            takes more than MAX_SCANS passes to decode.
+        RequestError: not an image that can be read, or larger than the limits allow.
     """
-    try:
-        image = Image.open(BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError:
-        raise RequestError(
-            f"{where} has over {MAX_PIXELS:,} pixels; send a smaller image"
-        ) from None
-    except Exception:
-        raise _unreadable(where) from None
-    if image.width * image.height > MAX_PIXELS:
-        raise RequestError(
-            f"{where} has {image.width}×{image.height} pixels; "
-            f"send an image of at most {MAX_PIXELS:,} pixels"
-        )
-    if image.format == "JPEG" and (scans := data.count(_START_OF_SCAN)) > MAX_SCANS:
-        raise RequestError(f"{where} is a JPEG of {scans} scans; save it as a baseline JPEG")
-    return ImageFile(image, where)
-
-
-def _unreadable(where: str) -> RequestError:
-    return RequestError(
-        f"{where} is not an image that can be read; send a {', '.join(FORMATS)} file"
-    )
+    question = {"published": published, "tiling": None}
+    answer, _ = decoders_for(len(data)).ask(question, data, where)
+    return ImageFile(data, where, published=published, **answer)

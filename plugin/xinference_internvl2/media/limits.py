@@ -5,35 +5,76 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..checkpoint.config import CheckpointConfig
 from ..errors import CheckpointError, RequestError
 
-IMAGE_LIMIT, VIDEO_LIMIT = 16, 4
+if TYPE_CHECKING:
+    from ..checkpoint.config import CheckpointConfig
+
+# Moved by a launch's `limit_mm_per_prompt`.
+MAX_IMAGES, MAX_VIDEOS = 16, 4
+# `num_frames` of a launch, a request or a video, up to MAX_FRAMES.
 DEFAULT_FRAMES, MAX_FRAMES = 8, 64
+# The largest `max_dynamic_patch` of a launch; without one it is as the checkpoint says.
 MAX_TILES = 64
-MAX_BYTES = 256 * 1024 * 1024
-MAX_PIXELS = 150_000_000
-MAX_SCANS = 100
+
+# The files of one request together, and the time to fetch them all.
+MAX_BYTES = 256 << 20
 FETCH_SECONDS = 60
+
+# One image. A JPEG may have four times the pixels, since a large one is decoded at half its size.
+MAX_SIDE = 65_535
+MAX_PIXELS = 100_000_000
+# Pixels times the scans of a progressive JPEG.
+MAX_PASSES = 1_000_000_000
+# A JPEG of more pixels than this is decoded smaller, which is faster, and not exact to the bit.
+DRAFT_PIXELS = 50_000_000
+# All images of one request together.
+MAX_PIXELS_TOGETHER = 400_000_000
+
+# A process that decodes an image: of a processor's time and of memory, and of anybody's patience.
+MAX_IMAGE_SECONDS = 5
+MAX_IMAGE_MEMORY = 1 << 30
+MAX_WALL_SECONDS = 60
+# Processes for small images, and as many for others.
+DECODERS = 2
+SMALL_FILE, SMALL_COST = 1 << 20, 4_000_000
+
+# A process that decodes a video.
+MAX_VIDEO_SECONDS = 30
+MAX_VIDEO_CPU_SECONDS = 60
+MAX_VIDEO_MEMORY = 2 << 30
+MAX_VIDEO_DECODERS = 2
+MAX_FRAME_PIXELS = 8192 * 4320
+MAX_STREAMS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
     """What a launch allows a request, and what a request gets if it does not say.
 
-    `max_tiles` is the largest grid of an image; `frames` is what is shown of a video.
+    Attributes:
+        max_tiles: the largest grid of an image.
+        frames: how many frames are shown of a video.
+        images, videos: how many a request may have.
+        published_pixels: images are decoded as by the published preprocessing: not turned
+            upright, not laid on white, not scaled from their real depth.
     """
 
     max_tiles: int
     frames: int = DEFAULT_FRAMES
-    images: int = IMAGE_LIMIT
-    videos: int = VIDEO_LIMIT
+    images: int = MAX_IMAGES
+    videos: int = MAX_VIDEOS
+    published_pixels: bool = False
+
+
+LAUNCH_OPTIONS = ("limit_mm_per_prompt", "max_dynamic_patch", "num_frames", "published_pixels")
+"""The options of a launch that `launch_limits` reads."""
 
 
 def launch_limits(options: Mapping[str, Any], checkpoint: CheckpointConfig) -> MediaLimits:
-    """The limits that a launch with `options` sets.
+    """Return the limits that a launch with `options` sets.
 
     Raises:
         CheckpointError: an option out of its range.
@@ -44,13 +85,14 @@ def launch_limits(options: Mapping[str, Any], checkpoint: CheckpointConfig) -> M
             options, "max_dynamic_patch", checkpoint.max_tiles, checkpoint.min_tiles, MAX_TILES
         ),
         frames=_launch_number(options, "num_frames", DEFAULT_FRAMES, 1, MAX_FRAMES),
-        images=_launch_number(limits, "image", IMAGE_LIMIT, 0, 1 << 16),
-        videos=_launch_number(limits, "video", VIDEO_LIMIT, 0, 1 << 16),
+        images=_launch_number(limits, "image", MAX_IMAGES, 0, 1 << 16),
+        videos=_launch_number(limits, "video", MAX_VIDEOS, 0, 1 << 16),
+        published_pixels=_launch_flag(options, "published_pixels"),
     )
 
 
 def _json_object(value: Any) -> Mapping[str, Any]:
-    """`limit_mm_per_prompt`, which is text where it comes from a command line."""
+    """Return `limit_mm_per_prompt`, which is text where it comes from a command line."""
     try:
         found = json.loads(value) if isinstance(value, str) else value or {}
     except ValueError:
@@ -72,8 +114,17 @@ def _launch_number(options: Mapping[str, Any], name: str, default: int, low: int
     return value
 
 
+def _launch_flag(options: Mapping[str, Any], name: str) -> bool:
+    value = options.get(name)
+    # A command line gives text.
+    flags = {"true": True, "false": False, "none": False}
+    if (flag := flags.get(str(value).lower())) is None:
+        raise CheckpointError(f"{name} {value!r:.80} is not true or false")
+    return flag
+
+
 def request_limits(options: Mapping[str, Any], launched: MediaLimits) -> MediaLimits:
-    """The limits of one request, whose `mm_processor_kwargs` may change them.
+    """Return the limits of one request, whose `mm_processor_kwargs` may change them.
 
     Raises:
         RequestError: an unknown one, or one out of its range.

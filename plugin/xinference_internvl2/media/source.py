@@ -1,19 +1,20 @@
-"""The images and videos of a chat request: fetched where the host allows, opened, decoded late."""
+"""The images and videos of a chat request: fetched in order and opened, decoded late."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
 from ..checkpoint.config import CheckpointConfig
 from ..errors import RequestError
 from .image_file import ImageFile, open_image
-from .limits import FETCH_SECONDS, MAX_BYTES, MAX_PIXELS, MediaLimits
-from .tiles import count_tiles
+from .limits import FETCH_SECONDS, MAX_BYTES, MAX_PIXELS_TOGETHER, MediaLimits
+from .tiles import Tiling
 from .video import VideoFile, open_video
 
 Fetch = Callable[[str, float], bytes]
@@ -39,39 +40,29 @@ class Media:
 class OpenMedia:
     """An image or a video whose header has been read, and how it is cut into tiles.
 
-    `tiling` holds the arguments of `image_to_tiles`; `frames` is 1 for an image.
+    `frames` is 1 for an image.
     """
 
     media: Media
     file: ImageFile | VideoFile
-    tiling: Mapping[str, Any]
+    tiling: Tiling
     frames: int
 
     @property
     def tiles(self) -> int:
         """Number of tiles of the image, or of each frame."""
-        if isinstance(self.file, VideoFile):
-            return 1
-        return count_tiles(self.file.image, **self.tiling)
+        return self.tiling.count(self.file.width, self.file.height)
 
-    @property
-    def pixels(self) -> int:
-        """What decoding it may bring into memory."""
-        if isinstance(self.file, VideoFile):
-            return self.file.width * self.file.height * self.frames
-        return self.file.pixels
-
-    def images(self) -> Iterator[Image.Image]:
-        """The image, or the frames one after the other, in RGB.
+    def cut(self) -> list[NDArray[np.uint8]]:
+        """Decode it and return the tiles of the image, or of each frame:
+        (tiles, 3, image_size, image_size).
 
         Raises:
-            RequestError: the file is broken.
+            RequestError: the file is broken, or takes too much time or memory.
         """
         if isinstance(self.file, VideoFile):
-            yield from self.file.frames(self.frames)
-            return
-        yield self.file.decode()
-        self.file.image.close()
+            return self.file.cut(self.frames, self.tiling)
+        return [self.file.cut(self.tiling)]
 
 
 def open_media(
@@ -87,15 +78,23 @@ def open_media(
     found: list[OpenMedia] = []
     size = pixels = 0
     for item in media:
-        data = _fetched(item, fetch, deadline)
-        found.append(_opened(item, data, limits, checkpoint))
-        size, pixels = size + len(data), pixels + found[-1].pixels
-        if size > MAX_BYTES or pixels > MAX_PIXELS:
-            raise RequestError(
-                f"{item.where}: the images and frames of the request have over {MAX_BYTES:,} bytes "
-                f"or {MAX_PIXELS:,} pixels together; send fewer or smaller ones"
-            )
+        data = _fetch(item, fetch, deadline)
+        size += len(data)
+        if size > MAX_BYTES:
+            raise _too_much(item.where, f"{MAX_BYTES:,} bytes")
+        found.append(_open(item, data, limits, checkpoint))
+        if item.kind == "image":
+            pixels += found[-1].file.width * found[-1].file.height
+        if pixels > MAX_PIXELS_TOGETHER:
+            raise _too_much(item.where, f"{MAX_PIXELS_TOGETHER:,} pixels")
     return found
+
+
+def _too_much(where: str, bound: str) -> RequestError:
+    return RequestError(
+        f"{where}: the images and videos of the request have over {bound} together; "
+        "send fewer or smaller ones"
+    )
 
 
 def _check_counts(media: Sequence[Media], limits: MediaLimits) -> None:
@@ -108,24 +107,21 @@ def _check_counts(media: Sequence[Media], limits: MediaLimits) -> None:
             )
 
 
-def _fetched(media: Media, fetch: Fetch, deadline: float) -> bytes:
+def _fetch(media: Media, fetch: Fetch, deadline: float) -> bytes:
     try:
         return bytes(fetch(media.url, deadline))
     except Exception as error:
         raise RequestError(f"{media.where} cannot be fetched: {error}") from None
 
 
-def _opened(
+def _open(
     media: Media, data: bytes, limits: MediaLimits, checkpoint: CheckpointConfig
 ) -> OpenMedia:
     video = media.kind == "video"
     most = 1 if video or media.detail == "low" else limits.max_tiles
-    tiling = {
-        "image_size": checkpoint.tile_size,
-        "min_tiles": min(checkpoint.min_tiles, most),
-        "max_tiles": most,
-        "use_thumbnail": checkpoint.use_thumbnail,
-    }
+    least = min(checkpoint.min_tiles, most)
+    tiling = Tiling(checkpoint.tile_size, least, most, checkpoint.use_thumbnail)
     if video:
         return OpenMedia(media, open_video(data, media.where), tiling, limits.frames)
-    return OpenMedia(media, open_image(data, media.where), tiling, 1)
+    file = open_image(data, media.where, limits.published_pixels)
+    return OpenMedia(media, file, tiling, 1)

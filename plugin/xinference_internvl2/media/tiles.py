@@ -1,83 +1,63 @@
-"""Cutting an image into the square tiles that InternVL2's vision tower sees."""
+"""The tiles that InternVL2's vision tower sees of an image: which grid, and which pixels.
+
+Source: the preprocessing published with InternVL2 (dynamic resolution).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How an image is cut into tiles.
 
-def image_to_tiles(
-    image: Image.Image,
-    *,
-    image_size: int = 448,
-    min_tiles: int = 1,
-    max_tiles: int = 12,
-    use_thumbnail: bool = True,
-) -> torch.Tensor:
-    """Cut `image` into tiles of the grid whose aspect ratio is closest to its own.
-
-    Args:
-        image: of any mode; an alpha channel is dropped, not composited.
+    Attributes:
         image_size: side of a tile in pixels.
         min_tiles: least number of tiles that the grid may have.
         max_tiles: largest number of tiles that the grid may have.
         use_thumbnail: add the whole image as one more tile, where there are several.
 
-    Returns:
-        float32 tensor (tiles, 3, image_size, image_size), RGB normalized with ImageNet's mean
-        and standard deviation; the grid row by row, the thumbnail last.
-
     Raises:
         ValueError: no grid has between `min_tiles` and `max_tiles` tiles.
-
-    Source: the preprocessing published with InternVL2 (dynamic resolution).
     """
-    if not 1 <= min_tiles <= max_tiles:
-        raise ValueError(
-            f"min_tiles {min_tiles} and max_tiles {max_tiles} allow no grid; "
-            "give 1 <= min_tiles <= max_tiles"
-        )
-    image = image.convert("RGB")
-    columns, rows = tile_grid(image.width, image.height, image_size, min_tiles, max_tiles)
-    grid = _resized(image, columns * image_size, rows * image_size)
-    grid = grid.reshape(rows, image_size, columns, image_size, 3).transpose(0, 2, 4, 1, 3)
-    tiles = list(grid.reshape(-1, 3, image_size, image_size))
-    if use_thumbnail and columns * rows > 1:
-        tiles.append(_resized(image, image_size, image_size).transpose(2, 0, 1))
-    return torch.from_numpy(_normalized(tiles))
 
+    image_size: int = 448
+    min_tiles: int = 1
+    max_tiles: int = 12
+    use_thumbnail: bool = True
 
-def count_tiles(
-    image: Image.Image, *, image_size: int, min_tiles: int, max_tiles: int, use_thumbnail: bool
-) -> int:
-    """The number of tiles that `image_to_tiles` makes of `image` with the same arguments."""
-    columns, rows = tile_grid(image.width, image.height, image_size, min_tiles, max_tiles)
-    return columns * rows + (use_thumbnail and columns * rows > 1)
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_tiles <= self.max_tiles:
+            raise ValueError(
+                f"min_tiles {self.min_tiles} and max_tiles {self.max_tiles} allow no grid; "
+                "give 1 <= min_tiles <= max_tiles"
+            )
 
+    def grid(self, width: int, height: int) -> tuple[int, int]:
+        """Return columns and rows of the grid for an image of `width` × `height` pixels.
 
-def tile_grid(
-    width: int, height: int, image_size: int, min_tiles: int, max_tiles: int
-) -> tuple[int, int]:
-    """Columns and rows of the grid for an image of `width` × `height` pixels.
+        The closest aspect ratio wins; of grids with the same ratio the larger one, if the image
+        has more than half of its pixels.
+        """
+        best, least = (1, 1), float("inf")
+        for columns, rows in _grids(self.min_tiles, self.max_tiles):
+            difference = abs(width / height - columns / rows)
+            enough = width * height > 0.5 * self.image_size * self.image_size * columns * rows
+            if difference < least or (difference == least and enough):
+                best, least = (columns, rows), difference
+        return best
 
-    The closest aspect ratio wins; of grids with the same ratio the larger one, if the image has
-    more than half of its pixels.
-    """
-    best, least = (1, 1), float("inf")
-    for columns, rows in _grids(min_tiles, max_tiles):
-        difference = abs(width / height - columns / rows)
-        enough = width * height > 0.5 * image_size * image_size * columns * rows
-        if difference < least or (difference == least and enough):
-            best, least = (columns, rows), difference
-    return best
+    def count(self, width: int, height: int) -> int:
+        """Return the number of tiles of an image of `width` × `height` pixels."""
+        columns, rows = self.grid(width, height)
+        return columns * rows + (self.use_thumbnail and columns * rows > 1)
 
 
 @lru_cache(maxsize=64)
@@ -94,26 +74,27 @@ def _grids(min_tiles: int, max_tiles: int) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(grids, key=lambda grid: grid[0] * grid[1]))
 
 
-def _resized(image: Image.Image, width: int, height: int) -> NDArray[Any]:
-    """(height, width, 3)"""
+def cut_tiles(
+    image: Image.Image, tiling: Tiling, size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Cut an RGB image into the tiles of its grid, row by row, the thumbnail last.
+
+    Args:
+        size: width and height that decide the grid, where `image` was decoded smaller.
+
+    Returns:
+        uint8 array (tiles, 3, image_size, image_size).
+    """
+    side = tiling.image_size
+    columns, rows = tiling.grid(*(size or image.size))
+    grid = _resize(image, columns * side, rows * side)
+    grid = grid.reshape(rows, side, columns, side, 3).transpose(0, 2, 4, 1, 3)
+    tiles = [*grid.reshape(-1, 3, side, side)]
+    if tiling.use_thumbnail and columns * rows > 1:
+        tiles.append(_resize(image, side, side).transpose(2, 0, 1))
+    return np.ascontiguousarray(np.stack(tiles))
+
+
+def _resize(image: Image.Image, width: int, height: int) -> NDArray[Any]:
+    """Return (height, width, 3) bytes."""
     return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
-
-
-def _normalized(tiles: list[NDArray[Any]]) -> NDArray[Any]:
-    """(3, image_size, image_size) bytes each → (tiles, 3, image_size, image_size)"""
-    normalized = np.empty((len(tiles), *tiles[0].shape), np.float32)
-    for tile, out in zip(tiles, normalized, strict=True):
-        for channel, bytes_ in enumerate(tile):
-            np.take(_NORMALIZED[channel], bytes_, out=out[channel], mode="clip")
-    return normalized
-
-
-def _normalized_bytes() -> NDArray[Any]:
-    """What each byte is in each channel: (3, 256). Looked up rather than computed, and with numpy:
-    torch would start threads for it, which slow down those of the model."""
-    mean, std = (np.array(each, np.float32)[:, None] for each in (IMAGENET_MEAN, IMAGENET_STD))
-    table: NDArray[Any] = (np.arange(256, dtype=np.float32) / np.float32(255) - mean) / std
-    return table
-
-
-_NORMALIZED = _normalized_bytes()

@@ -1,4 +1,4 @@
-"""The frames of a video of a request, sampled as in the reference.
+"""A video file of a request: its header is read first, the tiles of its frames late.
 
 FFmpeg's parsers are large, and written in C: a file of a kilobyte can make them allocate
 gigabytes. So they run in a process of their own, `video_decoder`, which is bounded in time and
@@ -8,15 +8,22 @@ memory and may open nothing; whatever happens to it, the request alone fails.
 from __future__ import annotations
 
 import json
+import math
+import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from threading import BoundedSemaphore
+from typing import Any
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import RequestError
+from .decoder_pool import LEAN
+from .limits import MAX_VIDEO_DECODERS, MAX_VIDEO_SECONDS
+from .tiles import Tiling
 
 # FFmpeg's names, and those that people know.
 CONTAINERS = {
@@ -26,32 +33,25 @@ CONTAINERS = {
     "mpegts": "MPEG-TS",
     "gif": "GIF",
 }
-MAX_SECONDS = 30
-MAX_DECODERS = 2
 # The exit status of a decoder that says on standard error what is wrong with the video.
 REFUSED = 3
-# Degrees counterclockwise.
-_TURNS = {
-    90: Image.Transpose.ROTATE_90,
-    180: Image.Transpose.ROTATE_180,
-    270: Image.Transpose.ROTATE_270,
-}
 
-_decoders = BoundedSemaphore(MAX_DECODERS)
+_decoders = BoundedSemaphore(MAX_VIDEO_DECODERS)
 _DECODER = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from xinference_internvl2.media.video_decoder import main
-main(sys.argv[2], int(sys.argv[3]))
+main(sys.argv[2], json.loads(sys.argv[3]))
 """
 
 
 @dataclass(frozen=True, slots=True)
 class VideoFile:
-    """A video of a request whose header has been read; its frames are decoded when asked for.
+    """A video of a request whose header has been read.
 
-    `where` is the part of the request it came from, for messages; `width` and `height` are the
-    pixels of a frame as it is stored, before a rotation that the container asks for.
+    Attributes:
+        where: the part of the request it came from, for messages.
+        width, height: pixels of a frame, turned as the container asks.
     """
 
     data: bytes
@@ -59,23 +59,24 @@ class VideoFile:
     width: int
     height: int
 
-    def frames(self, count: int) -> list[Image.Image]:
-        """`count` RGB images in the order of the video, spread over it as in the reference; a
-        video of fewer frames repeats some. They are of one size, and turned as the container
-        asks, as by the reference's decoder.
+    def cut(self, count: int, tiling: Tiling) -> list[NDArray[np.uint8]]:
+        """Decode `count` frames and return the tiles of each: (tiles, 3, image_size, image_size).
+
+        The frames are in the order of the video, spread over it as in the reference, and turned as
+        the container asks, as by the reference's decoder; a video of fewer frames repeats some.
 
         Raises:
-            RequestError: the video is broken, or takes more than MAX_SECONDS to decode.
+            RequestError: the video is broken, or takes more than MAX_VIDEO_SECONDS to decode.
         """
-        answer = _ask_decoder(self.data, self.where, count)
+        question = {"count": count, "tiling": asdict(tiling)}
+        answer = _ask_decoder(self.data, self.where, question)
         places = json.loads(answer.readline())
-        images = {}
+        found = {}
         while line := answer.readline():
-            place, rotation, row, size = json.loads(line)
-            pixels = answer.read(size)
-            image = Image.frombytes("RGB", (self.width, self.height), pixels, "raw", "RGB", row)
-            images[place] = image.transpose(_TURNS[rotation]) if rotation in _TURNS else image
-        return [images[place] for place in places]
+            place, *shape = json.loads(line)
+            pixels = answer.read(math.prod(shape))
+            found[place] = np.frombuffer(pixels, np.uint8).reshape(shape)
+        return [found[place] for place in places]
 
 
 def open_video(data: bytes, where: str) -> VideoFile:
@@ -84,19 +85,28 @@ def open_video(data: bytes, where: str) -> VideoFile:
     Raises:
         RequestError: the decoder does not read such files, or the frames have too many pixels.
     """
-    width, height = json.loads(_ask_decoder(data, where, 0).readline())
+    width, height = json.loads(_ask_decoder(data, where, None).readline())
     return VideoFile(data, where, width, height)
 
 
-def _ask_decoder(data: bytes, where: str, count: int) -> BytesIO:
-    """What `video_decoder.main` writes about `data`."""
-    command = [sys.executable, "-c", _DECODER, json.dumps(sys.path), where, str(count)]
+def _ask_decoder(data: bytes, where: str, question: dict[str, Any] | None) -> BytesIO:
+    """Return what `video_decoder.main` writes about `data`."""
+    code, path, asked = _DECODER, json.dumps(sys.path), json.dumps(question)
+    command = [sys.executable, "-c", code, path, where, asked]
+    environment = {**os.environ, **LEAN}
     with _decoders:
         try:
-            done = subprocess.run(command, input=data, capture_output=True, timeout=MAX_SECONDS)
+            done = subprocess.run(
+                command,
+                input=data,
+                capture_output=True,
+                timeout=MAX_VIDEO_SECONDS,
+                env=environment,
+            )
         except subprocess.TimeoutExpired:
             raise RequestError(
-                f"{where} takes over {MAX_SECONDS} s to decode; send a shorter or smaller video"
+                f"{where} takes over {MAX_VIDEO_SECONDS} s to decode; "
+                "send a shorter or smaller video"
             ) from None
     if done.returncode == REFUSED:
         raise RequestError(done.stderr.decode())
@@ -109,6 +119,7 @@ def _ask_decoder(data: bytes, where: str, count: int) -> BytesIO:
 
 
 def unreadable(where: str) -> RequestError:
+    """Return what is said of a video that cannot be decoded."""
     return RequestError(
         f"{where} is not a video that can be read; send a file in one of the formats "
         f"{', '.join(CONTAINERS.values())}"
@@ -116,7 +127,7 @@ def unreadable(where: str) -> RequestError:
 
 
 def frame_indices(total: int, count: int) -> list[int]:
-    """Which `count` of `total` frames the reference looks at.
+    """Return which `count` of `total` frames the reference looks at.
 
     Source: `get_index` of the model cards published with InternVL2, for a whole video.
     """

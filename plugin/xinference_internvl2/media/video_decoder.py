@@ -1,4 +1,4 @@
-"""Decoding of videos that nobody vouches for, in a process of its own (see `video`).
+"""Decodes videos that nobody vouches for, in a process of its own (see `video`).
 
 PyAV decodes: it is maintained, its wheels carry FFmpeg for every platform, and it hands out single
 packets; decord, which the reference uses, had its last release in 2021. FFmpeg sees nothing but
@@ -19,11 +19,20 @@ import av
 import av.audio.stream
 import av.stream
 import av.subtitles.stream
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from PIL import Image
 
 from ..errors import RequestError
+from .limits import (
+    MAX_FRAME_PIXELS,
+    MAX_STREAMS,
+    MAX_VIDEO_CPU_SECONDS,
+    MAX_VIDEO_MEMORY,
+)
+from .tiles import Tiling, cut_tiles
 from .video import CONTAINERS, REFUSED, frame_indices, unreadable
-from .video_packets import read_index, sampled
+from .video_packets import read_index, sample_frames
 
 DECODERS = {
     "h264": "H.264",
@@ -37,25 +46,31 @@ DECODERS = {
     "mjpeg": "Motion JPEG",
     "gif": "GIF",
 }
-MAX_PIXELS = 8192 * 4320
-MAX_STREAMS = 32
-MAX_MEMORY = 2 << 30
-MAX_CPU_SECONDS = 60
 THREADS = 2
+# Degrees counterclockwise.
+_TURNS = {
+    90: Image.Transpose.ROTATE_90,
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_270,
+}
 
 
-def main(where: str, count: int) -> None:
-    """Answer about the video on standard input: the size of its frames if `count` is 0, otherwise
-    the places of `count` frames, and for each place a line with it, the counterclockwise rotation
-    in degrees, bytes a row and bytes, and then the bytes: rows of RGB pixels."""
+def main(where: str, question: dict[str, Any] | None) -> None:
+    """Answer about the video on standard input.
+
+    Without a question the answer is the size of its frames. With one it is the places of `count`
+    frames, and for each place a line with it and the shape of its tiles, cut as `tiling` says, and
+    then the tiles.
+    """
     data = sys.stdin.buffer.read()
+    Image.preinit()
     _confine()
     try:
-        if count:
-            _write_frames(data, where, count)
+        if question:
+            _write_frames(data, where, question["count"], Tiling(**question["tiling"]))
         else:
-            with opened(data, where) as stream:
-                _write([stream.codec_context.width, stream.codec_context.height])
+            with open_stream(data, where) as stream:
+                _write_line([stream.codec_context.width, stream.codec_context.height])
     except RequestError as error:
         sys.stderr.write(str(error))
         sys.exit(REFUSED)
@@ -64,7 +79,7 @@ def main(where: str, count: int) -> None:
 def _confine() -> None:
     """From here on this process can open neither a file nor a socket, nor take all memory.
 
-    So what PyAV imports only when it is needed is imported above.
+    So what PyAV and Pillow import only when it is needed is imported before.
     """
     # There is no such module on Windows, and not every limit on macOS.
     with suppress(ImportError):
@@ -73,29 +88,29 @@ def _confine() -> None:
         limits = {
             resource.RLIMIT_NOFILE: 0,
             resource.RLIMIT_CORE: 0,
-            resource.RLIMIT_AS: MAX_MEMORY,
-            resource.RLIMIT_CPU: MAX_CPU_SECONDS,
+            resource.RLIMIT_AS: MAX_VIDEO_MEMORY,
+            resource.RLIMIT_CPU: MAX_VIDEO_CPU_SECONDS,
         }
         for name, limit in limits.items():
             with suppress(ValueError, OSError):
                 resource.setrlimit(name, (limit, limit))
 
 
-def _write_frames(data: bytes, where: str, count: int) -> None:
-    with opened(data, where) as stream:
-        size = stream.codec_context.width, stream.codec_context.height
+def _write_frames(data: bytes, where: str, count: int, tiling: Tiling) -> None:
+    with open_stream(data, where) as stream:
         index = read_index(stream)
     if not index.starts:
         raise unreadable(where)
     places = frame_indices(len(index.starts), count)
-    _write(places)
+    _write_line(places)
     missing = set(places)
     for attempt in (index, index.sequential()):
-        with opened(data, where) as stream:
-            for place, frame in sampled(stream, attempt, sorted(missing)):
-                pixels = frame.reformat(*size, format="rgb24").planes[0]
-                _write([place, frame.rotation % 360, pixels.line_size, pixels.buffer_size])
-                sys.stdout.buffer.write(pixels)
+        with open_stream(data, where) as stream:
+            size = stream.codec_context.width, stream.codec_context.height
+            for place, frame in sample_frames(stream, attempt, sorted(missing)):
+                tiles = cut_tiles(_picture(frame, size), tiling)
+                _write_line([place, *tiles.shape])
+                sys.stdout.buffer.write(tiles.data)
                 missing.discard(place)
         # If some are, the decoder cannot start at every keyframe, as with intra refresh.
         if not missing:
@@ -103,13 +118,20 @@ def _write_frames(data: bytes, where: str, count: int) -> None:
     raise unreadable(where)
 
 
-def _write(line: list[int]) -> None:
+def _picture(frame: VideoFrame, size: tuple[int, int]) -> Image.Image:
+    """Return a frame in RGB, turned as the container asks."""
+    image = Image.fromarray(frame.reformat(*size, format="rgb24").to_ndarray())
+    turn = _TURNS.get(frame.rotation % 360)
+    return image if turn is None else image.transpose(turn)
+
+
+def _write_line(line: list[int]) -> None:
     sys.stdout.buffer.write(json.dumps(line).encode() + b"\n")
 
 
 @contextmanager
-def opened(data: bytes, where: str) -> Iterator[VideoStream]:
-    """The video stream of a file, ready to decode."""
+def open_stream(data: bytes, where: str) -> Iterator[VideoStream]:
+    """Yield the video stream of a file, ready to decode."""
     options = {
         "format_whitelist": ",".join(CONTAINERS),
         "codec_whitelist": ",".join(DECODERS),
@@ -128,7 +150,7 @@ def opened(data: bytes, where: str) -> Iterator[VideoStream]:
             _check(stream, where)
             codec = stream.codec_context
             codec.thread_count, codec.thread_type = THREADS, "AUTO"
-            codec.options = {"max_pixels": str(MAX_PIXELS)}
+            codec.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
             codec.open(strict=False)
             yield stream
     except RequestError:
@@ -154,8 +176,8 @@ def _check(stream: Any, where: str) -> None:
         )
     if codec.width < 1 or codec.height < 1:
         raise unreadable(where)
-    if codec.width * codec.height > MAX_PIXELS:
+    if codec.width * codec.height > MAX_FRAME_PIXELS:
         raise RequestError(
             f"{where} has {codec.width}×{codec.height} pixels a frame; "
-            f"send a video of at most {MAX_PIXELS:,}"
+            f"send a video of at most {MAX_FRAME_PIXELS:,}"
         )

@@ -31,7 +31,7 @@ class Index(NamedTuple):
     timed: bool
 
     def sequential(self) -> Index:
-        """The same for decoding without skipping."""
+        """Return the same for decoding without skipping."""
         return self._replace(starts=[min(self.starts)] * len(self.starts))
 
 
@@ -71,15 +71,15 @@ def _starts(places: list[int], keys: list[bool], first: int) -> list[int]:
     return starts
 
 
-def sampled(
+def sample_frames(
     stream: VideoStream, index: Index, places: list[int]
 ) -> Iterator[tuple[int, VideoFrame]]:
-    """The frames at `places`, which ascend. At one that the decoder leaves out it ends early,
+    """Yield the frames at `places`, which ascend. At one that the decoder leaves out it ends early,
     but where all packets are decoded, the next frame stands in."""
     pending = deque(places)
     complete = index.starts == index.sequential().starts
     frame = None
-    for order, frame in enumerate(_decoded(stream, index, pending)):
+    for order, frame in enumerate(_decode(stream, index, pending)):
         place = frame.pts if index.timed and frame.pts is not None else order
         while pending and pending[0] <= place:
             if pending[0] < place and not complete:
@@ -91,8 +91,8 @@ def sampled(
         yield from ((place, frame) for place in pending)
 
 
-def _decoded(stream: VideoStream, index: Index, pending: deque[int]) -> Iterator[VideoFrame]:
-    """Frames in presentation order, skipping what none of the `pending` ones depends on."""
+def _decode(stream: VideoStream, index: Index, pending: deque[int]) -> Iterator[VideoFrame]:
+    """Yield frames in presentation order, skipping what none of the `pending` ones depends on."""
     codec = stream.codec_context
     skipped = False
     for number, packet in enumerate(_packets(stream)):
@@ -108,6 +108,6 @@ def _decoded(stream: VideoStream, index: Index, pending: deque[int]) -> Iterator
 
 
 def _packets(stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """The packets of `stream` in decoding order; each holds one frame."""
+    """Yield the packets of `stream` in decoding order; each holds one frame."""
     container = cast("InputContainer", stream.container)
     return (packet for packet in container.demux(stream) if packet.size)

@@ -6,7 +6,9 @@ import logging
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import PreTrainedModel
 from xinference.constants import XINFERENCE_MAX_TOKENS
 from xinference.device_utils import (
@@ -27,7 +29,7 @@ from ..errors import CheckpointError, RequestError
 from ..families.engine_matrix import serves
 from ..families.records import prompt_format_named
 from ..media.limits import launch_limits
-from ..media.tiles import image_to_tiles
+from ..media.pixel_values import normalize
 from ..tokenizer.tokenizer import load_tokenizer
 from .engine.context import Context
 from .engine.generation import Answer, begin
@@ -171,22 +173,13 @@ class InternVL2TransformersModel(PytorchChatModel):
                 f"n {n} is more than the {self._writer.at_once} answers that are "
                 "written at once; ask for fewer, or launch with a larger --max_num_seqs"
             )
-        tiles = await decode_on_thread(self._tiles, request) if request.media else []
+        tiles = await decode_on_thread(ChatRequest.cut, request) if request.media else []
         return self._writer.write(self._begin(request, tiles), n)
 
-    def _tiles(self, request: ChatRequest) -> list[torch.Tensor]:
-        """(tiles, 3, tile_size, tile_size) of each image; one after the other, so that only one is
-        decoded at a time."""
-        return [
-            image_to_tiles(image, **item.tiling)
-            for item in request.media
-            for image in item.images()
-        ]
-
-    def _begin(self, request: ChatRequest, tiles: list[torch.Tensor]) -> Begin:
+    def _begin(self, request: ChatRequest, tiles: list[NDArray[np.uint8]]) -> Begin:
         def answers(model: PreTrainedModel, earlier: Context | None) -> list[Answer]:
             ids = torch.tensor([request.ids], device=model.device)
-            pixels = torch.cat(tiles) if tiles else None
+            pixels = normalize(np.concatenate(tiles)) if tiles else None
             tiles.clear()  # the request lives as long as its answers, which need them no more
             return begin(
                 model,

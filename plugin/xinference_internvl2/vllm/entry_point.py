@@ -21,6 +21,7 @@ from ..checkpoint.config import parse_config
 from ..checkpoint.hf_config import language_config
 from ..families.records import PromptFormat, prompt_format_named, prompt_formats
 from ..patching import patch
+from .tile_stack import unstack
 
 logger = logging.getLogger(__package__)
 
@@ -90,6 +91,7 @@ def register() -> None:
     try:
         _extend_configurations()
         _extend_tokenizers()
+        _extend_image_processor()
     except Exception:
         logger.exception(
             "xinference-internvl2 could not teach vLLM the InternVL2 checkpoints, so they need "
@@ -135,6 +137,12 @@ def _extend_tokenizers() -> None:
     from vllm.tokenizers.hf import CachedHfTokenizer
 
     patch(CachedHfTokenizer, "from_pretrained", _load_ours, without=WITHOUT)
+
+
+def _extend_image_processor() -> None:
+    from vllm.transformers_utils.processors.internvl import InternVLImageProcessor
+
+    patch(InternVLImageProcessor, "_images_to_pixel_values_lst", unstack, without=WITHOUT)
 
 
 def _load_ours(load: Any) -> Any:

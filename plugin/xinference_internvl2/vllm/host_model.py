@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from PIL import Image
 from xinference.constants import XINFERENCE_MAX_TOKENS
 from xinference.device_utils import gpu_count
 from xinference.model.llm.media import load_media_bytes
@@ -28,6 +27,7 @@ from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
 from .placeholders import with_placeholders
 from .requirements import computes, install, missing_awq_kernel, platform
+from .tile_stack import stack_tiles
 from .translate import events_of, parameters_of
 
 ENGINE = "vLLM"
@@ -154,17 +154,8 @@ class InternVL2VLLMModel(VLLMMultiModel):
         return {
             **salt,
             "prompt_token_ids": with_placeholders(request.ids, self._own_tokenizer),
-            "multi_modal_data": {"image": list(self._images(request))},
-            "mm_processor_kwargs": {"max_dynamic_patch": request.max_tiles},
+            "multi_modal_data": {"image": [stack_tiles(tiles) for tiles in request.cut()]},
         }
-
-    def _images(self, request: ChatRequest) -> Iterator[Image.Image]:
-        tile = (self._checkpoint.tile_size,) * 2
-        for item in request.media:
-            for image in item.images():
-                # vLLM has no tile limit for a single image, but leaves one of a tile's size alone.
-                one = item.tiling["max_tiles"] == 1
-                yield image.resize(tile, Image.Resampling.BICUBIC) if one else image
 
     async def _outputs(self, prompt: dict[str, Any], parameters: Any, request_id: str) -> Outputs:
         outputs = self._track_engine_request(

@@ -75,7 +75,7 @@ def test_images_that_do_not_fit_are_refused_before_they_are_decoded(
     url = "data:image/gif;base64," + base64.b64encode(gif).decode()
     part = {"type": "image_url", "image_url": {"url": url}}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(RequestError, match=r"content\[1\].image_url: the images and frames of"):
+    with pytest.raises(RequestError, match=r"content\[4\].image_url: the images and videos of"):
         prepare(user(*[part] * 16), {}, served)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     # The host is imported on the way, which takes some, but each image would take 243 MB.

@@ -126,7 +126,7 @@ def test_a_response_has_logprobs_where_they_are_asked_for(tokenizer: InternVL2To
 
     def answered(logprobs: int | None) -> Any:
         sampling = SamplingParams(5, logprobs=logprobs)
-        request = ChatRequest([1, 2, 3], [], 12, sampling, False, False, None)
+        request = ChatRequest([1, 2, 3], [], sampling, False, False, None)
         parts = detokenize(Engine(events)(), [0], tokenizer, ())
         return asyncio.run(build_response("uid", request, parts))  # type: ignore[arg-type]
 

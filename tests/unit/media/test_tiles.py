@@ -1,17 +1,14 @@
-"""Tiles: the grid, the pixels, and files that are no images."""
+"""Tiles: the grid and the pixels."""
 
 from __future__ import annotations
-
-import io
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from xinference_internvl2.errors import RequestError
-from xinference_internvl2.media.image_file import open_image
-from xinference_internvl2.media.tiles import count_tiles, image_to_tiles, tile_grid
+from xinference_internvl2.media.pixel_values import image_to_tiles
+from xinference_internvl2.media.tiles import Tiling, cut_tiles
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
@@ -47,7 +44,7 @@ GRIDS = [
 
 @pytest.mark.parametrize(("width", "height", "least", "most", "grid"), GRIDS)
 def test_grid(width: int, height: int, least: int, most: int, grid: tuple[int, int]) -> None:
-    assert tile_grid(width, height, 448, least, most) == grid
+    assert Tiling(448, least, most).grid(width, height) == grid
 
 
 def test_tiles_run_row_by_row_and_the_thumbnail_is_last() -> None:
@@ -84,55 +81,8 @@ def test_a_grid_that_cannot_be_is_refused() -> None:
         image_to_tiles(noise(10, 10), min_tiles=3, max_tiles=2)
 
 
-def encoded(image: Image.Image, name: str) -> bytes:
-    file = io.BytesIO()
-    image.save(file, name)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize("name", ["PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG"])
-def test_formats(name: str) -> None:
-    file = open_image(encoded(noise(20, 10), name), "part")
-    assert file.pixels == 200
-    image = file.decode()
-    assert (image.mode, image.size) == ("RGB", (20, 10))
-
-
-BROKEN = [
-    b"",
-    b"no image",
-    b"GIF89a",
-    encoded(noise(90, 90), "PNG")[:300],
-    encoded(noise(90, 90), "JPEG")[:30],
-    encoded(noise(9, 9), "PPM"),
-]
-
-
-@pytest.mark.parametrize("data", BROKEN)
-def test_what_is_no_image_is_refused(data: bytes) -> None:
-    with pytest.raises(RequestError, match=r"part\[1\] is not an image that can be read"):
-        open_image(data, "part[1]").decode()
-
-
-@pytest.mark.filterwarnings("ignore:Image size")
-@pytest.mark.parametrize("side", [13000, 60000])
-def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
-    data = bytearray(encoded(noise(8, 8), "BMP"))
-    data[18:26] = side.to_bytes(4, "little") * 2
-    with pytest.raises(RequestError, match="part"):
-        open_image(bytes(data), "part")
-
-
-def test_a_jpeg_of_very_many_scans_is_refused() -> None:
-    data = encoded(noise(64, 64), "JPEG")
-    scan = data[data.index(b"\xff\xda") : -2]
-    with pytest.raises(RequestError, match="part is a JPEG of 151 scans"):
-        open_image(data[:-2] + scan * 150 + data[-2:], "part")
-
-
 @pytest.mark.parametrize(("width", "height"), [(448, 448), (1920, 1080), (10, 2000)])
 @pytest.mark.parametrize("most", [1, 12])
 def test_tiles_are_counted_without_cutting(width: int, height: int, most: int) -> None:
-    tiling = {"image_size": 28, "min_tiles": 1, "max_tiles": most, "use_thumbnail": True}
-    image = noise(width, height)
-    assert count_tiles(image, **tiling) == len(image_to_tiles(image, **tiling))
+    tiling = Tiling(28, max_tiles=most)
+    assert tiling.count(width, height) == len(cut_tiles(noise(width, height), tiling))

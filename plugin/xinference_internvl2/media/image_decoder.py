@@ -1,0 +1,179 @@
+"""Decodes images that nobody vouches for, in a process of its own (see `decoder_pool`).
+
+Whatever a file makes Pillow do, this process alone pays for it: it may use `MAX_IMAGE_SECONDS` of
+a processor for an image and `MAX_IMAGE_MEMORY` altogether, and can open neither files nor sockets.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from contextlib import suppress
+from io import BytesIO
+from typing import Any, BinaryIO
+
+from PIL import Image, features
+
+from ..errors import RequestError
+from .as_seen import as_seen, upright_size
+from .limits import (
+    DRAFT_PIXELS,
+    MAX_IMAGE_MEMORY,
+    MAX_IMAGE_SECONDS,
+    MAX_PASSES,
+    MAX_PIXELS,
+    MAX_SIDE,
+)
+from .tiles import Tiling, cut_tiles
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_START_OF_SCAN = b"\xff\xda"
+
+
+def main() -> None:
+    """Answer questions on standard input until it ends.
+
+    A question is a line of JSON with the `bytes` of the file, `where` it comes from, whether it is
+    decoded as it is `published`, and the `tiling` if its tiles are wanted; then the file. An answer
+    is a line of JSON, after which come the bytes of the tiles that it has.
+    """
+    questions, answers = sys.stdin.buffer, sys.stdout.buffer
+    Image.init()
+    _confine()
+    while line := questions.readline():
+        question = json.loads(line)
+        data = questions.read(question.pop("bytes"))
+        _limit_seconds(MAX_IMAGE_SECONDS)
+        try:
+            _answer(answers, data, **question)
+        except RequestError as error:
+            _write_line(answers, {"refused": str(error)})
+        except MemoryError:
+            _write_line(answers, {"refused": _too_large(question["where"])})
+        _limit_seconds(0)
+        answers.flush()
+
+
+def _confine() -> None:
+    """From here on this process can open neither a file nor a socket, nor take all memory.
+
+    So the plugins of Pillow are imported before.
+    """
+    # There is no such module on Windows, and not every limit on macOS.
+    with suppress(ImportError):
+        import resource
+
+        taken = 0
+        with suppress(OSError), open("/proc/self/statm") as statm:
+            taken = int(statm.read().split()[0]) * resource.getpagesize()
+        limits = {
+            resource.RLIMIT_NOFILE: 0,
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_AS: taken + MAX_IMAGE_MEMORY,
+        }
+        for name, limit in limits.items():
+            with suppress(ValueError, OSError):
+                resource.setrlimit(name, (limit, limit))
+
+
+def _limit_seconds(seconds: float) -> None:
+    """End this process once it has computed for `seconds`; 0 takes the limit away."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def _answer(
+    answers: BinaryIO, data: bytes, where: str, published: bool, tiling: dict[str, Any] | None
+) -> None:
+    image = open_image(data, where)
+    size = image.size if published else upright_size(image)
+    if tiling is None:
+        cost = image.width * image.height * _passes(image, data)
+        _write_line(answers, {"width": size[0], "height": size[1], "cost": cost})
+        return
+    _draft(image)
+    # Decoders of broken files raise whatever they run into.
+    try:
+        rgb = image.convert("RGB") if published else as_seen(image)
+    except MemoryError:
+        raise
+    except Exception:
+        raise _unreadable(data, where) from None
+    image.close()
+    tiles = cut_tiles(rgb, Tiling(**tiling), size)
+    _write_line(answers, {"shape": tiles.shape})
+    answers.write(tiles.data)
+
+
+def _write_line(answers: BinaryIO, answer: dict[str, Any]) -> None:
+    answers.write(json.dumps(answer).encode() + b"\n")
+
+
+def open_image(data: bytes, where: str) -> Image.Image:
+    """Read the header of an image file; of an animation the first frame counts.
+
+    Raises:
+        RequestError: not an image in one of FORMATS, or more of it than the limits allow.
+    """
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        image = Image.open(BytesIO(data), formats=readable_formats())
+    except MemoryError:
+        raise
+    except Exception:
+        raise _unreadable(data, where) from None
+    width, height = image.size
+    if max(width, height) > MAX_SIDE:
+        raise RequestError(
+            f"{where} has {width}×{height} pixels; send an image whose sides have at most "
+            f"{MAX_SIDE:,}"
+        )
+    passes = _passes(image, data)
+    if width * height > MAX_PIXELS * (4 if image.format == "JPEG" and passes == 1 else 1):
+        raise RequestError(
+            f"{where} has {width}×{height} pixels; send an image of at most {MAX_PIXELS:,} pixels"
+        )
+    if width * height * passes > MAX_PASSES:
+        raise RequestError(
+            f"{where} is a JPEG of {width}×{height} pixels in {passes} scans; "
+            "save it as a baseline JPEG"
+        )
+    return image
+
+
+def readable_formats() -> tuple[str, ...]:
+    """Return the formats that Pillow can read here."""
+    return (*FORMATS, "AVIF") if features.check("avif") else FORMATS
+
+
+def _passes(image: Image.Image, data: bytes) -> int:
+    """Return how often a decoder goes over the pixels."""
+    if image.format != "JPEG" or "progressive" not in image.info:
+        return 1
+    return max(data.count(_START_OF_SCAN), 1)
+
+
+def _draft(image: Image.Image) -> None:
+    """Let a very large JPEG be decoded at half of its size, or less: the model sees a small part
+    of its pixels in any case."""
+    scale = 1
+    while image.width * image.height > DRAFT_PIXELS * scale * scale and scale < 8:
+        scale *= 2
+    if scale > 1:
+        image.draft(None, (image.width // scale, image.height // scale))
+
+
+def _unreadable(data: bytes, where: str) -> RequestError:
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        return RequestError(f"{where} is a HEIC image, which cannot be read; convert it to JPEG")
+    return RequestError(
+        f"{where} is not an image that can be read; send a {', '.join(readable_formats())} file"
+    )
+
+
+def _too_large(where: str) -> str:
+    return (
+        f"{where} takes over {MAX_IMAGE_MEMORY >> 20} MB of memory to decode; send a smaller image"
+    )

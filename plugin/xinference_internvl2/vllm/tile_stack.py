@@ -1,0 +1,47 @@
+"""Tiles handed to vLLM as they are, so that both engines see the same pixels.
+
+vLLM would cut images itself: as a copy of the whole image in memory, with one number of tiles for
+all images of a request. In place of an image it gets its tiles, one below the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..media.pixel_values import normalize
+
+# No file can hold this key, and so pass for a stack.
+_IS_STACK: Any = object()
+
+
+def stack_tiles(tiles: NDArray[np.uint8]) -> Image.Image:
+    """Return tiles (tiles, 3, height, width) as one image."""
+    count, _, height, width = tiles.shape
+    rows = tiles.transpose(0, 2, 3, 1).reshape(count * height, width, 3)
+    image = Image.fromarray(np.ascontiguousarray(rows))
+    image.info[_IS_STACK] = count
+    return image
+
+
+def unstack(images_to_pixel_values: Any) -> Any:
+    """Extend vLLM's `InternVLImageProcessor._images_to_pixel_values_lst`: a stack becomes the
+    tiles that it holds."""
+
+    def pixel_values(self: Any, images: list[Image.Image], *args: Any, **kwargs: Any) -> list[Any]:
+        return [
+            normalize(_unstacked(image, image.info[_IS_STACK]))
+            if _IS_STACK in image.info
+            else images_to_pixel_values(self, [image], *args, **kwargs)[0]
+            for image in images
+        ]
+
+    return pixel_values
+
+
+def _unstacked(image: Image.Image, count: int) -> NDArray[np.uint8]:
+    rows = np.asarray(image)
+    return rows.reshape(count, -1, image.width, 3).transpose(0, 3, 1, 2)

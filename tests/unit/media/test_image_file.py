@@ -1,0 +1,181 @@
+"""Image files: what is read, what is refused, and what a hostile one may cost."""
+
+from __future__ import annotations
+
+import io
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from xinference_internvl2.errors import RequestError
+from xinference_internvl2.media import decoder_pool, image_decoder, limits
+from xinference_internvl2.media.image_file import open_image
+from xinference_internvl2.media.tiles import Tiling, cut_tiles
+
+from .pictures import chunk, encode, many_scans, noise, png
+
+ONE = Tiling(image_size=56, max_tiles=1)
+
+
+@pytest.mark.parametrize("name", ["PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG"])
+def test_formats(name: str) -> None:
+    data = encode(noise(20, 10), name)
+    file = open_image(data, "part")
+    assert (file.width, file.height) == (20, 10)
+    with Image.open(io.BytesIO(data)) as image:
+        assert np.array_equal(file.cut(ONE), cut_tiles(image.convert("RGB"), ONE))
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_avif() -> None:
+    assert open_image(encode(noise(20, 10), "AVIF"), "part").cut(ONE).shape == (1, 3, 56, 56)
+
+
+def test_a_heic_image_is_named() -> None:
+    with pytest.raises(RequestError, match=r"part is a HEIC image, which cannot be read; convert"):
+        open_image(b"\0\0\0\x18ftypheic" + bytes(40), "part")
+
+
+BROKEN = [
+    b"",
+    b"no image",
+    b"GIF89a",
+    encode(noise(90, 90), "PNG")[:300],
+    encode(noise(90, 90), "JPEG")[:30],
+    encode(noise(9, 9), "PPM"),
+]
+
+
+@pytest.mark.parametrize("data", BROKEN)
+def test_what_is_no_image_is_refused(data: bytes) -> None:
+    with pytest.raises(RequestError, match=r"part\[1\] is not an image that can be read"):
+        open_image(data, "part[1]").cut(ONE)
+
+
+def bmp(width: int, height: int) -> bytes:
+    """The header of a picture in 24 bits."""
+    data = bytearray(encode(noise(8, 8), "BMP"))
+    data[18:26] = width.to_bytes(4, "little") + height.to_bytes(4, "little")
+    return bytes(data)
+
+
+# At a bound and one beyond it.
+SIZES = [
+    (10_000, 10_000, None),
+    (10_000, 10_001, "10000×10001 pixels; send an image of at most 100,000,000 pixels"),
+    (65_535, 1, None),
+    (65_536, 1, "65536×1 pixels; send an image whose sides have at most 65,535"),
+    (1, 65_536, "1×65536 pixels; send an image whose sides"),
+    (60_000, 60_000, "60000×60000 pixels; send an image of at most"),
+]
+
+
+@pytest.mark.parametrize(("width", "height", "sentence"), SIZES)
+def test_the_largest_image(width: int, height: int, sentence: str | None) -> None:
+    if sentence is None:
+        assert open_image(bmp(width, height), "part").width == width
+        return
+    with pytest.raises(RequestError, match=f"part has {sentence}"):
+        open_image(bmp(width, height), "part")
+
+
+def test_a_thin_picture_is_refused() -> None:
+    with pytest.raises(RequestError, match="part has 1×100000 pixels; send an image whose sides"):
+        open_image(png(1, 100_000), "part")
+
+
+@pytest.mark.parametrize(("scans", "refused"), [(100, False), (101, True)])
+def test_scans_count_as_pixels_do(scans: int, refused: bool) -> None:
+    data = bytearray(many_scans(64, 64, scans))
+    # The size stands in the start of the frame, which says that it is progressive.
+    place = data.index(b"\xff\xc2") + 5
+    data[place : place + 4] = (2500).to_bytes(2, "big") + (4000).to_bytes(2, "big")
+    if not refused:
+        assert open_image(bytes(data), "part").cost == limits.MAX_PASSES
+        return
+    with pytest.raises(RequestError, match=f"part is a JPEG of 4000×2500 pixels in {scans} scans"):
+        open_image(bytes(data), "part")
+
+
+def test_a_large_jpeg_is_decoded_smaller() -> None:
+    """And still has the grid of its size, and nearly its pixels."""
+    image = noise(70, 50).resize((9000, 6000), Image.Resampling.NEAREST)
+    tiling = Tiling(image_size=56, max_tiles=6)
+    found = open_image(encode(image, "JPEG", quality=95), "part").cut(tiling)
+    expected = cut_tiles(image, tiling)
+    assert found.shape == expected.shape
+    assert np.abs(found.astype(int) - expected).mean() < 3
+
+
+def limited(code: str) -> str:
+    """What `code` prints in a process that is confined as a decoder."""
+    plugin = Path(image_decoder.__file__).parents[2]
+    start = "import sys\nfrom xinference_internvl2.media import image_decoder\n"
+    start += "sys.path_hooks.clear()\nimage_decoder._confine()\n"
+    command = [sys.executable, "-c", start + code]
+    return subprocess.run(command, cwd=plugin, capture_output=True, text=True).stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limits are those of Linux")
+def test_a_decoder_can_open_nothing_nor_take_all_memory() -> None:
+    assert limited("try: open(sys.executable)\nexcept OSError as e: print(e.errno)") == "24\n"
+    assert limited("try: bytes(1100 << 20)\nexcept MemoryError: print('no')") == "no\n"
+    assert limited("print(len(bytes(900 << 20)))") == f"{900 << 20}\n"
+
+
+SLOW: list[Callable[[], bytes]] = [
+    lambda: png(8, 8, (chunk(b"tIME", bytes(7)),) * 4_000_000),
+    lambda: encode(noise(8, 8), "JPEG")[:2] + b"\xff\xfe\0\2" * 8_000_000,
+]
+
+
+@pytest.mark.parametrize("make", SLOW, ids=["chunks", "comments"])
+def test_no_image_takes_longer_than_it_may(make: Callable[[], bytes]) -> None:
+    data = make()
+    before = time.monotonic()
+    with pytest.raises(
+        RequestError, match=r"part (takes over 5 s to decode; send|is not an image)"
+    ):
+        open_image(data, "part").cut(ONE)
+    assert time.monotonic() - before < 4 * limits.MAX_IMAGE_SECONDS
+    # The next one finds a decoder that works.
+    assert open_image(encode(noise(8, 8)), "part").cut(ONE).shape == (1, 3, 56, 56)
+
+
+def test_a_small_picture_does_not_wait_for_large_ones() -> None:
+    large, small = png(6_000, 6_000), encode(noise(64, 64))
+    file, other = open_image(large, "large"), open_image(small, "small")
+    other.cut(ONE)  # starts its decoder
+    with ThreadPoolExecutor(3) as threads:
+        slow = [threads.submit(file.cut, Tiling(max_tiles=12)) for _ in range(3)]
+        time.sleep(0.1)
+        other.cut(ONE)
+        assert not all(each.done() for each in slow)
+
+
+def test_memory_stays_outside() -> None:
+    """A picture of 81 million pixels leaves nothing but its tiles here."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    open_image(png(9_000, 9_000), "part").cut(ONE)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+def test_a_decoder_that_crashes_is_the_fault_of_the_image() -> None:
+    failure = decoder_pool._failure(-signal.SIGSEGV, "part")
+    assert isinstance(failure, RequestError)
+    assert str(failure) == "part makes its decoder crash; save it in another way"
+
+
+def test_a_decoder_that_cannot_start_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_pool, "_CODE", "raise SystemExit(3)")
+    with pytest.raises(RuntimeError, match="the image decoder ended with the status 3"):
+        decoder_pool.DecoderPool(1).ask({"published": False, "tiling": None}, b"x", "part")
