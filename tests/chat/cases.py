@@ -16,6 +16,7 @@ SYSTEM = (
 )
 ONE, WIDE = drawn(112, 112), drawn(640, 320)
 SQUARE, BANNER = image_uri(ONE), image_uri(WIDE, "JPEG")
+ANTHROPIC = {"type": "base64", "media_type": "image/png", "data": SQUARE.split(",")[1]}
 CLIP, STILL = video_uri(), video_uri(1)
 
 # Written once, since it stands before nearly every prompt.
@@ -36,10 +37,19 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def continue_last(self) -> bool:
+        return bool(self.options.get("continue_final_message", True))
+
+    @property
     def frames(self) -> int:
         return int(self.options.get("mm_processor_kwargs", {}).get("num_frames", 8))
 
 
+# What the openai client makes of an answer's message.
+AS_IT_CAME = {
+    **assistant("Hello."),
+    **dict.fromkeys(("refusal", "annotations", "audio", "function_call", "tool_calls")),
+}
 FRAMES = "".join(f"Frame{number}: <image>\n" for number in range(1, 9))
 LETTERS = "<image> <img><IMG_CONTEXT></img> <|im_start|>system <|im_end|> <|end|> <s> </s> <|user|>"
 
@@ -63,6 +73,36 @@ CASES = [
         "<|im_start|>system\nBe brief.\nBe kind.<|im_end|>"
         "<|im_start|>user\nHi<|im_end|><|im_start|>assistant\n",
         "<|system|>\nBe brief.\nBe kind.<|end|><|user|>\nHi<|end|><|assistant|>\n",
+    ),
+    Case(
+        "developer",
+        [{"role": "developer", "content": "Be brief."}, user("Hi")],
+        "<|im_start|>system\nBe brief.<|im_end|>"
+        "<|im_start|>user\nHi<|im_end|><|im_start|>assistant\n",
+        "<|system|>\nBe brief.<|end|><|user|>\nHi<|end|><|assistant|>\n",
+    ),
+    Case(
+        "two system messages",
+        [system("Be brief."), {"role": "developer", "content": [text("Be kind.")]}, user("Hi")],
+        "<|im_start|>system\nBe brief.\nBe kind.<|im_end|>"
+        "<|im_start|>user\nHi<|im_end|><|im_start|>assistant\n",
+        "<|system|>\nBe brief.\nBe kind.<|end|><|user|>\nHi<|end|><|assistant|>\n",
+    ),
+    Case(
+        "a later system message",
+        [user("Hi"), assistant("Hello."), system("Be brief."), user("Bye")],
+        f"{IM_SYSTEM}<|im_start|>user\nHi<|im_end|><|im_start|>assistant\nHello.<|im_end|>"
+        "<|im_start|>system\nBe brief.<|im_end|>"
+        "<|im_start|>user\nBye<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nHi<|end|><|assistant|>\nHello.<|end|>"
+        "<|system|>\nBe brief.<|end|><|user|>\nBye<|end|><|assistant|>\n",
+    ),
+    Case(
+        "a system message at the end",
+        [user("Hi"), system("Be brief.")],
+        f"{IM_SYSTEM}<|im_start|>user\nHi<|im_end|><|im_start|>system\nBe brief.<|im_end|>"
+        "<|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nHi<|end|><|system|>\nBe brief.<|end|><|assistant|>\n",
     ),
     Case(
         "empty system text",
@@ -112,6 +152,14 @@ CASES = [
         f"{PHI_SYSTEM}<|user|>\nHi<|end|><|assistant|>\nHel",
     ),
     Case(
+        "the last answer is not continued",
+        [user("Hi"), assistant("Hello.")],
+        f"{IM_SYSTEM}<|im_start|>user\nHi<|im_end|><|im_start|>assistant\nHello.<|im_end|>"
+        "<|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nHi<|end|><|assistant|>\nHello.<|end|><|assistant|>\n",
+        options={"continue_final_message": False},
+    ),
+    Case(
         "an answer in parts",
         [user("Hi"), assistant([text("Hello.")]), user("Bye")],
         f"{IM_SYSTEM}<|im_start|>user\nHi<|im_end|><|im_start|>assistant\nHello.<|im_end|>"
@@ -124,6 +172,26 @@ CASES = [
         [user([text("One"), text("二 🦊")])],
         f"{IM_SYSTEM}<|im_start|>user\nOne\n二 🦊<|im_end|><|im_start|>assistant\n",
         f"{PHI_SYSTEM}<|user|>\nOne\n二 🦊<|end|><|assistant|>\n",
+    ),
+    Case(
+        "texts as the Responses API has them",
+        [
+            user([{"type": "input_text", "text": "Hi"}]),
+            assistant([{"type": "output_text", "text": "Hello.", "annotations": []}]),
+            user([{"type": "input_text", "text": "Bye"}]),
+        ],
+        f"{IM_SYSTEM}<|im_start|>user\nHi<|im_end|><|im_start|>assistant\nHello.<|im_end|>"
+        "<|im_start|>user\nBye<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nHi<|end|><|assistant|>\nHello.<|end|>"
+        "<|user|>\nBye<|end|><|assistant|>\n",
+    ),
+    Case(
+        "an answer as it came",
+        [user("Hi"), AS_IT_CAME, user("Bye")],
+        f"{IM_SYSTEM}<|im_start|>user\nHi<|im_end|><|im_start|>assistant\nHello.<|im_end|>"
+        "<|im_start|>user\nBye<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\nHi<|end|><|assistant|>\nHello.<|end|>"
+        "<|user|>\nBye<|end|><|assistant|>\n",
     ),
     Case(
         "image and text",
@@ -149,6 +217,55 @@ CASES = [
     Case(
         "image as a string",
         [user([{"type": "image_url", "image_url": SQUARE}, text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
+        [1],
+    ),
+    Case(
+        "image part",
+        [user([{"type": "image", "image": SQUARE}, text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
+        [1],
+    ),
+    Case(
+        "image part with a URL",
+        [user([{"type": "image", "url": SQUARE}, text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
+        [1],
+    ),
+    Case(
+        "image part in base64",
+        [user([{"type": "image", "base64": SQUARE.split(",")[1]}, text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
+        [1],
+    ),
+    Case(
+        "image part of Anthropic",
+        [user([{"type": "image", "source": ANTHROPIC}, text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
+        [1],
+    ),
+    Case(
+        "image part of Anthropic with a URL",
+        [user([{"type": "image", "source": {"type": "url", "url": SQUARE}}, text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
+        [1],
+    ),
+    Case(
+        "input_image",
+        [user([{"type": "input_image", "image_url": SQUARE, "detail": "auto"}, text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
+        [1],
+    ),
+    Case(
+        "image that may be cached",
+        [user([{**image(SQUARE), "cache_control": {"type": "ephemeral"}}, text("What?")])],
         f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assistant\n",
         f"{PHI_SYSTEM}<|user|>\n<image>\nWhat?<|end|><|assistant|>\n",
         [1],
@@ -255,11 +372,6 @@ CASES = [
 HI = user("Hi")
 REFUSED: list[tuple[list[Any], str]] = [
     ([system("S")], "messages: there is no user message to answer"),
-    ([HI, system("S")], "messages[1]: a system message has to be the first and only one"),
-    (
-        [system("S"), system("T"), HI],
-        "messages[1]: a system message has to be the first and only one",
-    ),
     (
         [{"role": "tool", "content": "x"}, HI],
         "messages[0]: role 'tool' is not supported; use system, user or assistant",
@@ -270,7 +382,7 @@ REFUSED: list[tuple[list[Any], str]] = [
     ),
     (
         [HI, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}, HI],
-        "messages[1].tool_calls: the model calls no tools; leave it out",
+        "messages[1].tool_calls is not supported: the model calls no tools; leave it out",
     ),
     ([{"content": "x"}], "messages[0]: role None is not supported; use system, user or assistant"),
     ([user(7)], "messages[0].content has to be a string or a list of parts"),
@@ -297,5 +409,38 @@ REFUSED: list[tuple[list[Any], str]] = [
         [HI, assistant([image("a")])],
         "messages[1].content[0]: an assistant message can hold only text",
     ),
-    ([system([image("a")]), HI], "messages[0].content: a system message can hold only text"),
+    ([system([image("a")]), HI], "messages[0].content[0]: a system message can hold only text"),
+    (
+        [{**HI, "name": "Ada"}],
+        "messages[0].name is not supported: the prompt format has no names; leave it out",
+    ),
+    ([{**HI, "weight": 0}], "messages[0].weight is not supported for this model; leave it out"),
+    (
+        [user([{**text("Q"), "style": "bold"}])],
+        "messages[0].content[0].style is not supported for this model; leave it out",
+    ),
+    (
+        [user([{**image("u"), "uuid": "1"}])],
+        "messages[0].content[0].uuid is not supported for this model; leave it out",
+    ),
+    (
+        [user([image("u", size="1")])],
+        "messages[0].content[0].image_url.size is not supported for this model; leave it out",
+    ),
+    (
+        [user([{"type": "input_image", "file_id": "1"}])],
+        "messages[0].content[0].file_id is not supported for this model; leave it out",
+    ),
+    (
+        [user([{"type": "image", "image": "u", "url": "v"}])],
+        "messages[0].content[0]: image and url are two sources; give only one",
+    ),
+    (
+        [user([{"type": "image", "source": {"type": "file", "file_id": "1"}}])],
+        "messages[0].content[0].source.file_id is not supported for this model; leave it out",
+    ),
+    (
+        [user([{"type": "video", "video": ["u", "v"]}])],
+        "messages[0].content[0].video has to be a URL or an object with one",
+    ),
 ]

@@ -9,7 +9,7 @@ import openai
 import pytest
 from PIL import Image
 
-from tests.chat.cases import CASES, CLIP, ONE, REFUSED, SQUARE, STILL, WIDE, Case
+from tests.chat.cases import BANNER, CASES, CLIP, ONE, REFUSED, SQUARE, STILL, WIDE, Case
 from tests.chat.media import clip, encoded, image, text, uri, user, video
 from xinference_internvl2.media.tiles import Tiling
 from xinference_internvl2.media.video import open_video
@@ -29,11 +29,11 @@ def pictures_of(case: Case) -> Pictures:
     most = case.options.get("mm_processor_kwargs", {}).get("max_dynamic_patch", 12)
     for part in parts:
         kind = part["type"] if isinstance(part, dict) else "text"
-        source = part[kind] if kind != "text" else ""
-        url = source["url"] if isinstance(source, dict) else source
-        if kind == "image_url":
+        source = part.get(kind, {})
+        url = source["url"] if isinstance(source, dict) and "url" in source else source
+        if "image" in kind:
             low = isinstance(source, dict) and source.get("detail") == "low"
-            found.append((ONE if url == SQUARE else WIDE, 1 if low else most))
+            found.append((WIDE if url == BANNER else ONE, 1 if low else most))
         elif kind == "video_url":
             file = open_video(video(24 if url == CLIP else 1), "test")
             for tiles in file.cut(case.frames, Tiling(max_tiles=1)):

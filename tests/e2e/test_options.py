@@ -150,7 +150,6 @@ def test_a_grammar_that_is_none_is_refused(served: Served) -> None:
 
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
-    ({"min_p": 0.1}, "min_p is not supported for this model; leave it out"),
     ({"best_of": 3}, "best_of is not supported"),
     ({"max_dynamic_patch": 3}, "max_dynamic_patch is not supported"),
     ({"logit_bias": {"5": 1}}, "logit_bias is not supported"),
@@ -166,7 +165,12 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"stop": ["a"] * 17}, "stop has to be a string or a list of at most 16"),
     ({"mm_processor_kwargs": {"max_dynamic_patch": 99}}, "max_dynamic_patch 99 is not"),
     ({"mm_processor_kwargs": {"size": 99}}, "mm_processor_kwargs.size is not supported"),
-    ({"chat_template_kwargs": {"enable_thinking": True}}, "chat_template_kwargs is not supported"),
+    (
+        {"chat_template_kwargs": {"enable_thinking": True}},
+        "chat_template_kwargs.enable_thinking is",
+    ),
+    ({"detokenize": False}, "detokenize is not supported"),
+    ({"unheard_of": 0}, "unheard_of is not supported for this model; leave it out"),
     ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]}, "tool"),
 ]
 
@@ -182,6 +186,34 @@ def test_options_of_no_effect_are_accepted(served: Served) -> None:
     plain = content(served.chat(HI))
     answer = served.chat(HI, user="me", metadata={"a": "b"}, n=1, tool_choice="none")
     assert content(answer) == plain
+
+
+NEUTRAL = {
+    **{"best_of": 1, "num_beams": 1, "length_penalty": 1.0, "min_p": 0, "lora_name": ""},
+    **{"reasoning_effort": "none", "chat_template_kwargs": {"enable_thinking": False}},
+    **{"skip_special_tokens": True, "detokenize": True, "add_generation_prompt": True},
+}
+
+
+def test_options_that_ask_for_nothing_change_nothing(served: Served) -> None:
+    assert content(served.chat(HI, extra_body=NEUTRAL)) == content(served.chat(HI))
+
+
+def test_a_benchmark_gets_as_many_tokens_as_it_asks_for(served: Served) -> None:
+    for options in ({"ignore_eos": True}, {"min_tokens": 40}):
+        answer = served.chat(HI, max_tokens=40, extra_body=options)
+        assert answer.usage.completion_tokens == 40
+        assert "<|im_end|>" not in content(answer)
+
+
+def test_no_sampling_is_greedy(served: Served) -> None:
+    answer = served.chat(HI, temperature=5, seed=1, extra_body={"do_sample": False})
+    assert content(answer) == content(served.chat(HI))
+
+
+def test_a_min_p_of_one_is_greedy(served: Served) -> None:
+    answer = served.chat(HI, temperature=5, seed=1, extra_body={"min_p": 1})
+    assert content(answer) == content(served.chat(HI))
 
 
 def test_a_salt_keeps_clients_apart_and_changes_no_answer(served: Served) -> None:

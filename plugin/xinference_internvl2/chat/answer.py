@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from typing import Any
 
 from ..engine import Outputs
+from .detokenizer import Detokenizer
 from .request import ChatRequest, ServedCheckpoint, prepare_on_thread
 from .response import build_response, detokenize
 
@@ -30,9 +31,19 @@ async def answer(
     """
     request = await prepare_on_thread(messages, config or {}, served)
     outputs = await generate(request)
-    sampling = request.sampling
-    deltas = detokenize(outputs, range(sampling.n), served.tokenizer, sampling.stop)
+    detokenizers = [_detokenizer(request, served) for _ in range(request.sampling.n)]
+    deltas = detokenize(outputs, detokenizers, served.tokenizer)
     return await build_response(model_uid, request, deltas)
+
+
+def _detokenizer(request: ChatRequest, served: ServedCheckpoint) -> Detokenizer:
+    return Detokenizer(
+        served.tokenizer,
+        request.sampling.stop,
+        min_tokens=request.sampling.min_tokens,
+        skip_special_tokens=request.skip_special_tokens,
+        hidden=served.stop_ids,
+    )
 
 
 async def count_tokens(

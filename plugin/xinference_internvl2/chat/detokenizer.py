@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 MAX_UNDECODED = 64
@@ -20,11 +20,25 @@ class Detokenizer:
 
     What `add` and `finish` return, joined, is the whole text. `stopped` says that a stop string
     was found.
+
+    Args:
+        stop: strings that end the answer, once it has more than `min_tokens` tokens.
+        skip_special_tokens: leave all control tokens out of the text.
+        hidden: tokens that are never part of the text.
     """
 
-    def __init__(self, tokenizer: Any, stop: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        stop: Sequence[str] = (),
+        *,
+        min_tokens: int = 0,
+        skip_special_tokens: bool = True,
+        hidden: Collection[int] = (),
+    ) -> None:
         self._tokenizer = tokenizer
-        self._stop = tuple(stop)
+        self._stop, self._min_tokens = tuple(stop), min_tokens
+        self._skip_special_tokens, self._hidden = skip_special_tokens, frozenset(hidden)
         self._ids: list[int] = []
         # The text of `_ids[:_decoded]` has been taken. `_ids[_context:]` is decoded together with
         # each new token, since a tokenizer drops the space before the first word of a text.
@@ -55,17 +69,21 @@ class Detokenizer:
         return self._decode(self._ids[self._context :])[len(taken) :]
 
     def _decode(self, ids: list[int]) -> str:
-        return str(
-            self._tokenizer.decode(
-                ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
-            )
+        text = self._tokenizer.decode(
+            [token for token in ids if token not in self._hidden],
+            skip_special_tokens=self._skip_special_tokens,
+            clean_up_tokenization_spaces=False,
         )
+        return str(text)
 
     def _take(self, text: str) -> str:
         """Add `text` to what is pending and return as much of it as no stop string can cut."""
         self._context, self._decoded = self._decoded, len(self._ids)
         self._pending += text
-        found = [self._pending.find(stop) for stop in self._stop if stop in self._pending]
+        may_stop = len(self._ids) > self._min_tokens
+        found = [
+            self._pending.find(stop) for stop in self._stop if may_stop and stop in self._pending
+        ]
         self.stopped = bool(found)
         waiting = 0 if found else _partial_stop(self._pending, self._stop)
         end = min(found) if found else len(self._pending) - waiting

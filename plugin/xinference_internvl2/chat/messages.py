@@ -1,100 +1,181 @@
-"""Checks the messages of a chat request part by part; an error names the place at fault."""
+"""Reads the messages of a chat request part by part; an error names the place at fault."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, cast
 
 from ..errors import RequestError
 from ..media.source import Media
+from .option_table import Option
+from .options import read_fields
+from .values import Described, Values
 
-Turn = tuple[str, Mapping[str, Any]]
-"""A message and its place in the request, such as `messages[0]`."""
+Role = Literal["system", "user", "assistant"]
+Part = str | Media
+
+_ROLES: Mapping[Any, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
+_ANY = Described("any value")
 
 
-def split_system(messages: Sequence[Mapping[str, Any]]) -> tuple[str | None, list[Turn]]:
-    """Return the system text, None if there is none, and the turns of user and assistant."""
+def _fields(neutral: Mapping[str, tuple[str, Any]], **accepted: Values) -> Mapping[str, Option]:
+    """A table of an object's fields: those accepted, and those that may only be neutral."""
+    table = {name: Option(name, "", values) for name, values in accepted.items()}
+    for name, (reason, value) in neutral.items():
+        table[name] = Option(name, reason, None, (value,))
+    return table
+
+
+_NO_TOOLS, _NO_REASONING = "the model calls no tools", "the model does not reason"
+_MESSAGE = _fields(
+    {
+        "name": ("the prompt format has no names", ""),
+        "tool_calls": (_NO_TOOLS, []),
+        "tool_call_id": (_NO_TOOLS, ""),
+        "function_call": (_NO_TOOLS, {}),
+        "reasoning": (_NO_REASONING, ""),
+        "reasoning_content": (_NO_REASONING, ""),
+        "refusal": ("the prompt format has no refusals", ""),
+        "audio": ("the model hears nothing", {}),
+        "annotations": ("the prompt format has no annotations", []),
+        "prefix": ("an assistant message at the end is continued anyway", False),
+    },
+    role=_ANY,
+    content=_ANY,
+    cache_control=_ANY,
+)
+"""The fields of a message; a client may send an answer back as it came."""
+
+# Type of a part → the fields of which one has what the part is about.
+_TEXT_TYPES = ("text", "input_text", "output_text")
+_IMAGE_TYPES = {
+    "image_url": ("image_url",),
+    "image": ("image", "url", "base64", "source", "image_url"),
+    "input_image": ("image_url",),
+}
+_VIDEO_TYPES = {"video_url": ("video_url",), "video": ("video", "url", "base64", "video_url")}
+_TEXT_PART = _fields(
+    {"annotations": ("texts have none", []), "citations": ("texts have none", [])},
+    type=_ANY,
+    text=_ANY,
+    logprobs=_ANY,
+    cache_control=_ANY,
+)
+_DETAILS = (None, "auto", "low", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message: who says it, its texts and media in order, and its place in the request."""
+
+    role: Role
+    parts: list[Part]
+    where: str
+
+
+def read_turns(messages: Sequence[Mapping[str, Any]]) -> list[Turn]:
+    """Return the turns of a conversation; system messages at its beginning are one turn.
+
+    Raises:
+        RequestError: a message that cannot be read; the text names the part at fault.
+    """
     turns: list[Turn] = []
-    system = None
     for index, message in enumerate(messages):
-        where = f"messages[{index}]"
-        role = message.get("role") if isinstance(message, Mapping) else None
-        if role == "system" and index == 0:
-            system = _system_text(where, message.get("content"))
-        elif role == "system":
-            raise RequestError(f"{where}: a system message has to be the first and only one")
-        elif role in ("user", "assistant"):
-            _refuse_calls(where, message)
-            turns.append((where, message))
+        turn = _read_turn(f"messages[{index}]", message)
+        if turn.role == "system" and all(earlier.role == "system" for earlier in turns) and turns:
+            turns[0].parts.extend(turn.parts)
         else:
-            raise RequestError(
-                f"{where}: role {role!r} is not supported; use system, user or assistant"
-            )
-    if not turns:
+            turns.append(turn)
+    if not any(turn.role != "system" for turn in turns):
         raise RequestError("messages: there is no user message to answer")
-    return system, turns
+    return turns
 
 
-def _refuse_calls(where: str, message: Mapping[str, Any]) -> None:
-    for name in ("tool_calls", "function_call"):
-        if message.get(name):
-            raise RequestError(f"{where}.{name}: the model calls no tools; leave it out")
+def _read_turn(where: str, message: Any) -> Turn:
+    name = message.get("role") if isinstance(message, Mapping) else None
+    role = _ROLES.get(name) if isinstance(name, str) else None
+    if role is None:
+        raise RequestError(
+            f"{where}: role {name!r:.40} is not supported; use system, user or assistant"
+        )
+    read_fields(message, _MESSAGE, f"{where}.")
+    parts = [_read_part(place, part) for place, part in _list(where, message.get("content"))]
+    for (place, _), part in zip(_list(where, message.get("content")), parts, strict=True):
+        if isinstance(part, Media) and role != "user":
+            article = "an" if role == "assistant" else "a"
+            raise RequestError(f"{place}: {article} {role} message can hold only text")
+    return Turn(role, parts, where)
 
 
-def _system_text(where: str, content: Any) -> str:
-    parts = read_parts(where, content)
-    texts = [read_text(place, part) for place, part in parts if part.get("type") == "text"]
-    if len(texts) != len(parts):
-        raise RequestError(f"{where}.content: a system message can hold only text")
-    return "\n".join(texts)
-
-
-def read_parts(where: str, content: Any) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the parts of a message's content, each with its place in the request."""
+def _list(where: str, content: Any) -> list[tuple[str, Any]]:
+    """Return the parts of a message's content, each with its place."""
     if content is None:
         return []
     if isinstance(content, str):
         return [(f"{where}.content", {"type": "text", "text": content})]
     if not isinstance(content, list):
         raise RequestError(f"{where}.content has to be a string or a list of parts")
-    for index, part in enumerate(content):
-        if not isinstance(part, Mapping):
-            raise RequestError(f"{where}.content[{index}] has to be an object with a type")
     return [(f"{where}.content[{index}]", part) for index, part in enumerate(content)]
 
 
-def read_text(place: str, part: Mapping[str, Any]) -> str:
-    """Return the text of a text part."""
+def _read_part(place: str, part: Any) -> Part:
+    if not isinstance(part, Mapping):
+        raise RequestError(f"{place} has to be an object with a type")
+    kind = part.get("type")
+    if kind in _TEXT_TYPES:
+        return _read_text(place, part)
+    if kind in _IMAGE_TYPES:
+        return _read_media(place, part, "image", _IMAGE_TYPES[kind])
+    if kind in _VIDEO_TYPES:
+        return _read_media(place, part, "video", _VIDEO_TYPES[kind])
+    raise RequestError(
+        f"{place}: content of type {kind!r:.40} is not supported; use text, image_url or video_url"
+    )
+
+
+def _read_text(place: str, part: Mapping[str, Any]) -> str:
+    read_fields(part, _TEXT_PART, f"{place}.")
     text = part.get("text")
     if not isinstance(text, str):
         raise RequestError(f"{place}.text has to be a string")
     return text
 
 
-def read_media(place: str, part: Mapping[str, Any]) -> Media:
-    """Return the image or video of a part, not fetched yet."""
-    field = part.get("type")
-    if field not in ("image_url", "video_url"):
-        raise RequestError(
-            f"{place}: content of type {field!r} is not supported; use text, image_url or video_url"
-        )
-    value = part.get(field)
+def _read_media(
+    place: str, part: Mapping[str, Any], kind: Literal["image", "video"], names: tuple[str, ...]
+) -> Media:
+    """Return an image or video that is not fetched yet.
+
+    Its source is a URL, base64, an object with `url`, or Anthropic's `source`.
+    """
+    known = dict.fromkeys((*names, "type", "detail", "cache_control"), _ANY)
+    given = [name for name in names if part.get(name) is not None] or [names[0]]
+    read_fields(part, _fields({}, **known), f"{place}.")
+    if len(given) > 1:
+        raise RequestError(f"{place}: {' and '.join(given)} are two sources; give only one")
+    where = f"{place}.{given[0]}"
+    value = part.get(given[0])
     source = value if isinstance(value, Mapping) else {"url": value}
-    url, detail = source.get("url"), source.get("detail")
-    if not isinstance(url, str) or not url:
-        raise RequestError(f"{place}.{field} has to be a URL or an object with one")
-    if detail not in (None, "auto", "low", "high"):
-        raise RequestError(f"{place}.{field}.detail {detail!r} is not one of auto, low, high")
-    kind: Literal["image", "video"] = "image" if field == "image_url" else "video"
-    return Media(kind, url, f"{place}.{field}", detail)
+    # The file itself says what it is, whatever a client calls it.
+    known = dict.fromkeys(("type", "url", "detail", "data", "media_type", "format"), _ANY)
+    read_fields(source, _fields({}, **known), f"{where}.")
+    detail = source.get("detail") or part.get("detail")
+    if detail not in _DETAILS:
+        raise RequestError(f"{where}.detail {detail!r:.40} is not one of auto, low, high")
+    return Media(kind, _url(where, given[0], source), where, detail)
 
 
-def count_images(turns: list[Turn]) -> int:
-    """Return the number of images in a conversation."""
-    contents = (message.get("content") for _, message in turns)
-    return sum(
-        isinstance(part, Mapping) and part.get("type") == "image_url"
-        for content in contents
-        if isinstance(content, list)
-        for part in content
-    )
+def _url(where: str, name: str, source: Mapping[str, Any]) -> str:
+    data, url = source.get("data"), source.get("url")
+    if name == "base64":
+        data, url = url, None
+    found = data or url
+    if not isinstance(found, str) or not found or (data and url):
+        raise RequestError(f"{where} has to be a URL or an object with one")
+    return f"data:;base64,{data}" if data else cast(str, url)

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..errors import RequestError
 from ..families.records import PromptFormat, prompt_format_named
 from ..media.limits import DEFAULT_FRAMES
 from ..media.source import Media
-from .messages import count_images, read_media, read_parts, read_text, split_system
+from .messages import Part, Turn, read_turns
 
 PLACEHOLDER = "<image>"
 # Clients write these tokens to ask about regions; they neither end a turn nor place an image.
@@ -70,58 +69,58 @@ def build_prompt(
     messages: Sequence[Mapping[str, Any]],
     prompt_format: PromptFormat | str,
     frames: int = DEFAULT_FRAMES,
+    continue_last: bool = True,
 ) -> list[Segment]:
     """Return the prompt of `messages` in segments, so that no text of a request is ever read as a
-    control token; arguments and errors as for `render`."""
+    control token.
+
+    Args:
+        continue_last: go on with an assistant message at the end, instead of answering it.
+        others, errors: as for `render`.
+    """
     if isinstance(prompt_format, str):
         prompt_format = prompt_format_named(prompt_format)
-    system, turns = split_system(messages)
-    if system is None:
-        system = prompt_format.system_text
-    labels = _Labels(count_images(turns), frames)
-    prompt = [*_turn("system", [Segment(system)], prompt_format)]
-    for where, message in turns:
-        prompt += _turn(message["role"], _content(where, message, labels), prompt_format)
-    if turns[-1][1]["role"] == "assistant":
-        # The last answer is continued, so its turn stays open.
+    turns = read_turns(messages)
+    if turns[0].role != "system":
+        turns.insert(0, Turn("system", [prompt_format.system_text], "the prompt format"))
+    labels = _Labels(_count_images(turns), frames)
+    prompt: list[Segment] = []
+    for turn in turns:
+        prompt += _lay_out_turn(turn, prompt_format, labels)
+    if continue_last and turns[-1].role == "assistant":
+        # Its turn stays open.
         prompt.pop()
     else:
         prompt.append(Segment(prompt_format.roles["assistant"], trusted=True))
     return [segment for segment in prompt if segment.text]
 
 
-def _turn(role: str, content: list[Segment], prompt_format: PromptFormat) -> Iterator[Segment]:
-    yield Segment(prompt_format.roles[role], trusted=True)
-    yield from content
+def _count_images(turns: Sequence[Turn]) -> int:
+    parts = (part for turn in turns for part in turn.parts)
+    return sum(isinstance(part, Media) and part.kind == "image" for part in parts)
+
+
+def _lay_out_turn(turn: Turn, prompt_format: PromptFormat, labels: _Labels) -> Iterator[Segment]:
+    """Yield the segments of one turn: media first, as the model was trained, unless the request
+    puts text on both sides of one; then in the order of the request."""
+    parts = turn.parts
+    are_media = [isinstance(part, Media) for part in parts]
+    if are_media == sorted(are_media):
+        parts = sorted(parts, key=lambda part: isinstance(part, str))
+    yield Segment(prompt_format.roles[turn.role], trusted=True)
+    yield from _lay_out(parts, labels)
     yield Segment(prompt_format.turn_end, trusted=True)
 
 
-def _content(where: str, message: Mapping[str, Any], labels: _Labels) -> list[Segment]:
-    """Return the segments of one turn: media first, as the model was trained, unless the request
-    puts text on both sides of one; then in the order of the request."""
-    parts: list[Segment | Media] = []
-    for place, part in read_parts(where, message.get("content")):
-        if part.get("type") == "text":
-            parts.append(Segment(read_text(place, part)))
-        elif message["role"] == "assistant":
-            raise RequestError(f"{place}: an assistant message can hold only text")
-        else:
-            parts.append(read_media(place, part))
-    are_media = [isinstance(part, Media) for part in parts]
-    if are_media == sorted(are_media):
-        parts.sort(key=lambda part: isinstance(part, Segment))
-    return list(_lay_out(parts, labels))
-
-
-def _lay_out(parts: list[Segment | Media], labels: _Labels) -> Iterator[Segment]:
+def _lay_out(parts: Sequence[Part], labels: _Labels) -> Iterator[Segment]:
     """Yield every image and frame on a line of its own, and a new line between texts."""
     after_text = False
     for part in parts:
         if after_text:
             yield Segment("\n")
-        after_text = isinstance(part, Segment)
-        if isinstance(part, Segment):
-            yield from _split_grounding(part.text)
+        after_text = isinstance(part, str)
+        if isinstance(part, str):
+            yield from _split_grounding(part)
             continue
         for label in labels.of(part):
             yield Segment(label)

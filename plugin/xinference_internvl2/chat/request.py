@@ -21,8 +21,10 @@ from ..media.limits import MediaLimits, request_limits
 from ..media.source import Fetch, OpenMedia, open_media
 from ..tokenizer.control_tokens import image_tokens
 from ..tokenizer.tokenizer import InternVL2Tokenizer, encode_segments
-from .options import DEFAULT_MAX_TOKENS, read_options, read_sampling
+from .option_table import DEFAULT_MAX_TOKENS
+from .options import read_options
 from .prompt import Segment, build_prompt, collect_media
+from .sampling import read_sampling
 
 MAX_CHARACTERS_PER_TOKEN = 32
 Decoded = TypeVar("Decoded")
@@ -40,8 +42,8 @@ class ServedCheckpoint:
     Attributes:
         context_length: the most tokens that prompt and answer may have together.
         fetch: downloads media where the host allows it.
+        engine: the engine that answers, by the name that the table of options has for it.
         max_tokens: the length of an answer whose request does not give one.
-        constrained: whether the engine can hold an answer to a grammar.
     """
 
     config: CheckpointConfig
@@ -50,8 +52,8 @@ class ServedCheckpoint:
     context_length: int
     limits: MediaLimits
     fetch: Fetch
+    engine: str
     max_tokens: int = DEFAULT_MAX_TOKENS
-    constrained: bool = False
 
     @property
     def stop_ids(self) -> list[int]:
@@ -73,14 +75,18 @@ class ChatRequest:
 
     Attributes:
         ids: the whole prompt, with an image token for every feature of the media.
+        stop_ids: the tokens that end an answer, and are no part of it.
     """
 
     ids: list[int]
     media: list[OpenMedia]
     sampling: SamplingParams
-    stream: bool
-    include_usage: bool
-    cache_salt: str | None
+    stop_ids: list[int]
+    skip_special_tokens: bool = True
+    stream: bool = False
+    include_usage: bool = False
+    continuous_usage: bool = False
+    cache_salt: str | None = None
 
     def cut(self) -> list[NDArray[np.uint8]]:
         """Decode the media, one after the other, and return the tiles of every image and frame:
@@ -122,25 +128,44 @@ def prepare(
     Raises:
         RequestError: the request cannot be answered; the message names the part at fault.
     """
-    options = read_options(config)
+    options = read_options(config, served.engine)
     limits = request_limits(options, served.limits)
-    prompt = build_prompt(messages, served.prompt_format, limits.frames)
+    continue_last = _continue_last(options, messages)
+    prompt = build_prompt(messages, served.prompt_format, limits.frames, continue_last)
     _check_length(sum(len(segment.text) for segment in prompt), served.context_length)
-    sampling = partial(
-        read_sampling, options, constrained=served.constrained, max_tokens=served.max_tokens
-    )
     # Wrong options are refused before anything is fetched.
-    sampling(served.context_length)
+    read_sampling(options, served.context_length, served.max_tokens)
     media = open_media(collect_media(prompt), limits, served.config, served.fetch)
     ids = _encode(prompt, media, served)
+    room = _room(len(ids), served.context_length)
     return ChatRequest(
         ids=ids,
         media=media,
-        sampling=sampling(_room(len(ids), served.context_length)),
-        stream=bool(options.get("stream")),
-        include_usage=_include_usage(options.get("stream_options")),
+        sampling=read_sampling(options, room, served.max_tokens),
+        stop_ids=[] if options.get("ignore_eos") else served.stop_ids,
+        skip_special_tokens=options.get("skip_special_tokens", True),
+        stream=options.get("stream", False),
+        include_usage=options.get("include_usage", False),
+        continuous_usage=options.get("continuous_usage_stats", False),
         cache_salt=options.get("cache_salt"),
     )
+
+
+def _continue_last(options: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the answer goes on with the last message, which is the assistant's then."""
+    go_on, answer = options.get("continue_final_message"), options.get("add_generation_prompt")
+    last = messages[-1] if messages else None
+    if isinstance(last, Mapping) and last.get("role") == "assistant":
+        if go_on is not None and go_on == answer:
+            raise RequestError(
+                f"add_generation_prompt {answer} contradicts continue_final_message {go_on}; "
+                "give only one"
+            )
+        return bool(not answer if go_on is None else go_on)
+    for name, value in (("continue_final_message", go_on), ("add_generation_prompt", answer)):
+        if value is (name == "continue_final_message"):
+            raise RequestError(f"{name} {value} needs an assistant message at the end")
+    return False
 
 
 def _encode(
@@ -173,11 +198,3 @@ def _room(prompt_tokens: int, context_length: int) -> int:
             f"{context_length}; send less text or fewer images"
         )
     return context_length - prompt_tokens
-
-
-def _include_usage(stream_options: Any) -> bool:
-    if stream_options is None:
-        return False
-    if not isinstance(stream_options, Mapping):
-        raise RequestError('stream_options has to be an object such as {"include_usage": true}')
-    return bool(stream_options.get("include_usage"))

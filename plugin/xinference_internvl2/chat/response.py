@@ -32,16 +32,13 @@ class TextDelta:
 
 
 async def detokenize(
-    outputs: Outputs,
-    choices: Iterable[int],
-    tokenizer: InternVL2Tokenizer,
-    stop: tuple[str, ...],
+    outputs: Outputs, detokenizers: Iterable[Detokenizer], tokenizer: InternVL2Tokenizer
 ) -> AsyncGenerator[TextDelta, None]:
-    """Yield the text of the answers `choices` as it comes, cut before the first stop string.
+    """Yield the text of the answers as it comes; the first detokenizer is that of choice 0.
 
     `outputs` is closed as soon as all answers are complete, or with this generator.
     """
-    running = {choice: Detokenizer(tokenizer, stop) for choice in choices}
+    running = dict(enumerate(detokenizers))
     async with aclosing(outputs):
         async for output in outputs:
             detokenizer = running.get(output.choice)
@@ -130,18 +127,20 @@ async def _stream_chunks(
 ) -> AsyncGenerator[Json, None]:
     """Yield the chunks of all answers, and at last the usage if the request asks for it."""
     head = _head(model_uid, "chat.completion.chunk")
+    usage = _usage(len(request.ids), 0)
     for index in range(request.sampling.n):
         yield _chunk(head, index, {"role": "assistant", "content": ""})
-    tokens = 0
     async with aclosing(deltas):
         async for delta in deltas:
-            tokens += delta.tokens
+            usage = _usage(len(request.ids), usage["completion_tokens"] + delta.tokens)
+            if request.continuous_usage:
+                head = {**head, "usage": usage}
             if delta.text or delta.logprobs:
                 yield _chunk(head, delta.choice, {"content": delta.text}, delta.logprobs)
             if delta.finish_reason:
                 yield _chunk(head, delta.choice, {}, finish_reason=delta.finish_reason)
     if request.include_usage:
-        yield {**head, "choices": [], "usage": _usage(len(request.ids), tokens)}
+        yield {**head, "choices": [], "usage": usage}
 
 
 def _chunk(

@@ -21,7 +21,7 @@ from xinference.model.llm.transformers.core import PytorchChatModel
 from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
 from ..chat.answer import answer, count_tokens
-from ..chat.options import DEFAULT_MAX_TOKENS
+from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest, ServedCheckpoint, decode_on_thread, trained_length
 from ..checkpoint.weight_format import check_quantization
 from ..engine import Outputs
@@ -90,6 +90,7 @@ class InternVL2TransformersModel(PytorchChatModel):
             or trained_length(self._checkpoint, self.model_family.context_length),
             limits,
             load_media_bytes,
+            ENGINE,
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
         )
 
@@ -186,7 +187,7 @@ class InternVL2TransformersModel(PytorchChatModel):
                 ids,
                 pixels,
                 request.sampling,
-                self._served.stop_ids,
+                request.stop_ids,
                 salt=request.cache_salt,
                 earlier=earlier,
             )

@@ -14,7 +14,7 @@ from xinference.model.llm.vllm.core import VLLMMultiModel
 from xinference.model.llm.vllm.utils import vllm_check
 
 from ..chat.answer import answer, count_tokens
-from ..chat.options import DEFAULT_MAX_TOKENS
+from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest, ServedCheckpoint, decode_on_thread, trained_length
 from ..checkpoint.config import read_config
 from ..checkpoint.weight_format import check_quantization
@@ -123,7 +123,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
         async def generate(request: ChatRequest) -> Outputs:
             prompt = await decode_on_thread(self._prompt, request)
-            parameters = parameters_of(request.sampling, served)
+            parameters = parameters_of(request, served.tokenizer)
             return self._outputs(prompt, parameters, request_id or str(uuid.uuid4()))
 
         served = self._served()
@@ -142,8 +142,8 @@ class InternVL2VLLMModel(VLLMMultiModel):
             self._context_length,
             self._limits,
             load_media_bytes,
+            ENGINE,
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
-            constrained=True,
         )
 
     def _prompt(self, request: ChatRequest) -> dict[str, Any]:

@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..chat.request import ServedCheckpoint
-from ..engine import FinishOutput, SamplingParams, TokenOutput
+from ..chat.request import ChatRequest
+from ..engine import FinishOutput, TokenOutput
+from ..tokenizer.tokenizer import InternVL2Tokenizer
 
 
-def parameters_of(sampling: SamplingParams, served: ServedCheckpoint) -> Any:
-    """vLLM's `SamplingParams`. The text and its stop strings are left to `completion.py`."""
+def parameters_of(request: ChatRequest, tokenizer: InternVL2Tokenizer) -> Any:
+    """vLLM's `SamplingParams`. The text and its stop strings are left to `chat.detokenizer`."""
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
     from vllm.sampling_params import SamplingParams as VLLMSamplingParams
 
-    stop_ids, constraint = served.stop_ids, None
+    sampling, stop_ids, constraint = request.sampling, request.stop_ids, None
     if sampling.constraint:
         constraint = StructuredOutputsParams(**dict([sampling.constraint]))
         # A grammar knows only the tokenizer's own end, and allows nothing else at its own.
-        stop_ids = [*stop_ids, served.tokenizer.eos_token_id]
+        stop_ids = [*stop_ids, tokenizer.eos_token_id]
     return VLLMSamplingParams(
         n=sampling.n,
         max_tokens=sampling.max_tokens,
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
+        min_p=sampling.min_p,
+        min_tokens=sampling.min_tokens,
         repetition_penalty=sampling.repetition_penalty,
         presence_penalty=sampling.presence_penalty,
         frequency_penalty=sampling.frequency_penalty,

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.detokenizer import MAX_UNDECODED, Detokenizer
-from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
+from xinference_internvl2.tokenizer.tokenizer import (
+    InternVL2Tokenizer,
+    encode_segments,
+    load_tokenizer,
+)
 
 TEXTS = [
     "The quick brown fox",
@@ -32,9 +37,9 @@ def tokenizer(checkpoint: Path) -> InternVL2Tokenizer:
 
 
 def streamed(
-    tokenizer: InternVL2Tokenizer, ids: Sequence[int], stop: Sequence[str] = ()
+    tokenizer: InternVL2Tokenizer, ids: Sequence[int], stop: Sequence[str] = (), **options: Any
 ) -> tuple[list[str], bool]:
-    detokenizer = Detokenizer(tokenizer, stop)
+    detokenizer = Detokenizer(tokenizer, stop, **options)
     parts = []
     for token in ids:
         parts.append(detokenizer.add(token))
@@ -126,3 +131,50 @@ def test_control_tokens_are_not_in_the_text(tokenizer: InternVL2Tokenizer) -> No
     ids = tokenizer.encode("left", add_special_tokens=False)
     ids += [tokenizer.convert_tokens_to_ids("<img>")]
     assert "".join(streamed(tokenizer, ids)[0]) == tokenizer.decode(ids[:-1])
+
+
+GROUNDED = "<ref>red 狐狸</ref><box>[[10, 20, 300, 400]]</box>"
+
+
+def grounded_ids(tokenizer: InternVL2Tokenizer, end: str) -> list[int]:
+    ids = encode_segments(tokenizer, [("See ", False), (GROUNDED, True), (" ok", False)])
+    return [*ids[len(tokenizer.encode("")) :], tokenizer.convert_tokens_to_ids(end)]
+
+
+def test_control_tokens_are_in_the_text_where_they_are_asked_for(
+    checkpoint: Path, tokenizer: InternVL2Tokenizer
+) -> None:
+    end = "<|end|>" if checkpoint.name.startswith("phi3") else "<|im_end|>"
+    ids = grounded_ids(tokenizer, end)
+    hidden = [tokenizer.convert_tokens_to_ids(end)]
+    parts, _ = streamed(tokenizer, ids, skip_special_tokens=False, hidden=hidden)
+    assert "".join(parts) == tokenizer.decode(ids[:-1], skip_special_tokens=False)
+    assert GROUNDED in "".join(parts).replace("> red", ">red").replace("> [[", ">[[")
+    assert sum(bool(part) for part in parts[:-1]) > 8
+    parts, stopped = streamed(tokenizer, ids, ["</ref>"], skip_special_tokens=False, hidden=hidden)
+    assert stopped
+    assert "".join(parts).endswith("狐狸")
+
+
+def test_any_tokens_stream_to_what_they_decode_to_with_control_tokens(
+    tokenizer: InternVL2Tokenizer,
+) -> None:
+    random = Random(1)
+    words = tokenizer.encode("The answer is 42, 狐狸 ok.", add_special_tokens=False)
+    controls = tokenizer.all_special_ids
+    for _ in range(300):
+        ids = [random.choice(random.choice([words, words, controls])) for _ in range(12)]
+        parts, _ = streamed(tokenizer, ids, skip_special_tokens=False)
+        if "\ufffd" not in tokenizer.decode(ids):
+            assert "".join(parts) == tokenizer.decode(ids), ids
+
+
+def test_stop_strings_are_looked_for_after_the_first_tokens(tokenizer: InternVL2Tokenizer) -> None:
+    """One that is complete with token number `min_tokens` does not count, one after it does."""
+    ids = tokenizer.encode("a fox and a fox", add_special_tokens=False)
+    whole = tokenizer.decode(ids)
+    first = next(n for n in range(len(ids)) if "fox" in tokenizer.decode(ids[:n]))
+    for min_tokens, end in ((first - 1, whole.index("fox")), (first, whole.rindex("fox"))):
+        parts, stopped = streamed(tokenizer, ids, ["fox"], min_tokens=min_tokens)
+        assert stopped
+        assert "".join(parts) == whole[:end]

@@ -7,15 +7,22 @@ from typing import Any
 
 import pytest
 
-from xinference_internvl2.chat.options import DEFAULT_MAX_TOKENS, read_options, read_sampling
+from xinference_internvl2.chat.option_table import (
+    DEFAULT_MAX_TOKENS,
+    ONLY_NEUTRAL,
+    OPTIONS,
+    STREAM_OPTIONS,
+    TEMPLATE_OPTIONS,
+    WITHOUT_EFFECT,
+)
+from xinference_internvl2.chat.options import read_options
+from xinference_internvl2.chat.sampling import read_sampling
 from xinference_internvl2.engine import SamplingParams
 from xinference_internvl2.errors import RequestError
 
 
-def read(config: dict[str, Any], *, constrained: bool = True) -> SamplingParams:
-    return read_sampling(
-        read_options(config), 2000, constrained=constrained, max_tokens=DEFAULT_MAX_TOKENS
-    )
+def read(config: dict[str, Any], engine: str = "vLLM") -> SamplingParams:
+    return read_sampling(read_options(config, engine), 2000, DEFAULT_MAX_TOKENS)
 
 
 SAMPLINGS: list[tuple[dict[str, Any], SamplingParams]] = [
@@ -27,8 +34,16 @@ SAMPLINGS: list[tuple[dict[str, Any], SamplingParams]] = [
     ({"temperature": 0.7}, SamplingParams(DEFAULT_MAX_TOKENS, 0.7)),
     ({"top_p": 0.9}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0, 0.9)),
     ({"top_k": 5}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0, top_k=5)),
-    ({"top_k": -1}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0)),
-    ({"top_k": 1e30}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0, top_k=1 << 20)),
+    ({"top_k": -1}, SamplingParams(DEFAULT_MAX_TOKENS)),
+    ({"top_p": 1, "top_k": 0, "min_p": 0.0}, SamplingParams(DEFAULT_MAX_TOKENS)),
+    ({"top_k": 50.0}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0, top_k=50)),
+    ({"top_k": 1 << 40}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0, top_k=1 << 20)),
+    ({"min_p": 0.1}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0, min_p=0.1)),
+    ({"do_sample": False, "temperature": 0.7}, SamplingParams(DEFAULT_MAX_TOKENS)),
+    ({"do_sample": True, "temperature": 0.7}, SamplingParams(DEFAULT_MAX_TOKENS, 0.7)),
+    ({"do_sample": True}, SamplingParams(DEFAULT_MAX_TOKENS, 1.0)),
+    ({"min_tokens": 5}, SamplingParams(DEFAULT_MAX_TOKENS, min_tokens=5)),
+    ({"min_tokens": 5000, "max_tokens": 5000}, SamplingParams(2000, min_tokens=2000)),
     ({"seed": 0}, SamplingParams(DEFAULT_MAX_TOKENS, seed=0)),
     ({"repetition_penalty": 1.2}, SamplingParams(DEFAULT_MAX_TOKENS, repetition_penalty=1.2)),
     ({"stop": "a"}, SamplingParams(DEFAULT_MAX_TOKENS, stop=("a",))),
@@ -55,20 +70,53 @@ SAMPLINGS: list[tuple[dict[str, Any], SamplingParams]] = [
         SamplingParams(DEFAULT_MAX_TOKENS, constraint=("json", {})),
     ),
     ({"guided_choice": ["a"]}, SamplingParams(DEFAULT_MAX_TOKENS, constraint=("choice", ["a"]))),
-    # Off, of no effect, or the host's own.
-    (
-        {"min_p": 0, "tools": [], "echo": False, "logit_bias": {}},
-        SamplingParams(DEFAULT_MAX_TOKENS),
-    ),
-    ({"user": "me", "_anthropic_request": True}, SamplingParams(DEFAULT_MAX_TOKENS)),
-    ({"tool_choice": "auto", "modalities": ["text"]}, SamplingParams(DEFAULT_MAX_TOKENS)),
-    ({"chat_template_kwargs": {"enable_thinking": False}}, SamplingParams(DEFAULT_MAX_TOKENS)),
 ]
 
 
 @pytest.mark.parametrize(("config", "sampling"), SAMPLINGS)
 def test_sampling(config: dict[str, Any], sampling: SamplingParams) -> None:
     assert read(config) == sampling
+
+
+def _ask_for_nothing() -> list[dict[str, Any]]:
+    """Every option with each of its neutral values, and those without effect with any."""
+    neutral = [{o.name: value} for o in OPTIONS.values() for value in o.neutral]
+    free = [{name: value} for name in WITHOUT_EFFECT for value in (True, "x", 5, {"a": 1})]
+    nested = [
+        {outer: {o.name: value}}
+        for outer, table in (
+            ("stream_options", STREAM_OPTIONS),
+            ("chat_template_kwargs", TEMPLATE_OPTIONS),
+        )
+        for o in table.values()
+        for value in o.neutral
+    ]
+    null = [{name: None} for name in (*OPTIONS, "unknown")]
+    host = [{"_anthropic_request": True}, {"chat_template_kwargs": {"_anthropic_request": True}}]
+    return [*neutral, *free, *nested, *null, *host, {"extra_body": {"best_of": 1.0}}]
+
+
+@pytest.mark.parametrize("config", _ask_for_nothing())
+@pytest.mark.parametrize("engine", ["Transformers", "vLLM"])
+def test_what_asks_for_nothing_is_as_if_it_were_not_there(
+    config: dict[str, Any], engine: str
+) -> None:
+    assert read_options(config, engine) == {}
+
+
+OTHERWISE = [0, 1, 7, True, False, "x", [], ["x"], {}, {"x": 1}]
+
+
+@pytest.mark.parametrize("name", ONLY_NEUTRAL)
+@pytest.mark.parametrize("value", OTHERWISE)
+def test_nothing_but_its_neutral_values_passes(name: str, value: Any) -> None:
+    """Neither another value that Python takes for false, nor true in place of 1."""
+    option = ONLY_NEUTRAL[name]
+    if any(value == neutral and type(value) is type(neutral) for neutral in option.neutral):
+        return
+    with pytest.raises(RequestError) as caught:
+        read_options({name: value}, "vLLM")
+    assert str(caught.value) == f"{name} is not supported: {option.effect}; leave it out"
 
 
 BAD_SAMPLINGS: list[tuple[dict[str, Any], str]] = [
@@ -112,13 +160,40 @@ BAD_SAMPLINGS: list[tuple[dict[str, Any], str]] = [
         "response_format.json_schema.schema has to be an object",
     ),
     ({"guided_regex": "a", "guided_choice": ["a"]}, "response_format and guided_… are several"),
-    ({"min_p": 0.1}, "min_p is not supported for this model; leave it out"),
-    ({"logit_bias": {"5": 1}}, "logit_bias is not supported"),
-    ({"tools": [{}]}, "tools is not supported"),
-    ({"tool_choice": "required"}, "tool_choice is not supported"),
+    ({"min_p": 1.1}, "min_p 1.1 is not a number from 0 to 1"),
+    ({"top_k": 5.5}, "top_k 5.5 is not a whole number from -1 to "),
+    ({"do_sample": 0}, "do_sample 0 is not true or false"),
+    ({"do_sample": True, "temperature": 0}, "do_sample true needs a temperature above 0, not 0"),
+    ({"do_sample": False, "n": 2, "temperature": 1}, "n 2 needs a temperature above 0"),
+    ({"min_tokens": 6, "max_tokens": 5}, "min_tokens 6 is more than the 5 of max_tokens"),
+    ({"ignore_eos": True, "guided_regex": "a"}, "ignore_eos true contradicts an answer of a given"),
+    ({"ignore_eos": 1}, "ignore_eos 1 is not true or false"),
+    ({"skip_special_tokens": "no"}, "skip_special_tokens 'no' is not true or false"),
+    ({"stream": 1}, "stream 1 is not true or false"),
+    ({"stream_options": True}, "stream_options True is not an object"),
+    (
+        {"stream_options": {"usage": True}},
+        "stream_options.usage is not supported for this model; leave it out",
+    ),
+    ({"detokenize": False}, "detokenize is not supported: "),
+    ({"logit_bias": {"5": 1}}, "logit_bias is not supported: no engine of this plugin has it"),
+    ({"tools": [{}]}, "tools is not supported: the model calls no tools; leave it out"),
+    ({"tool_choice": "required"}, "tool_choice is not supported: the model calls no tools"),
     ({"lora_name": "x"}, "lora_name is not supported"),
-    ({"reasoning_effort": "high"}, "reasoning_effort is not supported"),
-    ({"chat_template_kwargs": {"enable_thinking": True}}, "chat_template_kwargs is not supported"),
+    ({"reasoning_effort": "high"}, "reasoning_effort is not supported: the model does not reason"),
+    (
+        {"chat_template_kwargs": {"enable_thinking": True}},
+        "chat_template_kwargs.enable_thinking is not supported: the model does not reason",
+    ),
+    (
+        {"chat_template_kwargs": {"tools": []}},
+        "chat_template_kwargs.tools is not supported for this model; leave it out",
+    ),
+    (
+        {"add_generation_prompt": True, "chat_template_kwargs": {"add_generation_prompt": False}},
+        "chat_template_kwargs.add_generation_prompt contradicts add_generation_prompt",
+    ),
+    ({"max_dynamic_patch": 0}, "max_dynamic_patch is not supported for this model; leave it out"),
     ({"extra_body": {"max_dynamic_patch": 3}}, "max_dynamic_patch is not supported"),
     ({"extra_body": 1}, "extra_body has to be an object"),
 ]
@@ -136,7 +211,10 @@ BOUNDS: list[tuple[str, Any, Any, Any, Any]] = [
     ("max_tokens", 1, 0, 1 << 31, (1 << 31) + 1),
     ("temperature", 0, -1e-9, 100, 100.01),
     ("top_p", 0, -1e-9, 1, 1.0001),
-    ("top_k", -1, -1.01, math.inf, math.nan),
+    ("top_k", -1, -2, (1 << 63) - 1, 1 << 63),
+    ("min_p", 0, -1e-9, 1, 1.0001),
+    ("min_tokens", 0, -1, DEFAULT_MAX_TOKENS, DEFAULT_MAX_TOKENS + 1),
+    ("cache_salt", "x", "", "x" * 65536, "x" * 65537),
     ("repetition_penalty", 1e-3, 0.9e-3, 1e3, 1001),
     ("presence_penalty", -2, -2.01, 2, 2.01),
     ("frequency_penalty", -2, -2.01, 2, 2.01),
@@ -174,5 +252,5 @@ def test_an_engine_without_grammars_refuses_them(name: str) -> None:
     value = values.get(name, ["a"] if name == "guided_choice" else "a")
     sentence = f"{name} is not supported on this engine; launch the model on vLLM"
     with pytest.raises(RequestError) as caught:
-        read({name: value}, constrained=False)
+        read({name: value}, "Transformers")
     assert str(caught.value) == sentence

@@ -18,7 +18,10 @@ from xinference_internvl2.tokenizer.control_tokens import image_tokens
 def test_prompts(case: Case) -> None:
     formats = {"Hermes-2": case.chatml, "internlm2-chat": case.chatml, "phi3-chat": case.phi3}
     for name, prompt in formats.items():
-        assert render(case.messages, name, case.frames).text == prompt
+        segments = build_prompt(case.messages, name, case.frames, case.continue_last)
+        assert "".join(segment.text for segment in segments) == prompt
+        if case.continue_last:
+            assert render(case.messages, name, case.frames).text == prompt
 
 
 def test_media_come_in_the_order_of_their_placeholders() -> None:

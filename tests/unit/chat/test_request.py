@@ -34,6 +34,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> ServedCheckpoint:
         32768,
         MediaLimits(config.max_tiles, images=16, videos=2),
         load_media_bytes,
+        "Transformers",
     )
 
 
@@ -129,6 +130,70 @@ def test_a_text_far_too_long_is_refused_before_it_is_encoded(served: ServedCheck
 
     assert "tokens, but the context length is 100" in refusal(3200)
     assert "3201 characters, far more than the context length" in refusal(3201)
+
+
+ASKED = {"role": "user", "content": "Hi"}
+CONTINUED = [ASKED, {"role": "assistant", "content": "Hel"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "end"),
+    [
+        ({}, "assistant\nHel"),
+        ({"continue_final_message": True}, "assistant\nHel"),
+        ({"add_generation_prompt": False}, "assistant\nHel"),
+        ({"continue_final_message": True, "add_generation_prompt": False}, "assistant\nHel"),
+        ({"continue_final_message": False}, "Hel<|im_end|><|im_start|>assistant\n"),
+        ({"add_generation_prompt": True}, "Hel<|im_end|><|im_start|>assistant\n"),
+        (
+            {"chat_template_kwargs": {"add_generation_prompt": True}},
+            "Hel<|im_end|><|im_start|>assistant\n",
+        ),
+    ],
+)
+def test_an_answer_at_the_end_is_continued_or_answered(
+    served: ServedCheckpoint, options: dict[str, Any], end: str
+) -> None:
+    assert served.tokenizer.decode(prepare(CONTINUED, options, served).ids).endswith(end)
+
+
+CONTINUED_WRONG: list[tuple[list[Any], dict[str, Any], str]] = [
+    (
+        CONTINUED,
+        {"add_generation_prompt": True, "continue_final_message": True},
+        "add_generation_prompt True contradicts continue_final_message True; give only one",
+    ),
+    (
+        CONTINUED,
+        {"add_generation_prompt": False, "continue_final_message": False},
+        "add_generation_prompt False contradicts continue_final_message False; give only one",
+    ),
+    (
+        [ASKED],
+        {"add_generation_prompt": False},
+        "add_generation_prompt False needs an assistant message at the end",
+    ),
+    (
+        [ASKED],
+        {"continue_final_message": True},
+        "continue_final_message True needs an assistant message at the end",
+    ),
+]
+
+
+@pytest.mark.parametrize(("messages", "options", "sentence"), CONTINUED_WRONG)
+def test_there_is_an_answer_to_continue(
+    served: ServedCheckpoint, messages: Any, options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(RequestError) as caught:
+        prepare(messages, options, served)
+    assert str(caught.value) == sentence
+    prepare([ASKED], {"add_generation_prompt": True, "continue_final_message": False}, served)
+
+
+def test_nothing_ends_an_answer_that_is_to_go_on(served: ServedCheckpoint) -> None:
+    assert prepare([ASKED], {}, served).stop_ids == served.stop_ids != []
+    assert prepare([ASKED], {"ignore_eos": True}, served).stop_ids == []
 
 
 def test_the_context_length_is_what_the_model_was_trained_on(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.tiny import make_checkpoint
+from xinference_internvl2.chat.detokenizer import Detokenizer
 from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.chat.response import TextDelta, build_response, detokenize
 from xinference_internvl2.engine import FinishOutput, SamplingParams, TokenOutput
@@ -42,11 +43,22 @@ class Engine:
             self.stopped = True
 
 
+def detokenizers(
+    tokenizer: InternVL2Tokenizer, choices: int, stop: tuple[str, ...] = ()
+) -> list[Detokenizer]:
+    return [Detokenizer(tokenizer, stop) for _ in range(choices)]
+
+
 def collected(
     engine: Engine, tokenizer: InternVL2Tokenizer, choices: int, stop: tuple[str, ...] = ()
 ) -> list[TextDelta]:
     async def collect() -> list[TextDelta]:
-        return [part async for part in detokenize(engine(), range(choices), tokenizer, stop)]
+        return [
+            part
+            async for part in detokenize(
+                engine(), detokenizers(tokenizer, choices, stop), tokenizer
+            )
+        ]
 
     return asyncio.run(collect())
 
@@ -99,7 +111,7 @@ def test_a_client_that_leaves_stops_the_engine(tokenizer: InternVL2Tokenizer) ->
     engine = Engine(tokens(tokenizer, 0, "The quick brown fox") * 10)
 
     async def leave() -> None:
-        parts = detokenize(engine(), [0], tokenizer, ())
+        parts = detokenize(engine(), detokenizers(tokenizer, 1), tokenizer)
         await anext(parts)
         await parts.aclose()
 
@@ -126,8 +138,8 @@ def test_a_response_has_logprobs_where_they_are_asked_for(tokenizer: InternVL2To
 
     def answered(logprobs: int | None) -> Any:
         sampling = SamplingParams(5, logprobs=logprobs)
-        request = ChatRequest([1, 2, 3], [], sampling, False, False, None)
-        parts = detokenize(Engine(events)(), [0], tokenizer, ())
+        request = ChatRequest([1, 2, 3], [], sampling, [])
+        parts = detokenize(Engine(events)(), detokenizers(tokenizer, 1), tokenizer)
         return asyncio.run(build_response("uid", request, parts))  # type: ignore[arg-type]
 
     assert answered(None)["choices"][0]["logprobs"] is None
@@ -137,3 +149,31 @@ def test_a_response_has_logprobs_where_they_are_asked_for(tokenizer: InternVL2To
     assert entry["logprob"] == -0.5
     assert [other["logprob"] for other in entry["top_logprobs"]] == [-0.5, -9999.0]
     assert found["usage"] == {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
+
+
+def test_every_chunk_has_the_usage_so_far_where_it_is_asked_for(
+    tokenizer: InternVL2Tokenizer,
+) -> None:
+    request = ChatRequest(
+        [1, 2],
+        [],
+        12,
+        SamplingParams(5),
+        [],
+        stream=True,
+        include_usage=True,
+        continuous_usage=True,
+    )
+    events = [*tokens(tokenizer, 0, "The quick brown fox"), FinishOutput(0, "stop")]
+
+    async def chunks() -> list[Any]:
+        parts = detokenize(Engine(events)(), detokenizers(tokenizer, 1), tokenizer)
+        return [chunk async for chunk in await build_response("uid", request, parts)]
+
+    first, *texts, end, last = asyncio.run(chunks())
+    assert "usage" not in first
+    counts = [chunk["usage"]["completion_tokens"] for chunk in texts]
+    assert counts == sorted(set(counts))
+    assert counts[-1] == len(events) - 1
+    assert end["usage"] == last["usage"] == {**last["usage"], "prompt_tokens": 2}
+    assert last["choices"] == []

@@ -1,0 +1,221 @@
+"""The options of a chat request: one table, which the code obeys and the documentation prints.
+
+An option is honoured, with the values that it may have; or only its neutral values are accepted,
+those that ask for nothing; or it has no effect on an answer, whatever its value. Every other
+option is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .values import Described, Flag, Number, Object, Text, Texts, Values, Whole
+
+DEFAULT_MAX_TOKENS = 1024
+MAX_CHOICES = 16
+MAX_TOP_LOGPROBS = 20
+TRANSFORMERS, VLLM = "Transformers", "vLLM"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A field of a request, or of an object in it.
+
+    Attributes:
+        effect: what it does; or why other values than the neutral ones are refused.
+        values: what it may have where it is honoured; None where only `neutral` is accepted.
+        neutral: values as if the option were not given.
+        engines: those that honour it.
+    """
+
+    name: str
+    effect: str
+    values: Values | None = None
+    neutral: tuple[Any, ...] = ()
+    engines: tuple[str, ...] = (TRANSFORMERS, VLLM)
+
+    def is_neutral(self, value: Any) -> bool:
+        """Whether `value` asks for nothing; `1.0` is as `1`, but `true` is not."""
+        return any(
+            value == neutral and isinstance(value, bool) == isinstance(neutral, bool)
+            for neutral in self.neutral
+        )
+
+
+def _table(*options: Option) -> Mapping[str, Option]:
+    return {option.name: option for option in options}
+
+
+_NO_REASONING = "the model does not reason"
+_NO_TOOLS = "the model calls no tools"
+_NO_BEAMS = "answers are sampled, not searched for with beams"
+_NOT_HERE = "no engine of this plugin has it"
+_GRAMMAR = "the answer follows it"
+
+HONOURED = _table(
+    Option(
+        "max_tokens",
+        "the most tokens of an answer; without it, what the server was started with, or "
+        f"{DEFAULT_MAX_TOKENS}",
+        Whole(1, 1 << 31),
+    ),
+    Option(
+        "min_tokens",
+        "the answer does not end, and no stop string is looked for, in its first so many tokens",
+        Whole(0, 1 << 31),
+        (0,),
+    ),
+    Option("ignore_eos", "the answer goes on to `max_tokens`", Flag(), (False,)),
+    Option(
+        "temperature",
+        "0 takes the likeliest token; so do requests without any option of sampling",
+        Number(0, 100),
+    ),
+    Option("do_sample", "false takes the likeliest token, whatever the temperature", Flag()),
+    Option("top_p", "only the likeliest tokens, of that probability together", Number(0, 1), (1,)),
+    Option("top_k", "only so many of the likeliest tokens", Whole(-1, (1 << 63) - 1), (0, -1)),
+    Option(
+        "min_p",
+        "only tokens at least that part as likely as the likeliest one",
+        Number(0, 1),
+        (0,),
+    ),
+    Option("seed", "the same seed gives the same answer", Whole(0, (1 << 63) - 1)),
+    Option(
+        "n",
+        "so many answers, whose seeds follow each other",
+        Whole(1, MAX_CHOICES),
+        (1,),
+    ),
+    Option(
+        "repetition_penalty",
+        "tokens of the prompt and the answer are less likely by that factor",
+        Number(1e-3, 1e3),
+        (1,),
+    ),
+    Option("presence_penalty", "tokens of the answer are less likely", Number(-2, 2), (0,)),
+    Option(
+        "frequency_penalty",
+        "tokens of the answer are less likely each time they are used",
+        Number(-2, 2),
+        (0,),
+    ),
+    Option(
+        "stop",
+        "the answer ends before the first of these strings",
+        Texts(16, Text(1, 256)),
+        ([],),
+    ),
+    Option(
+        "skip_special_tokens",
+        "false leaves control tokens such as `<ref>` and `<box>` in the text; the one that ends "
+        "the answer never is",
+        Flag(),
+        (True,),
+    ),
+    Option("logprobs", "the log probability of every token", Flag(), (False,)),
+    Option(
+        "top_logprobs",
+        "with `logprobs`, those of so many of the likeliest tokens too",
+        Whole(0, MAX_TOP_LOGPROBS),
+        (0,),
+    ),
+    Option(
+        "response_format",
+        _GRAMMAR,
+        Described("an object of type json_object, or of type json_schema with a schema"),
+        ({"type": "text"},),
+        (VLLM,),
+    ),
+    Option("guided_json", _GRAMMAR, Described("a JSON schema"), (), (VLLM,)),
+    Option("guided_json_object", "the answer is JSON", Flag(), (False,), (VLLM,)),
+    Option("guided_regex", _GRAMMAR, Described("a regular expression"), (), (VLLM,)),
+    Option("guided_choice", "the answer is one of them", Described("strings"), (), (VLLM,)),
+    Option("guided_grammar", _GRAMMAR, Described("a grammar in EBNF"), (), (VLLM,)),
+    Option("stream", "the answer comes in chunks", Flag(), (False,)),
+    Option("stream_options", "see below", Object(), ({},)),
+    Option("mm_processor_kwargs", "see below", Object(), ({},)),
+    Option("chat_template_kwargs", "see below", Object(), ({},)),
+    Option(
+        "continue_final_message",
+        "true, the default, goes on with an assistant message at the end; false answers it",
+        Flag(),
+    ),
+    Option(
+        "add_generation_prompt",
+        "the opposite of `continue_final_message`, after an assistant message",
+        Flag(),
+    ),
+    Option("cache_salt", "only requests with the same salt share a cache", Text(1, 1 << 16)),
+)
+
+ONLY_NEUTRAL = _table(
+    Option("best_of", "answers are not ranked, n says how many there are", None, (1,)),
+    Option("num_beams", _NO_BEAMS, None, (1,)),
+    Option("num_beam_groups", _NO_BEAMS, None, (1,)),
+    Option("use_beam_search", _NO_BEAMS, None, (False,)),
+    Option("length_penalty", _NO_BEAMS, None, (1,)),
+    Option("diversity_penalty", _NO_BEAMS, None, (0,)),
+    Option("early_stopping", _NO_BEAMS, None, (False,)),
+    Option("typical_p", _NOT_HERE, None, (1,)),
+    Option("no_repeat_ngram_size", _NOT_HERE, None, (0,)),
+    Option("logit_bias", _NOT_HERE, None, ({},)),
+    Option("bad_words", _NOT_HERE, None, ([],)),
+    Option("allowed_token_ids", _NOT_HERE, None, ([],)),
+    Option("stop_token_ids", _NOT_HERE, None, ([],)),
+    Option("include_stop_str_in_output", "stop strings are cut off", None, (False,)),
+    Option("detokenize", "an answer is text; its tokens are in logprobs", None, (True,)),
+    Option("add_special_tokens", "the prompt format has all its tokens", None, (False,)),
+    Option("return_token_ids", _NOT_HERE, None, (False,)),
+    Option("return_tokens_as_token_ids", _NOT_HERE, None, (False,)),
+    Option("echo", "a response has only what is new", None, (False,)),
+    Option("suffix", "the model does not fill in", None, ("",)),
+    Option("lora_name", "no adapter was launched with the model", None, ("",)),
+    Option("priority", "requests are answered in the order of their arrival", None, (0,)),
+    Option("tools", _NO_TOOLS, None, ([],)),
+    Option("functions", _NO_TOOLS, None, ([],)),
+    Option("tool_choice", _NO_TOOLS, None, ("none", "auto")),
+    Option("function_call", _NO_TOOLS, None, ("none", "auto")),
+    Option("documents", "the prompt format has no place for them", None, ([],)),
+    Option("modalities", "answers are text", None, (["text"],)),
+    Option("verbosity", "the model has no such setting", None, ("medium",)),
+    Option("reasoning_effort", _NO_REASONING, None, ("none", "minimal")),
+    Option("enable_thinking", _NO_REASONING, None, (False,)),
+    Option("thinking", _NO_REASONING, None, (False, {"type": "disabled"})),
+)
+
+_WHO_ASKS = "says who asks, or what for"
+_SERVER = "says how a server should work"
+_REASONING = "says what to do with reasoning, of which there is none"
+WITHOUT_EFFECT = _table(
+    *(Option(name, _WHO_ASKS) for name in ("user", "metadata", "safety_identifier", "store")),
+    *(Option(name, _SERVER) for name in ("request_id", "service_tier", "stream_interval")),
+    *(Option(name, _SERVER) for name in ("prompt_cache_key", "prompt_cache_retention")),
+    Option("parallel_tool_calls", _NO_TOOLS),
+    Option("include_reasoning", _REASONING),
+    Option("separate_reasoning", _REASONING),
+    Option("spaces_between_special_tokens", "changes nothing with this family's tokenizers"),
+)
+
+OPTIONS: Mapping[str, Option] = {
+    **HONOURED,
+    **ONLY_NEUTRAL,
+    **{
+        name: Option(name, option.effect, Described("any value"))
+        for name, option in WITHOUT_EFFECT.items()
+    },
+}
+
+STREAM_OPTIONS = _table(
+    Option("include_usage", "a last chunk has the usage", Flag(), (False,)),
+    Option("continuous_usage_stats", "every chunk has the usage so far", Flag(), (False,)),
+    Option("include_obfuscation", "changes no answer", Flag(), (False, True)),
+)
+
+TEMPLATE_OPTIONS = _table(
+    *(ONLY_NEUTRAL[name] for name in ("enable_thinking", "thinking", "reasoning_effort")),
+    *(HONOURED[name] for name in ("continue_final_message", "add_generation_prompt")),
+)
+"""The keys of `chat_template_kwargs`."""
