@@ -66,6 +66,7 @@ HONOURED = _table(
         "the answer does not end, and no stop string is looked for, in its first so many tokens",
         Whole(0, 1 << 31),
         (0,),
+        (VLLM,),
     ),
     Option("ignore_eos", "the answer goes on to `max_tokens`", Flag(), (False,)),
     Option(
@@ -81,6 +82,7 @@ HONOURED = _table(
         "only tokens at least that part as likely as the likeliest one",
         Number(0, 1),
         (0,),
+        (VLLM,),
     ),
     Option("seed", "the same seed gives the same answer", Whole(0, (1 << 63) - 1)),
     Option(

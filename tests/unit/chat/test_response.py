@@ -157,7 +157,6 @@ def test_every_chunk_has_the_usage_so_far_where_it_is_asked_for(
     request = ChatRequest(
         [1, 2],
         [],
-        12,
         SamplingParams(5),
         [],
         stream=True,
