@@ -36,3 +36,7 @@ class CheckpointError(_UserError):
 
 class RequestError(_UserError):
     """A chat request that cannot be answered as it is; the message names the part at fault."""
+
+
+class OverloadedError(RequestError):
+    """A chat request that could be answered, but not now: too many others wait."""

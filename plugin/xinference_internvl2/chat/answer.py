@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from ..engine import Outputs
+from ..media.budget import Hold
+from ..media.limits import MAX_BYTES
 from .detokenizer import Detokenizer
-from .request import ChatRequest, ServedCheckpoint, prepare_on_thread
+from .request import ChatRequest, ServedCheckpoint, decode_on_thread, prepare_on_thread
 from .response import build_response, detokenize
+from .size import count_media_bytes
 
 Generate = Callable[[ChatRequest], Awaitable[Outputs]]
 """Hands a request to an engine and returns its outputs."""
@@ -29,8 +34,13 @@ async def answer(
     Raises:
         RequestError: the request cannot be answered as it is.
     """
-    request = await prepare_on_thread(messages, config or {}, served)
-    outputs = await generate(request)
+    hold = Hold(served.budget)
+    try:
+        request = await _admit(messages, config or {}, served, hold)
+        outputs = _release_at_first(await generate(request), hold)
+    except BaseException:
+        hold.release()
+        raise
     detokenizers = [_detokenizer(request, served) for _ in range(request.sampling.n)]
     deltas = detokenize(outputs, detokenizers, served.tokenizer)
     return await build_response(model_uid, request, deltas)
@@ -52,4 +62,50 @@ async def count_tokens(
     served: ServedCheckpoint,
 ) -> int:
     """Return the length of the prompt, image tokens included; errors as for `answer`."""
-    return len((await prepare_on_thread(messages, config or {}, served)).ids)
+    hold = Hold(served.budget)
+    try:
+        return len((await _fetch(messages, config or {}, served, hold)).ids)
+    finally:
+        hold.release()
+
+
+async def _fetch(
+    messages: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    served: ServedCheckpoint,
+    hold: Hold,
+) -> ChatRequest:
+    """Prepare a request once there is memory for its files."""
+    remote = min(MAX_BYTES, served.budget.files.total)
+    await hold.take_files(count_media_bytes(messages, served.context_length, remote))
+    request = await prepare_on_thread(messages, config, served)
+    hold.keep_files(sum(len(item.file.data) for item in request.media))
+    return request
+
+
+async def _admit(
+    messages: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    served: ServedCheckpoint,
+    hold: Hold,
+) -> ChatRequest:
+    """Prepare a request, and decode its media once there is memory for their tiles."""
+    request = await _fetch(messages, config, served, hold)
+    if not request.media:
+        return request
+    tiles = sum(item.tiles * item.frames for item in request.media)
+    await hold.take_tiles(tiles * 3 * served.config.tile_size**2)
+    cut = await decode_on_thread(request)
+    hold.keep_files(0)
+    return replace(request, media=[], tiles=cut)
+
+
+async def _release_at_first(outputs: Outputs, hold: Hold) -> Outputs:
+    """Yield `outputs`; the engine has taken in the tiles once there is one."""
+    try:
+        async with aclosing(outputs):
+            async for output in outputs:
+                hold.release()
+                yield output
+    finally:
+        hold.release()

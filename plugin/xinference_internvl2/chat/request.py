@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from ..checkpoint.rope import usable_length
 from ..engine import SamplingParams
 from ..errors import RequestError
 from ..families.records import PromptFormat
+from ..media.budget import Budget
 from ..media.limits import MediaLimits, request_limits
 from ..media.source import Fetch, OpenMedia, open_media
 from ..tokenizer.control_tokens import image_tokens
@@ -27,7 +28,6 @@ from .prompt import Segment, build_prompt, collect_media
 from .sampling import read_sampling
 
 MAX_CHARACTERS_PER_TOKEN = 32
-Decoded = TypeVar("Decoded")
 
 # Threads of their own: on those of the event loop, slow image servers would hold up every request.
 _fetching = ThreadPoolExecutor(8, thread_name_prefix="fetching")
@@ -44,6 +44,7 @@ class ServedCheckpoint:
         fetch: downloads media where the host allows it.
         engine: the engine that answers, by the name that the table of options has for it.
         max_tokens: the length of an answer whose request does not give one.
+        budget: what all requests together may hold before they are answered.
     """
 
     config: CheckpointConfig
@@ -54,6 +55,7 @@ class ServedCheckpoint:
     fetch: Fetch
     engine: str
     max_tokens: int = DEFAULT_MAX_TOKENS
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def stop_ids(self) -> list[int]:
@@ -75,6 +77,8 @@ class ChatRequest:
 
     Attributes:
         ids: the whole prompt, with an image token for every feature of the media.
+        media: the media that are yet to be decoded.
+        tiles: those of every image and frame that is decoded, (tiles, 3, tile_size, tile_size).
         stop_ids: the tokens that end an answer, and are no part of it.
     """
 
@@ -87,11 +91,7 @@ class ChatRequest:
     include_usage: bool = False
     continuous_usage: bool = False
     cache_salt: str | None = None
-
-    def cut(self) -> list[NDArray[np.uint8]]:
-        """Decode the media, one after the other, and return the tiles of every image and frame:
-        (tiles, 3, tile_size, tile_size)."""
-        return [tiles for item in self.media for tiles in item.cut()]
+    tiles: list[NDArray[np.uint8]] = field(default_factory=list)
 
 
 async def prepare_on_thread(
@@ -107,11 +107,13 @@ async def prepare_on_thread(
     return await asyncio.to_thread(work)
 
 
-async def decode_on_thread(
-    decode: Callable[[ChatRequest], Decoded], request: ChatRequest
-) -> Decoded:
-    """Run `decode` for the media of `request` on a thread, while other requests go on."""
-    return await asyncio.get_running_loop().run_in_executor(_decoding, decode, request)
+async def decode_on_thread(request: ChatRequest) -> list[NDArray[np.uint8]]:
+    """Decode the media of `request`, one after the other, while other requests go on."""
+
+    def cut() -> list[NDArray[np.uint8]]:
+        return [tiles for item in request.media for tiles in item.cut()]
+
+    return await asyncio.get_running_loop().run_in_executor(_decoding, cut)
 
 
 def prepare(

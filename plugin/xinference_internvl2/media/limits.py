@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError, RequestError
+from .machine import default_memory
 
 if TYPE_CHECKING:
     from ..checkpoint.config import CheckpointConfig
@@ -18,6 +19,9 @@ MAX_IMAGES, MAX_VIDEOS = 16, 4
 DEFAULT_FRAMES, MAX_FRAMES = 8, 64
 # The largest `max_dynamic_patch` of a launch; without one it is as the checkpoint says.
 MAX_TILES = 64
+# Requests that wait for memory: `max_waiting_requests` of a launch. The memory is its
+# `media_memory`, in MB.
+DEFAULT_WAITING = 128
 
 # The files of one request together, and the time to fetch them all.
 MAX_BYTES = 256 << 20
@@ -60,6 +64,8 @@ class MediaLimits:
         images, videos: how many a request may have.
         published_pixels: images are decoded as by the published preprocessing: not turned
             upright, not laid on white, not scaled from their real depth.
+        memory: bytes that all requests together may hold before they are answered.
+        waiting: how many requests may wait for that memory.
     """
 
     max_tiles: int
@@ -67,9 +73,14 @@ class MediaLimits:
     images: int = MAX_IMAGES
     videos: int = MAX_VIDEOS
     published_pixels: bool = False
+    memory: int = field(default_factory=default_memory)
+    waiting: int = DEFAULT_WAITING
 
 
-LAUNCH_OPTIONS = ("limit_mm_per_prompt", "max_dynamic_patch", "num_frames", "published_pixels")
+LAUNCH_OPTIONS = (
+    *("limit_mm_per_prompt", "max_dynamic_patch", "num_frames", "published_pixels"),
+    *("media_memory", "max_waiting_requests"),
+)
 """The options of a launch that `launch_limits` reads."""
 
 
@@ -88,6 +99,8 @@ def launch_limits(options: Mapping[str, Any], checkpoint: CheckpointConfig) -> M
         images=_launch_number(limits, "image", MAX_IMAGES, 0, 1 << 16),
         videos=_launch_number(limits, "video", MAX_VIDEOS, 0, 1 << 16),
         published_pixels=_launch_flag(options, "published_pixels"),
+        memory=_launch_number(options, "media_memory", default_memory() >> 20, 64, 1 << 20) << 20,
+        waiting=_launch_number(options, "max_waiting_requests", DEFAULT_WAITING, 0, 1 << 16),
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers import PreTrainedModel
 from xinference.constants import XINFERENCE_MAX_TOKENS
 from xinference.device_utils import (
@@ -22,12 +21,13 @@ from xinference.model.utils import select_device, virtual_env_allows_missing_eng
 
 from ..chat.answer import answer, count_tokens
 from ..chat.option_table import DEFAULT_MAX_TOKENS
-from ..chat.request import ChatRequest, ServedCheckpoint, decode_on_thread, trained_length
+from ..chat.request import ChatRequest, ServedCheckpoint, trained_length
 from ..checkpoint.weight_format import check_quantization
 from ..engine import Outputs
 from ..errors import CheckpointError, RequestError
 from ..families.engine_matrix import serves
 from ..families.records import prompt_format_named
+from ..media.budget import Budget
 from ..media.limits import launch_limits
 from ..media.pixel_values import normalize
 from ..tokenizer.tokenizer import load_tokenizer
@@ -92,6 +92,7 @@ class InternVL2TransformersModel(PytorchChatModel):
             load_media_bytes,
             ENGINE,
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
+            budget=Budget(limits.memory, limits.waiting),
         )
 
     def _answers_at_once(self) -> int:
@@ -174,12 +175,12 @@ class InternVL2TransformersModel(PytorchChatModel):
                 f"n {n} is more than the {self._writer.at_once} answers that are "
                 "written at once; ask for fewer, or launch with a larger --max_num_seqs"
             )
-        tiles = await decode_on_thread(ChatRequest.cut, request) if request.media else []
-        return self._writer.write(self._begin(request, tiles), n)
+        return self._writer.write(self._begin(request), n)
 
-    def _begin(self, request: ChatRequest, tiles: list[NDArray[np.uint8]]) -> Begin:
+    def _begin(self, request: ChatRequest) -> Begin:
         def answers(model: PreTrainedModel, earlier: Context | None) -> list[Answer]:
             ids = torch.tensor([request.ids], device=model.device)
+            tiles = request.tiles
             pixels = normalize(np.concatenate(tiles)) if tiles else None
             tiles.clear()  # the request lives as long as its answers, which need them no more
             return begin(

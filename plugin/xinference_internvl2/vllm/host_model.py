@@ -15,14 +15,15 @@ from xinference.model.llm.vllm.utils import vllm_check
 
 from ..chat.answer import answer, count_tokens
 from ..chat.option_table import DEFAULT_MAX_TOKENS
-from ..chat.request import ChatRequest, ServedCheckpoint, decode_on_thread, trained_length
+from ..chat.request import ChatRequest, ServedCheckpoint, trained_length
 from ..checkpoint.config import read_config
 from ..checkpoint.weight_format import check_quantization
 from ..engine import Outputs
 from ..errors import CheckpointError, RequestError
 from ..families.engine_matrix import serves
 from ..families.records import prompt_format_named
-from ..media.limits import MAX_FRAMES, launch_limits
+from ..media.budget import Budget
+from ..media.limits import LAUNCH_OPTIONS, MAX_FRAMES, launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
 from .placeholders import with_placeholders
@@ -80,6 +81,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             raise CheckpointError(missing)
         self._own_tokenizer = load_tokenizer(self.model_path)
         self._limits = launch_limits(self._model_config or {}, self._checkpoint)
+        self._budget = Budget(self._limits.memory, self._limits.waiting)
 
     def get_limit_mm_per_prompt(self) -> None:
         """Leave it to `requests.py` to refuse what is too much: it names the part, and knows that
@@ -93,7 +95,8 @@ class InternVL2VLLMModel(VLLMMultiModel):
         config = dict(model_config or {})
         frames = self._limits.videos * MAX_FRAMES
         config["limit_mm_per_prompt"] = {"image": self._limits.images + frames}
-        config.pop("num_frames", None)
+        for name in {*LAUNCH_OPTIONS} - {"limit_mm_per_prompt", "max_dynamic_patch"}:
+            config.pop(name, None)
         if config.pop("max_dynamic_patch", None) is not None:
             most = {"max_dynamic_patch": self._limits.max_tiles}
             config["mm_processor_kwargs"] = {**(config.get("mm_processor_kwargs") or {}), **most}
@@ -122,7 +125,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         request_id: str | None = None,
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
         async def generate(request: ChatRequest) -> Outputs:
-            prompt = await decode_on_thread(self._prompt, request)
+            prompt = self._prompt(request)
             parameters = parameters_of(request, served.tokenizer)
             return self._outputs(prompt, parameters, request_id or str(uuid.uuid4()))
 
@@ -144,17 +147,20 @@ class InternVL2VLLMModel(VLLMMultiModel):
             load_media_bytes,
             ENGINE,
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
+            budget=self._budget,
         )
 
     def _prompt(self, request: ChatRequest) -> dict[str, Any]:
         """The prompt as token ids, so that vLLM cannot read a user's text as a placeholder."""
         salt = {"cache_salt": request.cache_salt} if request.cache_salt else {}
-        if not request.media:
+        if not request.tiles:
             return {"prompt_token_ids": request.ids, **salt}
+        images = [stack_tiles(tiles) for tiles in request.tiles]
+        request.tiles.clear()  # the request lives as long as its answers, which need them no more
         return {
             **salt,
             "prompt_token_ids": with_placeholders(request.ids, self._own_tokenizer),
-            "multi_modal_data": {"image": [stack_tiles(tiles) for tiles in request.cut()]},
+            "multi_modal_data": {"image": images},
         }
 
     async def _outputs(self, prompt: dict[str, Any], parameters: Any, request_id: str) -> Outputs:

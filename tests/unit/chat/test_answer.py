@@ -1,0 +1,124 @@
+"""The flow of a request: what it holds of the budget, and until when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xinference.model.llm.media import load_media_bytes
+
+from tests.chat.media import drawn, image, image_uri, user
+from tests.tiny import make_checkpoint
+from xinference_internvl2.chat.answer import answer, count_tokens
+from xinference_internvl2.chat.request import ChatRequest, ServedCheckpoint
+from xinference_internvl2.checkpoint.config import read_config
+from xinference_internvl2.engine import FinishOutput, TokenOutput
+from xinference_internvl2.errors import OverloadedError, RequestError
+from xinference_internvl2.families.records import prompt_format_named
+from xinference_internvl2.media.budget import Budget
+from xinference_internvl2.media.limits import MediaLimits
+from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
+
+WIDE = image_uri(drawn(640, 320))
+TILES = 9
+"""Eight and the thumbnail, of 112 × 112 pixels."""
+BYTES = TILES * 3 * 112**2
+ASK = [user([image(WIDE)])]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> ServedCheckpoint:
+    path: Path = make_checkpoint(tmp_path_factory.mktemp("checkpoint"), backbone="qwen2")
+    config = read_config(path)
+    return ServedCheckpoint(
+        config,
+        load_tokenizer(path),
+        prompt_format_named(config.template),
+        4096,
+        MediaLimits(config.max_tiles),
+        load_media_bytes,
+        "Transformers",
+    )
+
+
+class Engine:
+    """Answers with one token when it is let go; `seen` has the requests that it has begun."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget, self.seen, self.go = budget, list[ChatRequest](), asyncio.Event()
+        self.held: list[int] = []
+
+    async def generate(self, request: ChatRequest) -> Any:
+        self.seen.append(request)
+        return self._outputs()
+
+    async def _outputs(self) -> AsyncGenerator[TokenOutput | FinishOutput, None]:
+        await self.go.wait()
+        yield TokenOutput(0, 1)
+        self.held.append(self.budget.tiles.total - self.budget.tiles.free)
+        yield FinishOutput(0, "stop")
+
+
+async def ask(served: ServedCheckpoint, engine: Engine, stream: bool = False) -> Any:
+    return await answer("uid", ASK, {"stream": stream}, served, engine.generate)
+
+
+def test_the_engine_gets_tiles_and_files_are_let_go(model: ServedCheckpoint) -> None:
+    async def scenario() -> None:
+        served = replace(model, budget=Budget(2 * BYTES))
+        engine = Engine(served.budget)
+        asked = asyncio.create_task(ask(served, engine))
+        while not engine.seen:
+            await asyncio.sleep(0.01)
+        (request,) = engine.seen
+        assert [each.shape for each in request.tiles] == [(TILES, 3, 112, 112)]
+        assert request.media == []
+        assert (served.budget.files.free, served.budget.tiles.free) == (BYTES, 0)
+        engine.go.set()
+        await asked
+        assert engine.held == [0]
+
+    asyncio.run(scenario())
+
+
+def test_what_does_not_fit_waits_undecoded(model: ServedCheckpoint) -> None:
+    async def scenario() -> None:
+        served = replace(model, budget=Budget(2 * BYTES + 2, waiting=1))
+        engine = Engine(served.budget)
+        asked = [asyncio.create_task(ask(served, engine)) for _ in range(2)]
+        while not (engine.seen and served.budget.tiles.line):
+            await asyncio.sleep(0.01)
+        with pytest.raises(OverloadedError, match="1 requests wait for memory"):
+            await ask(served, engine)
+        assert len(engine.seen) == 1
+        engine.go.set()
+        await asyncio.gather(*asked)
+        assert len(engine.seen) == 2
+        assert served.budget.files.free == served.budget.files.total
+
+    asyncio.run(scenario())
+
+
+def test_a_refused_request_and_one_that_is_never_read_hold_nothing(model: ServedCheckpoint) -> None:
+    async def scenario() -> None:
+        served = replace(model, budget=Budget(2 * BYTES))
+        engine = Engine(served.budget)
+        with pytest.raises(RequestError):
+            await answer("uid", [*ASK, user([image("data:,x")])], {}, served, engine.generate)
+        stream = await ask(served, engine, stream=True)
+        await stream.aclose()
+        del stream
+        assert await count_tokens(ASK, {}, served) > 0
+        assert (served.budget.files.free, served.budget.tiles.free) == (BYTES, BYTES)
+
+    asyncio.run(scenario())
+
+
+def test_more_than_there_ever_is_is_refused(model: ServedCheckpoint) -> None:
+    served = replace(model, budget=Budget(2 * BYTES - 2))
+    with pytest.raises(RequestError, match=r"launch the model with a larger --media_memory"):
+        asyncio.run(answer("uid", ASK, {}, served, Engine(served.budget).generate))

@@ -1,0 +1,158 @@
+"""The memory that requests share: who waits, who is told to come again, and what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xinference_internvl2.errors import OverloadedError, RequestError
+from xinference_internvl2.media import machine
+from xinference_internvl2.media.budget import Budget, Hold
+
+MB = 1 << 20
+
+
+def test_a_request_may_take_half_of_the_budget_for_each_and_no_more() -> None:
+    async def take(size: int) -> None:
+        hold = Hold(Budget(64 * MB))
+        await hold.take_files(size)
+        await hold.take_tiles(size)
+
+    asyncio.run(take(32 * MB))
+    with pytest.raises(RequestError, match=r"take 32 MB, more than the 32 MB .* --media_memory"):
+        asyncio.run(take(32 * MB + 1))
+
+
+def test_who_does_not_fit_waits_in_the_order_of_arrival() -> None:
+    async def scenario() -> list[str]:
+        budget, order = Budget(20), []
+        first = Hold(budget)
+        await first.take_tiles(10)
+
+        async def later(name: str, size: int) -> None:
+            hold = Hold(budget)
+            await hold.take_tiles(size)
+            order.append(name)
+            hold.release()
+
+        # The small one would fit at once after the first, and still does not overtake.
+        tasks = [asyncio.create_task(later(*each)) for each in (("large", 10), ("small", 1))]
+        await asyncio.sleep(0)
+        assert order == []
+        first.release()
+        await asyncio.gather(*tasks)
+        assert budget.tiles.free == budget.tiles.total
+        return order
+
+    assert asyncio.run(scenario()) == ["large", "small"]
+
+
+@pytest.mark.parametrize("bound", [0, 2])
+def test_too_many_that_wait_are_told_to_come_again(bound: int) -> None:
+    async def scenario() -> None:
+        budget = Budget(20, waiting=bound)
+        first = Hold(budget)
+        await first.take_tiles(10)
+        tasks = [asyncio.create_task(Hold(budget).take_tiles(1)) for _ in range(bound)]
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError, match=rf"{bound} requests wait .* again later"):
+            await Hold(budget).take_tiles(1)
+        first.release()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(scenario())
+
+
+def test_one_that_leaves_while_it_waits_gives_way() -> None:
+    async def scenario() -> None:
+        budget = Budget(20)
+        first, last = Hold(budget), Hold(budget)
+        await first.take_tiles(5)
+        leaving = asyncio.create_task(Hold(budget).take_tiles(10))
+        waiting = asyncio.create_task(last.take_tiles(5))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait_for(waiting, 5)
+        first.release()
+        last.release()
+        assert budget.tiles.free == 10
+
+    asyncio.run(scenario())
+
+
+def test_one_that_leaves_as_it_is_admitted_gives_back() -> None:
+    async def scenario() -> None:
+        budget = Budget(20)
+        first = Hold(budget)
+        await first.take_tiles(10)
+        leaving = asyncio.create_task(Hold(budget).take_tiles(10))
+        await asyncio.sleep(0)
+        first.release()
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert budget.tiles.free == 10
+
+    asyncio.run(scenario())
+
+
+def test_files_are_given_back_in_part_and_a_forgotten_hold_as_a_whole() -> None:
+    async def scenario() -> None:
+        budget = Budget(200)
+        hold = Hold(budget)
+        await hold.take_files(100)
+        hold.keep_files(30)
+        assert budget.files.free == 70
+        await hold.take_tiles(100)
+        del hold
+        gc.collect()
+        assert (budget.files.free, budget.tiles.free) == (100, 100)
+
+    asyncio.run(scenario())
+
+
+def test_who_waits_in_a_loop_that_is_closed_holds_nothing() -> None:
+    budget = Budget(20)
+    first = Hold(budget)
+
+    async def leave() -> None:
+        await first.take_tiles(10)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.shield(Hold(budget).take_tiles(10)), 0.01)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(leave())
+    loop.close()
+    first.release()
+    assert budget.tiles.free == 10
+
+
+def test_the_default_follows_from_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    import psutil
+
+    total = psutil.virtual_memory()
+    for gigabytes, expected in ((1, 512 * MB), (4, 512 * MB), (16, 2048 * MB), (256, 8192 * MB)):
+        found = total._replace(total=gigabytes << 30)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda found=found: found)
+        monkeypatch.setattr(machine, "Path", lambda _: Path("/nowhere"))
+        assert machine.default_memory() == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have another C library")
+def test_what_is_freed_goes_back_to_the_system() -> None:
+    """Blocks below the size at which each is given back by itself, freed all but the last."""
+    code = """
+from xinference_internvl2.media.machine import trim
+import numpy as np
+def resident(): return int(open('/proc/self/statm').read().split()[1]) // 256
+blocks = [np.ones(100_000, np.uint8) for _ in range(3_000)]
+last = blocks[-1]; before = resident(); del blocks; trim(); print(before - resident())
+"""
+    plugin = Path(machine.__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=plugin, capture_output=True, text=True)
+    assert int(done.stdout) > 250, done.stderr
