@@ -19,6 +19,7 @@ from .language_model import MAX_DIMENSION, MAX_LAYERS, read_backbone, read_langu
 
 MAX_SIDE = 4096
 MAX_GRID = 64
+MAX_RANK = 4096
 _DTYPES = ("bfloat16", "float16", "float32")
 
 
@@ -27,7 +28,8 @@ class CheckpointConfig:
     """What the loaders need to know of a checkpoint, checked.
 
     `tile_size` is the side of a square tile in pixels; `tokens_per_tile` the number of image
-    tokens that one tile takes in the prompt; `template` the name of its prompt format.
+    tokens that one tile takes in the prompt; `template` the name of its prompt format;
+    `lora_ranks` the rank of LoRA weights in the files, by the part of the model that has them.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class CheckpointConfig:
     vision: Mapping[str, Any]
     llm: Mapping[str, Any]
     quantization: Mapping[str, Any] | None
+    lora_ranks: Mapping[str, int]
 
 
 def read_config(path: str | Path) -> CheckpointConfig:
@@ -86,6 +89,10 @@ def parse_config(path: Path, values: Any) -> CheckpointConfig:
         vision=vision,
         llm=read_language_model(llm, backbone),
         quantization=_quantization(llm, top),
+        lora_ranks={
+            "language_model": top.integer("use_llm_lora", 0, MAX_RANK, 0),
+            "vision_model": top.integer("use_backbone_lora", 0, MAX_RANK, 0),
+        },
     )
 
 

@@ -3,8 +3,10 @@
 `tokenizer_config.json` is read for its tokens and flags. The class and the code that it names
 are not looked at: the kind of the tokenizer follows from the files that lie beside it.
 
-Control tokens come from `added_tokens_decoder` of `tokenizer_config.json`; where it has no such
-field, from `added_tokens.json`; and from `tokenizer.json`, if that is the file that is used.
+Added tokens come from `added_tokens_decoder` of `tokenizer_config.json`; where it has no such
+field, from `added_tokens.json`; and from `tokenizer.json`, if that is the file that is used, or no
+other names any. Those of the published tokenizers are control tokens, which no text of a user may
+become; those that a fine-tune added are one id in any text.
 `special_tokens_map.json` only repeats what the others say and is not read.
 """
 
@@ -14,38 +16,44 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal, TypeGuard, cast, get_args
 
 from tokenizers import AddedToken, Tokenizer
 
+from ..checkpoint.backbones import CONTROL_TOKENS
 from ..checkpoint.json_files import read_json, read_object
 from ..errors import CheckpointError
 from . import backend as backends
 from .backend import shown
 from .control_tokens import REQUIRED
 from .sentencepiece import USER_DEFINED, read_sentencepiece
+from .tokenizer_json import from_tokenizer_json
 
 Prefix = Literal["none", "first", "every"]
 """Where SentencePiece puts its extra space: nowhere, before the text, before each run of it."""
+SAVED_PREFIX = "sentencepiece_prefix"
+"""The field of `tokenizer_config.json` in which our own tokenizers save it."""
 
 MAX_ID = 1 << 24
 MAX_ADDED = 4096
 """Control tokens that one file may name; the published checkpoints have 21 at most."""
 MAX_CONTENT = 256
 
-_FLAGS = ("lstrip", "rstrip")
+_FLAGS = ("lstrip", "rstrip", "single_word")
 _INDEX = re.compile("0|[1-9][0-9]{0,7}")
 _NAMED = ("bos_token", "eos_token", "pad_token", "unk_token")
 
 
 @dataclass(frozen=True, slots=True)
 class TokenizerFiles:
-    """A backend that encodes all but the extra space, and what transformers wants to know."""
+    """A backend that encodes all but the extra space, and what transformers wants to know;
+    `fine_tuned` are the tokens that the published tokenizers lack."""
 
     backend: Tokenizer
     prefix: Prefix
     named: dict[str, str]
     additional: list[str]
+    fine_tuned: frozenset[str]
 
 
 def read_tokenizer_files(directory: Path) -> TokenizerFiles:
@@ -59,13 +67,15 @@ def read_tokenizer_files(directory: Path) -> TokenizerFiles:
     added, named = _merge(directory, config), _named_tokens(config, path)
     backend, prefix = _backend(directory, config, added)
     _require_controls(backend, added, directory)
-    backends.add_control_tokens(backend, added, directory)
+    backends.add_tokens(backend, added, directory)
     if (directory / "tokenizer.model").is_file() and config.get("add_bos_token", True):
         _add_start(backend, named.get("bos_token"), path)
     # A token unknown to the vocabulary would get an id that the model has no embedding for.
     named = {name: token for name, token in named.items() if backend.token_to_id(token) is not None}
     additional = [t for t in _additional(config, path) if backend.token_to_id(t) is not None]
-    return TokenizerFiles(backend, prefix, named, additional)
+    fine_tuned = frozenset(t.content for t in added.values() if t.content not in CONTROL_TOKENS)
+    fine_tuned -= {*named.values()}
+    return TokenizerFiles(backend, prefix, named, additional, fine_tuned)
 
 
 def token_id(directory: Path, token: str, vocab_size: int) -> int:
@@ -106,25 +116,31 @@ def _backend(
     if _has_vocab_and_merges(directory):
         return backends.from_vocab_and_merges(directory), "none"
     if fast.is_file():
-        return backends.from_tokenizer_json(_read_fast(fast), added, fast), "none"
+        return from_tokenizer_json(_read_fast(fast), added, fast), _saved_prefix(config, fast)
     raise CheckpointError(
         f"{directory} has none of tokenizer.model, vocab.json with merges.txt, and "
         "tokenizer.json; download the tokenizer files"
     )
 
 
-def _sources(directory: Path, config: dict[str, Any]) -> Iterator[dict[int, AddedToken]]:
-    """Control tokens by id, one file after the other; the first that names a token decides.
+def _saved_prefix(config: dict[str, Any], path: Path) -> Prefix:
+    prefix = config.get(SAVED_PREFIX, "none")
+    if prefix not in get_args(Prefix):
+        raise _bad(path, f"{SAVED_PREFIX} is not one of {', '.join(get_args(Prefix))}", prefix)
+    return cast(Prefix, prefix)
 
-    All count as special, so that none is ever taken from a text.
-    """
+
+def _sources(directory: Path, config: dict[str, Any]) -> Iterator[dict[int, AddedToken]]:
+    """Added tokens by id, one file after the other; the first that names a token decides."""
     added, fast = directory / "added_tokens.json", directory / "tokenizer.json"
-    if config.get("added_tokens_decoder") is not None:
+    named = config.get("added_tokens_decoder") is not None
+    if named:
         yield _from_config(config["added_tokens_decoder"], directory / "tokenizer_config.json")
     elif added.is_file():
-        yield _from_added_tokens(read_object(added), added)
+        yield _from_added_tokens(read_object(added), added, _special_texts(config))
     sentencepiece = (directory / "tokenizer.model").is_file()
-    if fast.is_file() and not sentencepiece and not _has_vocab_and_merges(directory):
+    others = sentencepiece or _has_vocab_and_merges(directory)
+    if fast.is_file() and not (others and (named or added.is_file())):
         yield _from_fast(_read_fast(fast), fast)
 
 
@@ -155,14 +171,23 @@ def _from_config(entries: Any, path: Path) -> dict[int, AddedToken]:
     return added
 
 
-def _from_added_tokens(entries: dict[str, Any], path: Path) -> dict[int, AddedToken]:
+def _special_texts(config: dict[str, Any]) -> list[Any]:
+    """The texts that `tokenizer_config.json` calls special, where `added_tokens.json` cannot."""
+    extra = [config.get("additional_special_tokens"), config.get("extra_special_tokens")]
+    return [text for texts in extra if isinstance(texts, list) for text in texts]
+
+
+def _from_added_tokens(
+    entries: dict[str, Any], path: Path, special: list[Any]
+) -> dict[int, AddedToken]:
     _count(entries, "the file", path)
     added: dict[int, AddedToken] = {}
     for content, index in entries.items():
         where = f"the id of {shown(content)}"
         if _index(index, where, path) in added:
             raise _bad(path, f"{where} is another token's", index)
-        added[index] = _token({"content": content}, "a token", path, ())
+        entry = {"content": content, "special": content in special}
+        added[index] = _token(entry, "a token", path, ())
     return added
 
 
@@ -174,7 +199,7 @@ def _from_fast(values: dict[str, Any], path: Path) -> dict[int, AddedToken]:
     added: dict[int, AddedToken] = {}
     for position, entry in enumerate(entries):
         where = f"added_tokens[{position}]"
-        token = _token(entry, where, path, (*_FLAGS, "single_word", "normalized"))
+        token = _token(entry, where, path, (*_FLAGS, "normalized"))
         if _index(entry.get("id"), f"{where}.id", path) in added:
             raise _bad(path, f"{where}.id is another token's", entry["id"])
         added[entry["id"]] = token
@@ -188,11 +213,14 @@ def _token(entry: Any, where: str, path: Path, names: tuple[str, ...]) -> AddedT
     if not _is_text(content) or not 0 < len(content) <= MAX_CONTENT:
         wanted = f"content is not a text of 1 to {MAX_CONTENT} characters"
         raise _bad(path, f"{where}: {wanted}", content)
-    flags = {name: entry.get(name, False) for name in names}
+    flags = {name: entry.get(name, False) for name in (*names, "special")}
     for name, flag in flags.items():
         if not isinstance(flag, bool):
             raise _bad(path, f"{where}: {name} is neither true nor false", flag)
-    return AddedToken(content, special=True, **({"normalized": False} | flags))
+    # A control token of a published tokenizer is one whatever a file says, so that no text of a
+    # user becomes one.
+    flags["special"] = flags["special"] or content in CONTROL_TOKENS
+    return AddedToken(content, **({"normalized": False} | flags))
 
 
 def _index(value: Any, where: str, path: Path) -> int:
@@ -223,7 +251,7 @@ def _has_vocab_and_merges(directory: Path) -> bool:
 
 
 def _read_fast(path: Path) -> dict[str, Any]:
-    values = read_json(path)
+    values = read_json(path, backends.MAX_BYTES)
     if not isinstance(values, dict):
         raise CheckpointError(
             f"{path} does not describe a tokenizer, being no JSON object; download it again"
@@ -265,10 +293,13 @@ def _named_tokens(config: dict[str, Any], path: Path) -> dict[str, str]:
 
 
 def _additional(config: dict[str, Any], path: Path) -> list[str]:
-    tokens = config.get("additional_special_tokens")
-    if tokens is None:
-        return []
-    if not isinstance(tokens, list) or not all(map(_is_text, tokens)):
-        raise _bad(path, "additional_special_tokens is not a list of texts", tokens)
-    _count(tokens, "additional_special_tokens", path)
-    return tokens
+    """`extra_special_tokens` is what transformers 5 calls `additional_special_tokens`."""
+    for name in ("additional_special_tokens", "extra_special_tokens"):
+        tokens = config.get(name)
+        if tokens is None or tokens == {}:
+            continue
+        if not isinstance(tokens, list) or not all(map(_is_text, tokens)):
+            raise _bad(path, f"{name} is not a list of texts", tokens)
+        _count(tokens, name, path)
+        return tokens
+    return []

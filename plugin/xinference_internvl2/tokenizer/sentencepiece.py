@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..checkpoint.json_files import read_bytes
 from ..errors import CheckpointError
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -51,13 +52,7 @@ def read_sentencepiece(path: Path) -> SentencePieceModel:
         CheckpointError: it is missing, damaged, or of a kind that no InternVL2 checkpoint has
             (not BPE, no byte fallback, or a normalizer that changes the text).
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error.strerror}); download the tokenizer files again"
-        ) from None
+    data = read_bytes(path, MAX_BYTES)
     try:
         model, trainer, normalizer = _parse(data)
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, struct.error):

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from ..errors import CheckpointError, RequestError
 from .backend import panics_as, without_control_tokens
-from .files import Prefix, read_tokenizer_files
+from .files import SAVED_PREFIX, Prefix, read_tokenizer_files
 
 _SPACE = "▁"
 _BYTE_OF = {letter: byte for byte, letter in bytes_to_unicode().items()}
@@ -35,45 +35,63 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
 
     padding_side = "left"
 
-    def __init__(self, backend: Tokenizer, *, prefix: Prefix = "none", **named: Any) -> None:
+    def __init__(
+        self,
+        backend: Tokenizer,
+        *,
+        prefix: Prefix = "none",
+        fine_tuned: frozenset[str] = frozenset(),
+        **named: Any,
+    ) -> None:
         self._tokenizer = backend  # handed over through the keyword, it would be copied
         self._prefix = prefix
         self._start: list[int] = backend.encode("").ids
-        super().__init__(**named)
-        self._set_up_segments()
+        super().__init__(**{SAVED_PREFIX: prefix}, **named)
+        self._set_up_segments(fine_tuned)
 
     @classmethod
     def from_pretrained(cls, path: Any, *args: Any, **kwargs: Any) -> InternVL2Tokenizer:
         """Load from a local directory; every other argument is ignored."""
         return load_tokenizer(path)
 
-    def _set_up_segments(self) -> None:
+    def _set_up_segments(self, fine_tuned: frozenset[str]) -> None:
         known = self._tokenizer.get_added_tokens_decoder().items()
-        controls = {token.content: (index, token) for index, token in known if token.special}
+        controls = {
+            token.content: (index, token)
+            for index, token in known
+            if token.special and token.content not in fine_tuned
+        }
+        self._fine_tuned = {t.content: index for index, t in known if t.content in fine_tuned}
         self._controls = {text: index for text, (index, _) in controls.items()}
-        self._eats_right = {text for text, (_, token) in controls.items() if token.rstrip}
-        self._eats_left = {text for text, (_, token) in controls.items() if token.lstrip}
-        longest_first = sorted(self._controls, key=len, reverse=True)
-        self._control = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
-        self._control_ids = frozenset(self._controls.values())
+        self._eats_right = {token.content for _, token in known if token.rstrip}
+        self._eats_left = {token.content for _, token in known if token.lstrip}
+        # Where each run of text between tokens gets a space, the backend cannot find them.
+        split = self._fine_tuned if self._prefix == "every" else {}
+        self._ids = self._controls | split
+        self._control, self._fine_tuned_alone = _any_of(self._ids), _any_of(split)
+        self._special_ids = frozenset(index for index, token in known if token.special)
         bytes_by_id = {self._tokenizer.token_to_id(f"<0x{byte:02X}>"): byte for byte in range(256)}
         self._byte_values = {i: byte for i, byte in bytes_by_id.items() if i is not None}
-        self._plain = without_control_tokens(self._tokenizer, longest_first)
+        self._plain = without_control_tokens(self._tokenizer, self._controls)
+        # It numbers tokens that are not in the vocabulary itself on its own.
+        twin = {text: self._plain.token_to_id(text) for text in self._fine_tuned}
+        self._renumbered = {twin[text]: index for text, index in self._fine_tuned.items()}
 
     def _encode_segments(self, segments: Sequence[tuple[str, bool]]) -> list[int]:
         ids = list(self._start)
         for position, part in enumerate(self._parts(segments)):
             if position % 2:
-                ids.append(self._controls[part])
+                ids.append(self._ids[part])
             elif part:
-                ids.extend(self._plain.encode(part, add_special_tokens=False).ids)
+                found = self._plain.encode(part, add_special_tokens=False).ids
+                ids.extend(self._renumbered.get(i, i) for i in found)
         return ids
 
     def _parts(self, segments: Sequence[tuple[str, bool]]) -> list[str]:
         """Text, control token, text, …, text: as the published tokenizer cuts a prompt."""
         parts = [""]
         for text, trusted in _join_neighbours(segments):
-            found = self._control.split(text) if trusted else [text]
+            found = (self._control if trusted else self._fine_tuned_alone).split(text)
             parts[-1] += found[0]
             parts += found[1:]
         if self._prefix == "first":
@@ -90,7 +108,10 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
             return [p if i % 2 or not p else _SPACE + p for i, p in enumerate(parts)]
         if self._prefix == "none" or parts == [""]:
             return parts
-        if not parts[0] and parts[1] in self.all_special_tokens:
+        named = self.all_special_tokens
+        if not parts[0] and parts[1] in named:
+            return parts
+        if any(parts[0].startswith(token) for token in named if token in self._fine_tuned):
             return parts
         return [_SPACE + parts[0], *parts[1:]]
 
@@ -107,13 +128,13 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
             return text
         ids = [token_ids] if isinstance(token_ids, int) else token_ids
         return self._decode_bytes(
-            [i for i in ids if not skip_special_tokens or i not in self._control_ids]
+            [i for i in ids if not skip_special_tokens or i not in self._special_ids]
         )
 
     def token_bytes(self, index: int) -> bytes:
         """What the token `index` stands for in UTF-8, of which it may be only a part."""
         text = self._tokenizer.id_to_token(index) or ""
-        if text in self._controls:
+        if text in self._controls or text in self._fine_tuned:
             return text.encode()
         if not self._byte_values:
             return bytes(_BYTE_OF[letter] for letter in text if letter in _BYTE_OF)
@@ -141,6 +162,12 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
         return text
 
 
+def _any_of(texts: Collection[str]) -> re.Pattern[str]:
+    """Finds each of the `texts`, the longest first; nothing where there are none."""
+    longest_first = sorted(texts, key=len, reverse=True)
+    return re.compile("(" + ("|".join(map(re.escape, longest_first)) or "(?!)") + ")")
+
+
 def load_tokenizer(path: str | Path) -> InternVL2Tokenizer:
     """Load the tokenizer of the checkpoint in the directory `path`.
 
@@ -164,6 +191,7 @@ def _load(directory: Path) -> InternVL2Tokenizer:
     tokenizer = InternVL2Tokenizer(
         files.backend,
         prefix=files.prefix,
+        fine_tuned=files.fine_tuned,
         additional_special_tokens=files.additional,
         **files.named,
     )

@@ -19,9 +19,11 @@ from transformers import PreTrainedConfig
 from ..checkpoint.backbones import BACKBONES
 from ..checkpoint.config import parse_config
 from ..checkpoint.hf_config import language_config
+from ..checkpoint.stored_weights import merge_as_they_come
 from ..families.records import PromptFormat, prompt_format_named, prompt_formats
 from ..patching import patch
 from .tile_stack import unstack
+from .unsupported import check_computable
 
 logger = logging.getLogger(__package__)
 
@@ -46,6 +48,7 @@ class InternVLChatConfig(PreTrainedConfig):
         checkpoint = parse_config(
             Path(str(values.get("_name_or_path") or ".")), {"model_type": MODEL_TYPE, **values}
         )
+        check_computable(checkpoint)
         self.architectures = ["InternVLChatModel"]
         self.dtype = checkpoint.dtype
         self.vision_config = PreTrainedConfig(
@@ -69,6 +72,7 @@ class InternVLChatConfig(PreTrainedConfig):
         self.min_dynamic_patch = checkpoint.min_tiles
         self.max_dynamic_patch = checkpoint.max_tiles
         self.use_thumbnail = checkpoint.use_thumbnail
+        self.lora_ranks = dict(checkpoint.lora_ranks)
 
 
 _SHARED_VISION_FIELDS = (
@@ -92,6 +96,7 @@ def register() -> None:
         _extend_configurations()
         _extend_tokenizers()
         _extend_image_processor()
+        _extend_weights()
     except Exception:
         logger.exception(
             "xinference-internvl2 could not teach vLLM the InternVL2 checkpoints, so they need "
@@ -163,6 +168,23 @@ def _load_ours(load: Any) -> Any:
         return get_cached_tokenizer(tokenizer)
 
     return from_pretrained
+
+
+def _extend_weights() -> None:
+    from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
+
+    patch(DefaultModelLoader, "get_all_weights", _merge_ours, without=WITHOUT)
+
+
+def _merge_ours(read: Any) -> Any:
+    def get_all_weights(self: Any, model_config: Any, model: Any) -> Any:
+        weights = read(self, model_config, model)
+        config = model_config.hf_config
+        if not isinstance(config, InternVLChatConfig):
+            return weights
+        return merge_as_they_come(weights, config.lora_ranks)
+
+    return get_all_weights
 
 
 def chat_template(prompt_format: PromptFormat, start: str) -> str:

@@ -30,6 +30,7 @@ from .placeholders import with_placeholders
 from .requirements import computes, install, missing_awq_kernel, platform
 from .tile_stack import stack_tiles
 from .translate import events_of, parameters_of
+from .unsupported import check_computable
 
 ENGINE = "vLLM"
 
@@ -76,6 +77,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
 
     def _read_checkpoint(self) -> None:
         self._checkpoint = read_config(self.model_path)
+        check_computable(self._checkpoint)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if self._checkpoint.quantization and (missing := missing_awq_kernel()):
             raise CheckpointError(missing)

@@ -11,19 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from transformers import GenerationConfig, InternVLConfig, PreTrainedModel
 from transformers.initialization import no_init_weights
 
 from ...checkpoint.config import CheckpointConfig, read_config
-from ...checkpoint.json_files import read_object
 from ...errors import CheckpointError
 from . import awq, bitsandbytes
 from .attention import ATTENTION
 from .config import model_config
-from .weight_names import INTEGERS, InternVL2ForConditionalGeneration, check_names_and_shapes
-
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+from .weight_files import open_weights
+from .weight_names import InternVL2ForConditionalGeneration, check_names_and_shapes
 
 
 def load_model(
@@ -53,7 +50,7 @@ def load_model(
     checkpoint = read_config(path)
     dtype = _torch_dtype(dtype or checkpoint.dtype)
     group = _awq_group_size(checkpoint, quantization_config)
-    tensors = _open_tensors(_weight_files(checkpoint.path), packed=group is not None)
+    tensors = open_weights(checkpoint, packed=group is not None)
     config = model_config(checkpoint)
     _check_tensors(tensors, config, _stored_shapes(config, group, quantization_config))
     if group is None:
@@ -96,57 +93,6 @@ def _awq_group_size(checkpoint: CheckpointConfig, quantization_config: Any) -> i
             f"{checkpoint.path} is quantized already; launch it without a quantization_config"
         )
     return awq.group_size(checkpoint)
-
-
-def _weight_files(path: Path) -> list[Path]:
-    index = path / "model.safetensors.index.json"
-    if index.is_file():
-        weight_map = read_object(index).get("weight_map")
-        names = list(weight_map.values()) if isinstance(weight_map, dict) else []
-        if not names or not all(isinstance(x, str) and Path(x).name == x for x in names):
-            raise CheckpointError(f"{index}: weight_map does not name files of its own folder")
-        return [path / name for name in sorted(set(names))]
-    if (path / "model.safetensors").is_file():
-        return [path / "model.safetensors"]
-    pickled = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLED)
-    if pickled:
-        raise CheckpointError(
-            f"{path} has only pickled weights ({pickled[0]}), which could run code when opened; "
-            "convert them to safetensors or download the safetensors files"
-        )
-    raise CheckpointError(f"{path} has no model.safetensors; download the weights")
-
-
-def _open_tensors(files: list[Path], *, packed: bool) -> dict[str, Any]:
-    """Tensor name → lazy slice of its file; nothing but the headers is read."""
-    tensors: dict[str, Any] = {}
-    for file in files:
-        for name, tensor in _slices(file).items():
-            if name in tensors:
-                raise CheckpointError(f"{file}: weight {name} is in another file of the folder too")
-            types = ("I32",) if packed and name.endswith(INTEGERS) else ("BF16", "F16", "F32")
-            if tensor.get_dtype() not in types:
-                raise CheckpointError(
-                    f"{file}: weight {name} is of type {tensor.get_dtype()}, but must be "
-                    f"{' or '.join(types)}; download it again"
-                )
-            tensors[name] = tensor
-    return tensors
-
-
-def _slices(file: Path) -> dict[str, Any]:
-    try:
-        # The slices keep the file open for as long as they live.
-        handle = safe_open(file, framework="pt")
-        return {name: handle.get_slice(name) for name in list(handle.keys())}
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{file} is missing, though the index names it; download it again"
-        ) from None
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{file} is truncated or not a safetensors file ({error}); download it again"
-        ) from None
 
 
 def _stored_shapes(

@@ -1,0 +1,124 @@
+"""The tensors of a checkpoint's files by their published names: what tools leave in them beside the
+model's own weights is skipped, and LoRA weights that were never merged are merged.
+
+The published training scripts wrap the language model or the vision model with LoRA and save all of
+it, `use_llm_lora` or `use_backbone_lora` being the rank:
+
+    language_model.base_model.model.model.layers.0.attention.wqkv.base_layer.weight
+    language_model.base_model.model.model.layers.0.attention.wqkv.lora_A.default.weight
+    language_model.base_model.model.model.layers.0.attention.wqkv.lora_B.default.weight
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from ..errors import CheckpointError
+
+_UNUSED = re.compile(
+    r"\.rotary_(pos_)?emb\.(inv_freq|cos_cached|sin_cached)$"
+    r"|^vision_model\.embeddings\.position_ids$"
+)
+"""Buffers that older tools wrote: they are computed from the configuration."""
+
+_WRAPPER = re.compile(r"^(language_model|vision_model)\.base_model\.model\.")
+_LORA = re.compile(r"^(.+)\.lora_([AB])\.default\.weight$")
+_SCALE = 2
+"""The published scripts wrap with alpha = 2 × rank."""
+
+
+def is_unused(name: str) -> bool:
+    """Whether the tensor `name` carries nothing that a model needs."""
+    return _UNUSED.search(name) is not None
+
+
+def published_name(name: str) -> str:
+    """The name of a weight without what the wrapping added."""
+    name = _WRAPPER.sub(r"\1.", name)
+    return name.replace(".base_layer.", ".")
+
+
+def merge(
+    tensors: Mapping[str, Any],
+    ranks: Mapping[str, int],
+    merged: Callable[[Any, Any, Any], Any],
+) -> dict[str, Any]:
+    """The `tensors` of all files of a checkpoint, with LoRA weights merged.
+
+    Args:
+        tensors: name → tensor, or what stands for it; `get_shape` gives its shape.
+        ranks: `language_model` and `vision_model` → the rank that `config.json` says, or 0.
+        merged: makes of a weight, its lora_A and its lora_B what stands for their sum.
+
+    Raises:
+        CheckpointError: a LoRA weight without its other parts, or of another rank.
+    """
+    wrapped: dict[str, dict[str, Any]] = {}
+    plain: dict[str, Any] = {}
+    for name, tensor in tensors.items():
+        if is_unused(name):
+            continue
+        if found := _LORA.fullmatch(name):
+            _check_rank(name, found[2], tuple(tensor.get_shape()), ranks)
+            owner = published_name(f"{found[1]}.weight")
+            wrapped.setdefault(owner, {})[found[2]] = tensor
+        elif published_name(name) in plain:
+            raise CheckpointError(f"weight {name} is there twice; keep only one of the two")
+        else:
+            plain[published_name(name)] = tensor
+    for owner, parts in wrapped.items():
+        if len(parts) != 2 or owner not in plain:
+            raise CheckpointError(
+                f"the LoRA weights of {owner} are not all there; download all its files again"
+            )
+        plain[owner] = merged(plain[owner], parts["A"], parts["B"])
+    return plain
+
+
+def merge_as_they_come(
+    tensors: Iterable[tuple[str, Any]], ranks: Mapping[str, int]
+) -> Iterator[tuple[str, Any]]:
+    """The same for tensors of torch that are read one after the other, in any order.
+
+    Raises:
+        CheckpointError: as `merge`, at the end for parts that are missing.
+    """
+    waiting: dict[str, dict[str, Any]] = {}
+    for name, tensor in tensors:
+        if is_unused(name):
+            continue
+        found = _LORA.fullmatch(name)
+        if not found and ".base_layer.weight" not in name:
+            yield published_name(name), tensor
+            continue
+        if found:
+            _check_rank(name, found[2], tuple(tensor.shape), ranks)
+        owner = published_name(found[1] + ".weight" if found else name)
+        parts = waiting.setdefault(owner, {})
+        parts[found[2] if found else "base"] = tensor
+        if len(parts) == 3:
+            del waiting[owner]
+            yield owner, add(parts["base"], parts["A"], parts["B"])
+    if waiting:
+        raise CheckpointError(
+            f"the LoRA weights of {min(waiting)} are not all there; download the whole checkpoint "
+            "again"
+        )
+
+
+def add(weight: Any, lora_a: Any, lora_b: Any) -> Any:
+    """weight (O, I) + 2 · lora_B (O, R) · lora_A (R, I), in the type of the weight."""
+    delta = lora_b.float() @ lora_a.float() * _SCALE
+    return weight + delta.to(weight.dtype)
+
+
+def _check_rank(name: str, part: str, shape: tuple[int, ...], ranks: Mapping[str, int]) -> None:
+    rank = ranks.get(name.split(".")[0], 0)
+    if len(shape) == 2 and rank and shape[0 if part == "A" else 1] == rank:
+        return
+    raise CheckpointError(
+        f"weight {name} has shape {list(shape)}, but config.json says LoRA of rank {rank} in "
+        "use_llm_lora or use_backbone_lora; check that config.json and the weights belong together"
+    )
