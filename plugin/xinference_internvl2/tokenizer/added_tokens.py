@@ -1,0 +1,160 @@
+"""The added tokens that the files of a checkpoint name, by id.
+
+They come from `added_tokens_decoder` of `tokenizer_config.json`; where it has no such field, from
+`added_tokens.json`; and from `tokenizer.json`, if that is the file that is used, or no other names
+any. Those of the published tokenizers are control tokens, which no text of a user may become; those
+that a fine-tune added are one id in any text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from tokenizers import AddedToken
+
+from ..checkpoint.backbones import CONTROL_TOKENS
+from ..checkpoint.json_files import read_json, read_object
+from ..errors import CheckpointError
+from . import backend as backends
+from .backend import shown
+
+MAX_ID = 1 << 24
+MAX_ADDED = 4096
+"""Added tokens that one file may name; the published checkpoints have 21 at most."""
+MAX_CONTENT = 256
+
+_FLAGS = ("lstrip", "rstrip", "single_word")
+_INDEX = re.compile("0|[1-9][0-9]{0,7}")
+
+
+def sources(directory: Path, config: dict[str, Any]) -> Iterator[dict[int, AddedToken]]:
+    """Added tokens by id, one file after the other; the first that names a token decides."""
+    added, fast = directory / "added_tokens.json", directory / "tokenizer.json"
+    named = config.get("added_tokens_decoder") is not None
+    if named:
+        yield _from_config(config["added_tokens_decoder"], directory / "tokenizer_config.json")
+    elif added.is_file():
+        yield _from_added_tokens(read_object(added), added, _special_texts(config))
+    sentencepiece = (directory / "tokenizer.model").is_file()
+    others = sentencepiece or has_vocab_and_merges(directory)
+    if fast.is_file() and not (others and (named or added.is_file())):
+        yield _from_fast(read_fast(fast), fast)
+
+
+def merge_sources(directory: Path, config: dict[str, Any]) -> dict[int, AddedToken]:
+    """The added tokens of all files; each id is of one token alone."""
+    merged: dict[int, AddedToken] = {}
+    for tokens in sources(directory, config):
+        for index, token in tokens.items():
+            known = merged.setdefault(index, token)
+            if known.content != token.content:
+                raise CheckpointError(
+                    f"{directory}: one tokenizer file gives the id {index} to "
+                    f"{shown(known.content)}, another to {shown(token.content)}; "
+                    "download all of them again"
+                )
+    return merged
+
+
+def _from_config(entries: Any, path: Path) -> dict[int, AddedToken]:
+    problem = "added_tokens_decoder does not map ids to tokens"
+    if not isinstance(entries, dict):
+        raise malformed(path, problem, entries)
+    check_count(entries, "added_tokens_decoder", path)
+    added: dict[int, AddedToken] = {}
+    for key, entry in entries.items():
+        if not _INDEX.fullmatch(key) or int(key) >= MAX_ID:
+            raise malformed(path, f"{problem}: an id", key)
+        added[int(key)] = _token(entry, f"{problem}: {key}", path, _FLAGS)
+    return added
+
+
+def _from_added_tokens(
+    entries: dict[str, Any], path: Path, special: list[Any]
+) -> dict[int, AddedToken]:
+    check_count(entries, "the file", path)
+    added: dict[int, AddedToken] = {}
+    for content, index in entries.items():
+        where = f"the id of {shown(content)}"
+        if _index(index, where, path) in added:
+            raise malformed(path, f"{where} is another token's", index)
+        entry = {"content": content, "special": content in special}
+        added[index] = _token(entry, "a token", path, ())
+    return added
+
+
+def _special_texts(config: dict[str, Any]) -> list[Any]:
+    """The texts that `tokenizer_config.json` calls special, where `added_tokens.json` cannot."""
+    extra = [config.get("additional_special_tokens"), config.get("extra_special_tokens")]
+    return [text for texts in extra if isinstance(texts, list) for text in texts]
+
+
+def _from_fast(values: dict[str, Any], path: Path) -> dict[int, AddedToken]:
+    entries = values.get("added_tokens")
+    if not isinstance(entries, list):
+        raise malformed(path, "added_tokens is not a list", entries)
+    check_count(entries, "added_tokens", path)
+    added: dict[int, AddedToken] = {}
+    for position, entry in enumerate(entries):
+        where = f"added_tokens[{position}]"
+        token = _token(entry, where, path, (*_FLAGS, "normalized"))
+        if _index(entry.get("id"), f"{where}.id", path) in added:
+            raise malformed(path, f"{where}.id is another token's", entry["id"])
+        added[entry["id"]] = token
+    return added
+
+
+def _token(entry: Any, where: str, path: Path, names: tuple[str, ...]) -> AddedToken:
+    if not isinstance(entry, dict):
+        raise malformed(path, f"{where} is not an object", entry)
+    content = entry.get("content")
+    if not is_text(content) or not 0 < len(content) <= MAX_CONTENT:
+        wanted = f"content is not a text of 1 to {MAX_CONTENT} characters"
+        raise malformed(path, f"{where}: {wanted}", content)
+    flags = {name: entry.get(name, False) for name in (*names, "special")}
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise malformed(path, f"{where}: {name} is neither true nor false", flag)
+    # A control token of a published tokenizer is one whatever a file says, so that no text of a
+    # user becomes one.
+    flags["special"] = flags["special"] or content in CONTROL_TOKENS
+    return AddedToken(content, **({"normalized": False} | flags))
+
+
+def _index(value: Any, where: str, path: Path) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MAX_ID:
+        raise malformed(path, f"{where} is not a whole number from 0 to {MAX_ID - 1}", value)
+    return value
+
+
+def check_count(entries: Any, name: str, path: Path) -> None:
+    if len(entries) > MAX_ADDED:
+        raise CheckpointError(
+            f"{path}: {name} has {len(entries)} tokens, but no checkpoint adds more than "
+            f"{MAX_ADDED}; download the file again"
+        )
+
+
+def is_text(value: Any) -> TypeGuard[str]:
+    """Whether it is valid Unicode; JSON may hold half a surrogate pair."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+
+
+def malformed(path: Path, problem: str, value: Any) -> CheckpointError:
+    return CheckpointError(f"{path}: {problem}: {shown(value)}; download the file again")
+
+
+def has_vocab_and_merges(directory: Path) -> bool:
+    return (directory / "vocab.json").is_file() and (directory / "merges.txt").is_file()
+
+
+def read_fast(path: Path) -> dict[str, Any]:
+    values = read_json(path, backends.MAX_BYTES)
+    if not isinstance(values, dict):
+        raise CheckpointError(
+            f"{path} does not describe a tokenizer, being no JSON object; download it again"
+        )
+    return values
