@@ -131,12 +131,17 @@ class Memory:
 
 def estimates(family: Family, spec: ModelSpec) -> dict[str, Memory]:
     """Return the memory that a checkpoint needs, by quantization; nothing where it is unknown."""
+    parts = dimensions(family, spec)
+    known = [q for q in spec.all_quantizations if q in STORAGE] if parts else []
+    return {q: memory(*parts, q, CONTEXT, TILES) for q in known if parts}
+
+
+def dimensions(family: Family, spec: ModelSpec) -> tuple[VisionTower, LanguageModel] | None:
+    """Return the two models of a checkpoint; None where their dimensions are unknown."""
     if spec.vision_tower is None or spec.serving is None:
-        return {}
-    vision = family.vision_towers[spec.vision_tower]
+        return None
     language = LanguageModel.of(spec.serving.backbone, spec.dimensions)
-    known = [q for q in spec.all_quantizations if q in STORAGE]
-    return {q: memory(vision, language, q, CONTEXT, TILES) for q in known}
+    return family.vision_towers[spec.vision_tower], language
 
 
 def parameters(vision: VisionTower, language: LanguageModel) -> int:
@@ -151,30 +156,52 @@ def memory(
 
     The prompt is read at once, after all tiles have been, `TILES_AT_ONCE` of them at a time.
     """
+    each = Shares.of(vision, language)
+    tower = min(tiles, TILES_AT_ONCE) * each.tower_per_tile
+    return Memory(
+        weights=weights(vision, language, quantization),
+        kv_cache=each.kv_cache_per_token * tokens,
+        activations=tiles * each.pixels_per_tile + max(tower, each.prompt_per_token * tokens),
+    )
+
+
+def weights(vision: VisionTower, language: LanguageModel, quantization: str) -> int:
+    """Return the bytes of all parameters."""
     stored = STORAGE[quantization]
     linears = language.num_hidden_layers * sum(o * i for o, i in language.linears)
     rows = language.num_hidden_layers * sum(o for o, _ in language.linears)
     unquantized = parameters(vision, language) - linears
-    keys = language.num_key_value_heads * language.head_dim
-    return Memory(
-        weights=round(FLOAT * unquantized + stored.value * linears + stored.row * rows),
-        kv_cache=FLOAT * 2 * language.num_hidden_layers * keys * tokens,
-        activations=FLOAT * _activations(vision, language, tokens, tiles),
-    )
+    return round(FLOAT * unquantized + stored.value * linears + stored.row * rows)
 
 
-def _activations(vision: VisionTower, language: LanguageModel, tokens: int, tiles: int) -> int:
-    """Return the values at the widest place, which is in a feed-forward layer of either model.
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Bytes that each token or tile of a request takes.
 
-    There the tower holds its embeddings, the layer's input, what attention made of it, their sum
-    and its norm (5 H), and the inner values before and after their activation (2 F). The language
-    model holds the same without what attention made (4 H), and as many inner values as `inner`.
+    A prompt takes the larger one of what the tower and the language model hold at their widest
+    place, which is in a feed-forward layer. There the tower holds its embeddings, the layer's
+    input, what attention made of it, their sum and its norm (5 H), and the inner values before and
+    after their activation (2 F). The language model holds the same without what attention made
+    (4 H), and as many inner values as `inner`.
     """
-    patches = vision.patches * min(tiles, TILES_AT_ONCE)
-    tower = patches * (5 * vision.hidden_size + 2 * vision.intermediate_size)
-    inner = language.backbone.inner * language.intermediate_size
-    prompt = tokens * (4 * language.hidden_size + inner)
-    return tiles * CHANNELS * vision.image_size**2 + max(tower, prompt)
+
+    kv_cache_per_token: int
+    prompt_per_token: int
+    tower_per_tile: int
+    pixels_per_tile: int
+
+    @classmethod
+    def of(cls, vision: VisionTower, language: LanguageModel) -> Shares:
+        """Return the shares of a checkpoint."""
+        keys = language.num_key_value_heads * language.head_dim
+        inner = language.backbone.inner * language.intermediate_size
+        tower = 5 * vision.hidden_size + 2 * vision.intermediate_size
+        return cls(
+            kv_cache_per_token=FLOAT * 2 * language.num_hidden_layers * keys,
+            prompt_per_token=FLOAT * (4 * language.hidden_size + inner),
+            tower_per_tile=FLOAT * vision.patches * tower,
+            pixels_per_tile=FLOAT * CHANNELS * vision.image_size**2,
+        )
 
 
 def _vision(tower: VisionTower) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from .questions import Question
 from .task import Sample
 
-CHECKPOINT = Path(__file__).resolve().parent / "checkpoint"
+CHECKPOINT = Path(__file__).resolve().parents[2] / "plugin/xinference_internvl2/demo/checkpoint"
 """The trained model in the layout of Qwen2, as the 1B repositories have it."""
 
 

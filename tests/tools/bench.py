@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
+from tests.plugin import environment
+from tests.support.host import package
+from tests.tiny import make_checkpoint
+
 from .bench_engines import engines
-from .host import package
-from .plugin import environment
-from .tiny import make_checkpoint
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -19,11 +19,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from tests.e2e.conftest import Served, data_uri, image_message, launch, wait_until_ready
+from tests.support.host import Host
+from tests.tiny import make_checkpoint
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
-
-from .e2e.conftest import Served, data_uri, image_message, launch, wait_until_ready
-from .host import Host
-from .tiny import make_checkpoint
 
 RUNS = 3
 TOKENS, TOKENS_AT_ONCE = 32, 16

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import openai
 
+from tests.chat.media import encoded
+from tests.shapes.chats import CHECKPOINT, messages
+from tests.shapes.sheet import Card, contact_sheet
+from tests.shapes.showcase import SHOWCASE, Shown
+from tests.support.host import Host
+from tests.support.terminal import inline_image
 from xinference_internvl2.families import records as runtime
-
-from .chat.media import encoded
-from .host import Host
-from .shapes.chats import CHECKPOINT, messages
-from .shapes.sheet import Card, contact_sheet
-from .shapes.showcase import SHOWCASE, Shown
-from .terminal import inline_image
 
 UID = "internvl2-demo"
 OUTPUT = Path("build/demo")

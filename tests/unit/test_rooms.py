@@ -35,6 +35,9 @@ ROOMS = {
         "vllm": SHARED,
         "_autoload": "",
         "host": "families _autoload",
+        "demo": "",
+        "doctor": f"{SHARED} host _autoload transformers.model demo.files",
+        "__main__": "doctor demo families.memory",
         "__init__": f"{SHARED} transformers.model",
     },
     GENERATOR: {
@@ -55,7 +58,7 @@ ENGINES = "transformers.host_model transformers.__init__ vllm.host_model vllm.__
 LIBRARIES = {
     "xinference": f"host {ENGINES}",
     "vllm": "vllm",
-    "torch": "media transformers vllm",
+    "torch": "media transformers vllm doctor.ask",
 }
 
 

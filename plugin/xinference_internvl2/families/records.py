@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .memory import Memory
+
 FAMILIES = Path(__file__).resolve().parent
 RUNTIME_SUFFIX = ".runtime.json"
 
@@ -33,6 +35,8 @@ class SpecRuntime:
     model_format: str
     model_size_in_billions: int | str
     engines: Mapping[str, tuple[str, ...]]
+    memory: Memory | None = None
+    """None where the dimensions of the checkpoint are not known."""
 
 
 @dataclass(frozen=True)
@@ -109,4 +113,5 @@ def _prompt_format(name: str, data: Mapping[str, Any]) -> PromptFormat:
 
 def _spec(data: Mapping[str, Any]) -> SpecRuntime:
     engines = {name: tuple(quantizations) for name, quantizations in data["engines"].items()}
-    return SpecRuntime(**{**data, "engines": engines})
+    memory = Memory(**data["memory"]) if "memory" in data else None
+    return SpecRuntime(**{**data, "engines": engines, "memory": memory})

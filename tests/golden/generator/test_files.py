@@ -78,6 +78,14 @@ def test_runtime_data(built: Path) -> None:
         "model_format": "pytorch",
         "model_size_in_billions": 4,
         "engines": {"Transformers": ["4-bit", "8-bit", "none"], "vLLM": ["none"]},
+        "memory": {
+            "weights": {"4-bit": 2915401728, "8-bit": 4673896448, "none": 8293711872},
+            # 2 for keys and values, of 2 bytes, in 32 layers with 32 heads of 96
+            "kv_cache_per_token": 2 * 2 * 32 * 32 * 96,
+            "prompt_per_token": 2 * (4 * 3072 + 4 * 8192),
+            "tower_per_tile": 2 * 1025 * (5 * 1024 + 2 * 4096),
+            "pixels_per_tile": 2 * 3 * 448**2,
+        },
     }
     assert len(data["model_specs"]) == 12
 

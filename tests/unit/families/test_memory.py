@@ -14,12 +14,14 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import torch
+from safetensors import safe_open
 from transformers import BitsAndBytesConfig
 
 from generator import ROOT
 from generator.family.memory import (
     TILES_AT_ONCE,
     LanguageModel,
+    dimensions,
     estimates,
     memory,
     parameters,
@@ -31,7 +33,10 @@ from tests.tiny.dims import Backbone, Dims, Vit, resolve_dims
 from tests.tiny.llm_config import ARCHITECTURES
 from tests.tiny.weights import weight_shapes
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.families.records import FAMILIES
+from xinference_internvl2.doctor.checkpoint_memory import memory_of
+from xinference_internvl2.families import memory as plugin_memory
+from xinference_internvl2.families.memory import Use
+from xinference_internvl2.families.records import FAMILIES, load_runtimes
 from xinference_internvl2.transformers.engine import context
 from xinference_internvl2.transformers.model.config import model_config
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
@@ -180,5 +185,32 @@ def test_the_host_gets_the_estimates_of_the_weights() -> None:
             assert {q: m["weights_bytes"] for q, m in of_each.items()} == known
 
 
+@pytest.mark.parametrize(("context", "pictures"), [(1, 0), (256, 0), (8192, 1), (20000, 4)])
+def test_the_plugin_counts_as_the_page_does(context: int, pictures: int) -> None:
+    family = load_one(ROOT / "family_specs/internvl2.yaml").family
+    use = Use(context, pictures)
+    for spec, loaded in zip(family.specs, load_runtimes()["internvl2"].model_specs, strict=True):
+        parts = dimensions(family, spec)
+        assert parts
+        assert loaded.memory
+        assert set(loaded.memory.weights) == set(spec.quantizations)
+        for quantization in spec.quantizations:
+            page = memory(*parts, quantization, context, use.tiles)
+            assert loaded.memory.total(quantization, use) == page.total
+            twice = Use(context, pictures, answers=2)
+            assert loaded.memory.total(quantization, twice) == page.total + page.kv_cache
+
+
+def test_the_doctor_counts_a_checkpoint_as_the_page_does(tiny: Any) -> None:
+    path, page, _ = tiny
+    with safe_open(path / "model.safetensors", framework="np") as file:
+        names = list(file.keys())
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+    found = memory_of(read_config(path), shapes)
+    use = Use(context=100, tiles_per_picture=2)
+    for quantization in ("none", "8-bit", "4-bit"):
+        assert found.total(quantization, use) == page(quantization).total
+
+
 def test_the_loader_looks_at_as_many_tiles_at_once_as_are_counted() -> None:
-    assert context.TILES_AT_ONCE == TILES_AT_ONCE
+    assert context.TILES_AT_ONCE == TILES_AT_ONCE == plugin_memory.TILES_AT_ONCE

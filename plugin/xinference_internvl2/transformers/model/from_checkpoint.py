@@ -49,16 +49,32 @@ def load_model(
     """
     checkpoint = read_config(path)
     dtype = _torch_dtype(dtype or checkpoint.dtype)
-    group = _awq_group_size(checkpoint, quantization_config)
-    tensors = open_weights(checkpoint, packed=group is not None)
-    config = model_config(checkpoint)
-    _check_tensors(tensors, config, _stored_shapes(config, group, quantization_config))
+    group, config, tensors = open_checked(checkpoint, quantization_config)
     if group is None:
         return _loaded(config, tensors, dtype, device_map, quantization_config)
     config.quantization_config = awq.settings(group, bitsandbytes.KEPT, _is_cpu(device_map))
     model = _loaded(config, awq.with_floats_as(tensors, dtype), dtype, device_map, None)
     awq.prepare(model)
     return model
+
+
+def open_checked(
+    checkpoint: CheckpointConfig, quantization_config: Any = None
+) -> tuple[int | None, InternVLConfig, dict[str, Any]]:
+    """Open the weights and compare their names, types and shapes with the configuration.
+
+    Returns:
+        The group size of AWQ, transformers' configuration, and the tensors by their names in the
+        files, of which nothing is read yet.
+
+    Raises:
+        CheckpointError: a file or a weight that is missing, damaged or not as configured.
+    """
+    group = _awq_group_size(checkpoint, quantization_config)
+    tensors = open_weights(checkpoint, packed=group is not None)
+    config = model_config(checkpoint)
+    _check_tensors(tensors, config, _stored_shapes(config, group, quantization_config))
+    return group, config, tensors
 
 
 def _loaded(

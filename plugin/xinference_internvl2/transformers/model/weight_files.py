@@ -50,7 +50,7 @@ def open_weights(checkpoint: CheckpointConfig, *, packed: bool) -> dict[str, Any
             type that is not read; `packed` allows the integers of AWQ.
     """
     tensors: dict[str, Any] = {}
-    for file in _weight_files(checkpoint.path):
+    for file in weight_files(checkpoint.path):
         for name, tensor in _slices(file).items():
             if is_unused(name):
                 continue
@@ -66,7 +66,8 @@ def open_weights(checkpoint: CheckpointConfig, *, packed: bool) -> dict[str, Any
     return merge(tensors, checkpoint.lora_ranks, _Merged)
 
 
-def _weight_files(path: Path) -> list[Path]:
+def weight_files(path: Path) -> list[Path]:
+    """Return the files that hold the weights; raises CheckpointError where there are none."""
     index = path / "model.safetensors.index.json"
     if index.exists():
         return _indexed_files(index)

@@ -23,7 +23,7 @@ def test_the_plugin_reads_every_key(base: str) -> None:
     read = records._runtime(data)
     assert data.keys() == {field.name for field in fields(read)}
     (spec,) = data["model_specs"]
-    assert spec.keys() == {field.name for field in fields(read.model_specs[0])}
+    assert spec.keys() | {"memory"} == {field.name for field in fields(read.model_specs[0])}
     assert read.model_specs[0].engines == {"Transformers": ("4-bit", "none"), "vLLM": ("none",)}
     assert read.prompt_formats["plain"] == records.PromptFormat(
         name="plain",

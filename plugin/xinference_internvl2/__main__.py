@@ -1,0 +1,99 @@
+"""The command line: `python -m xinference_internvl2 {doctor,demo}`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import CheckpointError, RequestError
+
+UNITS = {"GB": 10**9, "GiB": 1 << 30}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        status: int = options.run(options, parser)
+    except (CheckpointError, RequestError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="xinference-internvl2", description="InternVL2 here.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    doctor = commands.add_parser("doctor", help="say what this machine or a checkpoint can do")
+    doctor.add_argument("path", nargs="?", type=Path, help="the folder of a checkpoint")
+    doctor.add_argument(
+        *("--ask",),
+        nargs=2,
+        metavar=("PICTURE", "QUESTION"),
+        help="load the checkpoint without a server and answer once",
+    )
+    doctor.add_argument("--context", type=_count, default=8192, help="tokens (8192)")
+    doctor.add_argument("--pictures", type=_count, default=1, help="pictures in a context (1)")
+    doctor.add_argument("--answers", type=_count, default=1, help="answers at once (1)")
+    doctor.add_argument("--memory", type=_bytes, help="of a card that is not here: 24GB, 24GiB")
+    doctor.add_argument("--json", action="store_true", help="for scripts")
+    doctor.set_defaults(run=_doctor)
+    demo = commands.add_parser("demo", help="start a server with a tiny model, and ask it")
+    demo.add_argument("--engine", default="Transformers", choices=("Transformers", "vLLM"))
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from .doctor import devices, machine
+    from .families.memory import Use
+
+    if options.ask:
+        from .doctor.ask import ask
+
+        picture, question = options.ask
+        print(ask(options.path, Path(picture), question))
+        return 0
+    use = Use(options.context, options.pictures, options.answers)
+    if refusal := machine.refuse_pictures(use):
+        parser.error(refusal)
+    found = devices.devices()
+    if options.memory:
+        found = [devices.Device("gpu", "A card", options.memory, options.memory)]
+    if options.path is not None:
+        from .doctor import checkpoint
+
+        about = checkpoint.examine(options.path, found, use)
+        print(checkpoint.as_json(about) if options.json else "\n".join(checkpoint.as_text(about)))
+        return about.status
+    report = machine.examine(found, use)
+    print(machine.as_json(report) if options.json else "\n".join(machine.as_text(report)))
+    return report.status
+
+
+def _demo(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from .demo.run import run
+
+    return run(options.engine)
+
+
+def _count(text: str) -> int:
+    digits = text.lower().removesuffix("k")
+    if not digits.isdecimal() or not 0 < int(digits) < 10**9:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on, such as 8192 or 8k")
+    return int(digits) * (1024 if digits != text.lower() else 1)
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?) ?(GB|GiB)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text} is not a size, such as 24GB or 24GiB")
+    return round(float(match[1]) * UNITS[match[2]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What this machine can run, what a checkpoint holds, and whether a model answers."""

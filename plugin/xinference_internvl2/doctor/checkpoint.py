@@ -1,0 +1,213 @@
+"""`doctor PATH`: what the folder of a checkpoint holds, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..chat.request import trained_length
+from ..checkpoint.config import CheckpointConfig, read_config
+from ..checkpoint.weight_format import AWQ, UNQUANTIZED, found_weights
+from ..errors import CheckpointError
+from ..families.memory import Use
+from ..families.records import SpecRuntime, load_runtimes
+from ..tokenizer.tokenizer import load_tokenizer
+from . import installation
+from .checkpoint_memory import Shapes, count_parameters, memory_of
+from .devices import Device
+from .fits import Fit, best, fit_of
+from .machine import table
+
+FORMATS = {UNQUANTIZED: "pytorch", AWQ: "awq"}
+NOT_READ = (".py", ".bin", ".pt", ".pth", ".ckpt", ".pkl")
+"""Code and pickled weights, which are never opened."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What the doctor finds in a folder."""
+
+    path: str
+    about: dict[str, str]
+    not_read: list[str]
+    problems: list[str]
+    use: Use
+    fits: list[Fit]
+    command: str | None
+    registration: dict[str, Any] | None
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0 where it can be launched here."""
+        return 0 if self.command and not self.problems else 1
+
+
+def examine(path: Path, machine: Sequence[Device], use: Use) -> Checkpoint:
+    """Look at everything in the folder, whatever is wrong with the rest."""
+    problems: list[str] = []
+    folder = path.expanduser().resolve()
+    config = _tried(problems, lambda: read_config(folder))
+    if not folder.is_dir():
+        return Checkpoint(str(folder), {}, [], problems, use, [], None, None)
+    _tried(problems, lambda: load_tokenizer(folder))
+    shapes = _tried(problems, lambda: _shapes(folder, config)) or {}
+    use = _own_use(config, use) if config else use
+    not_read = sorted(file.name for file in folder.iterdir() if file.suffix in NOT_READ)
+    about = _about(config, shapes) if config else {}
+    found = _fits(config, shapes, machine, use) if config and shapes else []
+    engines = installation.engines(machine[0].kind == "gpu")
+    choice = best(found, engines, machine)
+    return Checkpoint(
+        path=str(folder),
+        about=about,
+        not_read=not_read,
+        problems=problems,
+        use=use,
+        fits=found,
+        command=choice.command(str(folder)) if choice else None,
+        registration=_registration(folder, choice) if choice else None,
+    )
+
+
+def _own_use(config: CheckpointConfig, use: Use) -> Use:
+    """Return the use with the tiles of the checkpoint, and no longer context than it can have."""
+    return replace(
+        use,
+        context=trained_length(config, use.context),
+        tiles_per_picture=config.max_tiles + (config.use_thumbnail and config.max_tiles > 1),
+        tokens_per_tile=config.tokens_per_tile,
+    )
+
+
+def _tried(problems: list[str], check: Callable[[], T]) -> T | None:
+    try:
+        return check()
+    except CheckpointError as error:
+        if str(error) not in problems:
+            problems.append(str(error))
+        return None
+
+
+def _shapes(folder: Path, config: CheckpointConfig | None) -> Shapes:
+    """Return the shapes of all weights, which are as the configuration says.
+
+    Raises:
+        CheckpointError: names a file or a weight that is missing, damaged or of another shape.
+    """
+    from ..transformers.model.from_checkpoint import open_checked
+    from ..transformers.model.weight_files import weight_files
+
+    if config is None:
+        weight_files(folder)  # without a configuration only their presence can be checked
+        return {}
+    if found_weights(config) not in FORMATS:
+        raise CheckpointError(
+            f"{folder} holds {found_weights(config)}; use a checkpoint with {UNQUANTIZED} or {AWQ}"
+        )
+    _, _, tensors = open_checked(config)
+    return {name: tuple(tensor.get_shape()) for name, tensor in tensors.items()}
+
+
+def _about(config: CheckpointConfig, shapes: Shapes) -> dict[str, str]:
+    vision, backbone = config.vision, config.backbone.architecture
+    families = [n for n, f in load_runtimes().items() if config.template in f.prompt_formats]
+    about = {
+        "Family": ", ".join(families),
+        "Language model": f"{backbone}, {config.llm['num_hidden_layers']} layers",
+        "Vision tower": f"{vision['num_hidden_layers']} layers of width {vision['hidden_size']}",
+        "Prompt format": config.template,
+        "Weights": f"{found_weights(config)}, {config.dtype}",
+        "LoRA": ", ".join(f"{part} of rank {n}" for part, n in config.lora_ranks.items() if n)
+        or "none",
+    }
+    if shapes and config.quantization is None:
+        about["Parameters"] = f"{count_parameters(shapes) / 1e9:.2f} billion"
+    return about
+
+
+def _fits(
+    config: CheckpointConfig, shapes: Shapes, machine: Sequence[Device], use: Use
+) -> list[Fit]:
+    memory = memory_of(config, shapes)
+    family, spec = _nearest(config, next(iter(memory.weights.values())), memory.weights)
+    return [
+        fit_of(machine, use, family, spec, memory, engine, quantization)
+        for quantization in memory.weights
+        for engine, served in spec.engines.items()
+        if quantization in served
+    ]
+
+
+def _nearest(
+    config: CheckpointConfig, weights: int, quantizations: Mapping[str, int]
+) -> tuple[str, SpecRuntime]:
+    """Return the published checkpoint that is nearest in size, by whose size this one is launched;
+    the prompt format says of which family."""
+    model_format = FORMATS[found_weights(config)]
+    found = [
+        (name, spec)
+        for name, family in load_runtimes().items()
+        if config.template in family.prompt_formats
+        for spec in family.model_specs
+        if spec.model_format == model_format and spec.memory
+    ]
+    quantization = next(iter(quantizations))
+
+    def distance(row: tuple[str, SpecRuntime]) -> int:
+        memory = row[1].memory
+        return abs(memory.weights[quantization] - weights) if memory else weights
+
+    return min(found, key=distance)
+
+
+def _registration(folder: Path, fit: Fit) -> dict[str, Any]:
+    """Return what `xinference register` takes, under a name of the folder's."""
+    spec = {
+        "model_format": fit.model_format,
+        "model_size_in_billions": fit.size,
+        "quantization": fit.quantization,
+    }
+    return {
+        "version": 2,
+        "model_name": "".join(c if c.isalnum() or c in "._-" else "-" for c in folder.name),
+        "model_family": fit.family,
+        "context_length": fit.context,
+        "model_lang": ["en", "zh"],
+        "model_ability": ["chat", "vision"],
+        "model_specs": [{**spec, "model_id": None, "model_uri": folder.as_uri()}],
+    }
+
+
+def as_json(found: Checkpoint) -> str:
+    """Return the findings for a script."""
+    data = asdict(found)
+    for row, fit in zip(data["fits"], found.fits, strict=True):
+        row["verdict"] = fit.verdict
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def as_text(found: Checkpoint) -> Iterator[str]:
+    """Yield the lines of the findings for a reader."""
+    yield found.path
+    yield from _named(found.about)
+    if found.not_read:
+        yield f"  Never read: {', '.join(found.not_read)}"
+    yield from (f"✗ {problem}" for problem in found.problems)
+    if found.fits:
+        yield ""
+        yield from table(found.fits, found.use)
+    if found.command and not found.problems:
+        yield ""
+        yield f"  {found.command}"
+        yield ""
+        yield "As a model of its own name, with xinference register --model-type LLM --file FILE:"
+        yield json.dumps(found.registration, indent=2, ensure_ascii=False)
+
+
+def _named(about: Mapping[str, str]) -> Iterator[str]:
+    yield from (f"  {name}: {value}" for name, value in about.items())

@@ -1,0 +1,62 @@
+"""The memory of a checkpoint, from its configuration and the shapes of its weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from ..checkpoint.config import CheckpointConfig
+from ..families.memory import Memory
+
+FLOAT = 2
+"""Bytes of a parameter that is not quantized, and of a value on the way."""
+INTEGER = 4
+EIGHT_BIT, SCALE = 1, 4
+"""Bytes of a weight in 8 bits, and of the scale of its row."""
+FOUR_BIT = (4 + 8 / 64 + 32 / (64 * 256)) / 8
+"""Bytes of a weight in 4 bits, with its share of the scales."""
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Weight as its file names it → its shape."""
+
+
+def count_parameters(shapes: Shapes) -> int:
+    """Return the number of parameters of a checkpoint that is not quantized."""
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def memory_of(config: CheckpointConfig, shapes: Shapes) -> Memory:
+    """Return what a checkpoint takes, by the quantizations that it can be launched with."""
+    vision, llm = config.vision, config.llm
+    head = llm["hidden_size"] // llm["num_attention_heads"]
+    keys = llm["num_hidden_layers"] * llm["num_key_value_heads"] * head
+    # Phi-3 makes both halves of a feed-forward layer with one weight.
+    inner = (4 if config.backbone.model_type == "phi3" else 3) * llm["intermediate_size"]
+    patches = (config.tile_size // vision["patch_size"]) ** 2 + 1
+    tower = 5 * vision["hidden_size"] + 2 * vision["intermediate_size"]
+    return Memory(
+        weights=_weights(shapes, packed=config.quantization is not None),
+        kv_cache_per_token=FLOAT * 2 * keys,
+        prompt_per_token=FLOAT * (4 * llm["hidden_size"] + inner),
+        tower_per_tile=FLOAT * patches * tower,
+        pixels_per_tile=FLOAT * 3 * config.tile_size**2,
+    )
+
+
+def _weights(shapes: Shapes, *, packed: bool) -> dict[str, int]:
+    if packed:
+        integers = ("qweight", "qzeros")
+        each = ((INTEGER if n.endswith(integers) else FLOAT, s) for n, s in shapes.items())
+        return {"Int4": sum(size * math.prod(shape) for size, shape in each)}
+    linears = [shape for name, shape in shapes.items() if _is_quantized(name, shape)]
+    values, rows = sum(map(math.prod, linears)), sum(shape[0] for shape in linears)
+    rest = FLOAT * (count_parameters(shapes) - values)
+    return {
+        "none": rest + FLOAT * values,
+        "8-bit": rest + EIGHT_BIT * values + SCALE * rows,
+        "4-bit": round(rest + FOUR_BIT * values),
+    }
+
+
+def _is_quantized(name: str, shape: tuple[int, ...]) -> bool:
+    return name.startswith("language_model.") and ".layers." in name and len(shape) == 2

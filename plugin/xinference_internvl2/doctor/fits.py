@@ -1,0 +1,141 @@
+"""Which checkpoints fit a machine, and which of them is the best choice."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..families.memory import Memory, Use
+from ..families.records import SpecRuntime, load_runtimes
+from .devices import Device
+from .installation import Engine
+
+LIBRARIES = 10**9
+"""What torch and its libraries take beside a model."""
+VLLM_SHARE = {"gpu": 0.9, "cpu": 0.7}
+"""What vLLM takes for itself: of a card's memory, or of the machine's that is free."""
+ANSWER = 512
+"""Tokens of question and answer that have to fit beside the pictures."""
+STEP = 256
+CPU_WEIGHTS = 5 * 10**9
+"""A CPU reads all weights for every token: with more than this, an answer takes minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a checkpoint fits on an engine: on `devices` of them with `context` tokens, or not."""
+
+    engine: str
+    family: str
+    size: str
+    model_format: str
+    quantization: str
+    weights: int
+    needed: int
+    context: int
+    devices: int
+    asked: int
+
+    @property
+    def verdict(self) -> str:
+        """Whether it fits, in words."""
+        if not self.devices:
+            return "does not fit"
+        words = "fits" if self.context == self.asked else f"fits with a context of {self.context}"
+        return words if self.devices == 1 else f"{words} on {self.devices} cards"
+
+    def command(self, path: str | None = None) -> str:
+        """Return the line that launches it."""
+        words = ["xinference", "launch", "--model-engine", self.engine, "--model-name", self.family]
+        words += ["--size-in-billions", self.size, "--model-format", self.model_format]
+        words += ["--quantization", self.quantization, "--context_length", str(self.context)]
+        words += ["--n-gpu", str(self.devices)] if self.devices > 1 else []
+        words += ["--model-path", path] if path else []
+        return shlex.join(words)
+
+
+def fits(machine: Sequence[Device], use: Use) -> list[Fit]:
+    """Return every checkpoint of every family, on each engine that serves it."""
+    return [
+        fit_of(machine, use, name, spec, spec.memory, engine, quantization)
+        for name, runtime in load_runtimes().items()
+        for spec in runtime.model_specs
+        if spec.memory is not None
+        for quantization in spec.memory.weights
+        for engine, served in spec.engines.items()
+        if quantization in served
+    ]
+
+
+def fit_of(
+    machine: Sequence[Device],
+    use: Use,
+    family: str,
+    spec: SpecRuntime,
+    memory: Memory,
+    engine: str,
+    quantization: str,
+) -> Fit:
+    """Return how one checkpoint fits one engine: on as few devices as can be."""
+    counts = [n for n in (1, 2, 4, 8) if n <= len(machine)]
+    context = devices = 0
+    for devices in counts:
+        room = min(_room(device, engine) for device in machine[:devices])
+        if context := _context(memory, quantization, use, devices, room):
+            break
+    return Fit(
+        engine=engine,
+        family=family,
+        size=str(spec.model_size_in_billions),
+        model_format=spec.model_format,
+        quantization=quantization,
+        weights=memory.weights[quantization],
+        needed=memory.total(quantization, use) + LIBRARIES,
+        context=context,
+        devices=devices if context else 0,
+        asked=use.context,
+    )
+
+
+def _room(device: Device, engine: str) -> int:
+    """Return the bytes that a model may take of a device."""
+    if engine != "vLLM":
+        return device.free - LIBRARIES
+    of = device.total if device.kind == "gpu" else device.free
+    return min(round(VLLM_SHARE[device.kind] * of), device.free) - LIBRARIES
+
+
+def _context(memory: Memory, quantization: str, use: Use, devices: int, room: int) -> int:
+    """Return the longest context up to the one that is asked for; 0 where the pictures and an
+    answer do not fit."""
+    least = min(use.picture_tokens + ANSWER, use.context)
+
+    def fits_in(context: int) -> bool:
+        return memory.total(quantization, replace(use, context=context), devices) <= room
+
+    if fits_in(use.context):
+        return use.context
+    steps = range(-(-least // STEP), use.context // STEP + 1)
+    return max((n * STEP for n in steps if fits_in(n * STEP)), default=0)
+
+
+def best(found: Sequence[Fit], engines: Sequence[Engine], machine: Sequence[Device]) -> Fit | None:
+    """Return the largest checkpoint that can be launched here, quantized as little as can be.
+
+    One that has the context asked for goes before one that has less. vLLM goes before Transformers
+    on a GPU, and after it on a CPU. There, what is quantized or takes long to answer comes last.
+    """
+    by_name = {engine.name: engine for engine in engines}
+    on_cpu = machine[0].kind == "cpu"
+
+    def rank(fit: Fit) -> tuple[Any, ...]:
+        plain = fit.quantization == "none"
+        quick = not on_cpu or (plain and fit.weights <= CPU_WEIGHTS)
+        size = float(fit.size.replace("_", "."))
+        whole = fit.context == fit.asked
+        return quick, whole, size if quick else -size, fit.weights, (fit.engine == "vLLM") != on_cpu
+
+    able = [f for f in found if f.devices and by_name[f.engine].serves(f.quantization)]
+    return max(able, key=rank, default=None)

@@ -1,0 +1,144 @@
+"""`doctor`: what is installed, what fits, and the line that launches the best of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+
+from .. import __version__
+from ..families.memory import Use
+from . import installation
+from .devices import Device
+from .fits import ANSWER, Fit, best, fits
+from .installation import Engine
+
+GB, GIB = 10**9, 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the doctor finds; sizes are in bytes."""
+
+    plugin: str
+    xinference: str | None
+    xinference_note: str
+    loaded: bool
+    loaded_note: str
+    elsewhere: str | None
+    engines: list[Engine]
+    devices: list[Device]
+    use: Use
+    fits: list[Fit]
+    best: Fit | None
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0 where something can be launched."""
+        return 0 if self.best and self.loaded and self.xinference else 1
+
+
+def examine(machine: Sequence[Device], use: Use) -> Report:
+    """Look at this installation, and at what fits the devices."""
+    version, note = installation.host()
+    loaded, by = installation.autoload()
+    engines = installation.engines(machine[0].kind == "gpu")
+    found = fits(machine, use)
+    return Report(
+        plugin=__version__,
+        xinference=version,
+        xinference_note=note,
+        loaded=loaded,
+        loaded_note=by,
+        elsewhere=installation.other_python(),
+        engines=engines,
+        devices=list(machine),
+        use=use,
+        fits=found,
+        best=best(found, engines, machine),
+    )
+
+
+def refuse_pictures(use: Use) -> str | None:
+    """Say so where the pictures asked for do not fit the context asked for, on any machine."""
+    tokens = use.picture_tokens
+    if tokens < use.context:
+        return None
+    return (
+        f"{use.pictures} pictures of {use.tiles_per_picture} tiles are {tokens:,} tokens, which a "
+        f"context of {use.context:,} does not hold; ask for --context {tokens + ANSWER} or more, "
+        "or for fewer pictures"
+    )
+
+
+def as_json(report: Report) -> str:
+    """Return the report for a script."""
+    data = asdict(report)
+    for row, fit in zip(data["fits"], report.fits, strict=True):
+        row["verdict"] = fit.verdict
+    data["command"] = report.best.command() if report.best else None
+    return json.dumps(data, indent=2)
+
+
+def as_text(report: Report) -> Iterator[str]:
+    """Yield the lines of the report for a reader."""
+    yield _line(report.xinference is not None, _host(report))
+    yield _line(report.loaded, f"xinference-internvl2 {report.plugin}: {report.loaded_note}")
+    if report.elsewhere:
+        yield _line(False, report.elsewhere)
+    for engine in report.engines:
+        yield from _engine(engine)
+    for device in report.devices:
+        yield f"  {device.name}: {sizes(device.free)} free of {sizes(device.total)}"
+    yield ""
+    yield from table(report.fits, report.use)
+    yield ""
+    if report.best is None:
+        yield "Nothing can be launched here: see the lines above that begin with a cross."
+        return
+    yield f"The best choice here, which {report.best.verdict}:"
+    yield f"  {report.best.command()}"
+
+
+def _host(report: Report) -> str:
+    return f"Xinference {report.xinference or ''}".strip() + f" {report.xinference_note}"
+
+
+def _engine(engine: Engine) -> Iterator[str]:
+    versions = ", ".join(f"{name} {version}" for name, version in engine.versions.items())
+    yield _line(not engine.lacks, f"{engine.name}: {engine.lacks or versions}")
+    for reason, items in groupby(engine.lacks_for.items(), key=lambda item: item[1]):
+        yield _line(False, f"{engine.name}, {' and '.join(q for q, _ in items)}: {reason}")
+
+
+def _line(good: bool, text: str) -> str:
+    return f"{'✓' if good else '✗'} {text}"
+
+
+def sizes(count: int) -> str:
+    """Return a number of bytes as cards are sold, and as tools show it."""
+    return f"{count / GB:.1f} GB ({count / GIB:.1f} GiB)"
+
+
+def table(found: Sequence[Fit], use: Use) -> Iterator[str]:
+    """Yield a table of checkpoints and engines."""
+    pictures = f"{use.pictures} of the largest pictures ({use.picture_tokens:,} tokens of it)"
+    yield f"With a context of {use.context:,} tokens, {pictures} and {use.answers} at once;"
+    yield "1 GB is 10^9 bytes. A card sold as 24 GB mostly has 24 GiB, which are 25.8 GB."
+    engines = list(dict.fromkeys(fit.engine for fit in found))
+    head = ("Family", "Size", "Format", "Quantization", "GB", *engines)
+    rows = [head]
+    for key, group in groupby(found, key=_checkpoint):
+        fits_by = {fit.engine: fit for fit in group}
+        needed = next(iter(fits_by.values())).needed
+        verdicts = (fits_by[e].verdict if e in fits_by else "–" for e in engines)
+        rows.append((*key, f"{needed / GB:.1f}", *verdicts))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+
+
+def _checkpoint(fit: Fit) -> tuple[str, str, str, str]:
+    return fit.family, fit.size, fit.model_format, fit.quantization

@@ -1,0 +1,124 @@
+"""What fits which device, with which context, and what is the best choice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from xinference_internvl2.doctor.devices import Device
+from xinference_internvl2.doctor.fits import ANSWER, LIBRARIES, STEP, Fit, best, fit_of, fits
+from xinference_internvl2.doctor.installation import Engine
+from xinference_internvl2.doctor.machine import refuse_pictures, sizes
+from xinference_internvl2.families.memory import Memory, Use
+from xinference_internvl2.families.records import SpecRuntime
+
+MEMORY = Memory({"none": 10**10}, 10**5, 10**5, 10**7, 10**6)
+SPEC = SpecRuntime("pytorch", 8, {"Transformers": ("none",), "vLLM": ("none",)}, MEMORY)
+BOTH = [Engine("Transformers", {}, None, {}), Engine("vLLM", {}, None, {})]
+
+
+def card(size: int, free: int | None = None) -> Device:
+    return Device("gpu", "A card", size, size if free is None else free)
+
+
+def cpu(size: int) -> Device:
+    return Device("cpu", "CPU", size, size)
+
+
+def fit(machine: list[Device], use: Use, engine: str = "Transformers") -> Fit:
+    return fit_of(machine, use, "internvl2", SPEC, MEMORY, engine, "none")
+
+
+def test_what_fits_to_the_byte_fits_and_a_byte_less_shortens_the_context() -> None:
+    use = Use()
+    needed = MEMORY.total("none", use) + LIBRARIES
+    assert fit([card(needed)], use).verdict == "fits"
+    shorter = fit([card(needed - 1)], use)
+    assert shorter.context == 8192 - STEP
+    assert shorter.verdict == f"fits with a context of {8192 - STEP}"
+    assert f"--context_length {8192 - STEP}" in shorter.command()
+
+
+def test_the_shortest_context_holds_the_pictures_and_an_answer() -> None:
+    least = -(-(Use().picture_tokens + ANSWER) // STEP) * STEP
+    needed = MEMORY.total("none", Use(least)) + LIBRARIES
+    assert fit([card(needed)], Use()).context == least
+    assert fit([card(needed - 1)], Use()).verdict == "does not fit"
+
+
+def test_vllm_takes_nine_tenths_of_a_card_and_no_more_than_is_free() -> None:
+    needed = MEMORY.total("none", Use()) + LIBRARIES
+    size = -(-needed * 10 // 9)
+    assert fit([card(size)], Use(), "vLLM").verdict == "fits"
+    assert fit([card(size - 2)], Use(), "vLLM").verdict != "fits"
+    assert fit([card(2 * size, needed - 1)], Use(), "vLLM").verdict != "fits"
+
+
+def test_cards_share_weights_and_keys() -> None:
+    use = Use()
+    each = MEMORY.total("none", use, 2) + LIBRARIES
+    two = fit([card(each)] * 3, use)
+    assert two.verdict == "fits on 2 cards"
+    assert "--n-gpu 2" in two.command()
+    assert fit([card(each)], use).devices != 2
+
+
+def test_more_answers_take_more_keys_and_nothing_else() -> None:
+    one, four = Use(), Use(answers=4)
+    keys = MEMORY.kv_cache_per_token * 8192
+    assert MEMORY.total("none", four) - MEMORY.total("none", one) == 3 * keys
+
+
+def test_four_full_pictures_do_not_fit_a_context_of_8192() -> None:
+    message = refuse_pictures(Use(8192, 4))
+    assert message
+    assert "13,312 tokens" in message
+    assert "--context 13824" in message
+    assert refuse_pictures(Use(13824, 4)) is None
+    assert refuse_pictures(Use(13312, 4))
+    assert refuse_pictures(Use(13313, 4)) is None
+
+
+def test_gigabytes_are_told_from_gibibytes() -> None:
+    assert sizes(24 * (1 << 30)) == "25.8 GB (24.0 GiB)"
+
+
+def test_every_checkpoint_on_every_engine_that_serves_it() -> None:
+    found = fits([card(10**12)], Use())
+    assert {f.verdict for f in found} == {"fits"}
+    assert len(found) == 7 * 4 + 5 * 2
+    assert {f.engine for f in found if f.quantization == "4-bit"} == {"Transformers"}
+
+
+@pytest.mark.parametrize(
+    ("size", "chosen"),
+    [
+        (24 * 10**9, ("vLLM", "8", "none")),
+        (40 * 10**9, ("vLLM", "40", "Int4")),
+        (4 * 10**9, ("vLLM", "1", "none")),
+    ],
+)
+def test_the_best_on_a_card(size: int, chosen: tuple[str, str, str]) -> None:
+    found = best(fits([card(size)], Use()), BOTH, [card(size)])
+    assert found
+    assert (found.engine, found.size, found.quantization) == chosen
+
+
+def test_on_a_cpu_the_best_is_one_that_answers_in_time() -> None:
+    machine = [cpu(256 * 10**9)]
+    found = best(fits(machine, Use()), BOTH, machine)
+    assert found
+    assert (found.engine, found.size, found.quantization) == ("Transformers", "2", "none")
+
+
+def test_the_best_is_on_an_engine_that_can_serve_it() -> None:
+    machine = [card(24 * 10**9)]
+    found = fits(machine, Use())
+    without = [replace(BOTH[1], lacks="not installed")]
+    assert best(found, [BOTH[0], *without], machine).engine == "Transformers"  # type: ignore[union-attr]
+    no_bits = replace(BOTH[0], lacks_for={"none": "a reason"})
+    choice = best(found, [no_bits, *without], machine)
+    assert choice
+    assert choice.quantization != "none"
+    assert best(found, [replace(BOTH[0], lacks="not installed"), *without], machine) is None

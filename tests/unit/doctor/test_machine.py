@@ -1,0 +1,145 @@
+"""`doctor`: what it says of an installation, quickly, in text and in JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xinference_internvl2 import __main__ as command_line
+from xinference_internvl2.doctor import devices, installation
+
+PLUGIN = Path(__file__).resolve().parents[3] / "plugin"
+HEAVY = ("torch", "transformers", "vllm", "xinference")
+
+
+def doctor(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(PLUGIN), **environment}
+    return subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "xinference_internvl2", "doctor", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=env,
+        check=False,
+    )
+
+
+def test_it_imports_no_engine_and_not_the_host() -> None:
+    done = doctor()
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert "xinference_internvl2.doctor.machine" in imported
+    assert imported.isdisjoint(HEAVY)
+    for words in ("Family", "internvl2  76    awq      Int4", "Transformers:", "vLLM"):
+        assert words in done.stdout
+
+
+def test_json_says_the_same() -> None:
+    data = json.loads(doctor("--json", "--memory", "24GiB").stdout)
+    assert data["devices"][0]["total"] == 24 * (1 << 30)
+    assert data["use"]["context"] == 8192
+    assert {row["verdict"] for row in data["fits"]} >= {"fits", "does not fit"}
+    assert data["command"] is None or data["command"].startswith("xinference launch ")
+
+
+def test_pictures_that_no_context_holds_are_refused() -> None:
+    done = doctor("--memory", "24GB", "--context", "8k", "--pictures", "4")
+    assert done.returncode == 2
+    assert "4 pictures of 13 tiles are 13,312 tokens" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--memory", "24"], "24 is not a size, such as 24GB or 24GiB"),
+        (["--memory", "24gb"], "24gb is not a size"),
+        (["--context", "0"], "0 is not a number from 1 on"),
+        (["--pictures", "many"], "many is not a number from 1 on"),
+    ],
+)
+def test_wrong_numbers_are_named(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        command_line.main(["doctor", *words])
+    assert end.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_gigabytes_and_gibibytes() -> None:
+    assert command_line._bytes("24GB") == 24 * 10**9
+    assert command_line._bytes("24GiB") == 24 * 2**30
+    assert command_line._count("8k") == 8192
+
+
+def test_why_the_plugin_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(installation.EXTENSIONS, raising=False)
+    monkeypatch.setenv(installation.SWITCH, "off")
+    assert installation.autoload() == (
+        False,
+        "XINFERENCE_INTERNVL2_AUTOLOAD=off turns it off; unset it",
+    )
+    monkeypatch.setenv(installation.EXTENSIONS, f"other:create,{installation.FACTORY}")
+    assert installation.autoload() == (True, "XINFERENCE_EXTENSIONS loads it")
+    monkeypatch.delenv(installation.EXTENSIONS)
+    monkeypatch.delenv(installation.SWITCH)
+    monkeypatch.setattr(sys, "meta_path", [])
+    loaded, why = installation.autoload()
+    assert not loaded
+    assert "xinference_internvl2.pth did not run" in why
+
+
+def test_the_line_of_the_pth_file_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "meta_path", [])
+    assert not installation._has_hook()
+    line = (PLUGIN / "xinference_internvl2.pth").read_text("utf-8").splitlines()[-1]
+    exec(line, {})
+    assert installation._has_hook()
+
+
+def test_a_server_in_another_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 1\n")
+    script = tmp_path / "xinference-local"
+    script.write_text(f"#!{python}\n")
+    for file in (python, script):
+        file.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    found = installation.other_python()
+    assert found
+    assert f"{python} -m pip install xinference-internvl2" in found
+    python.write_text("#!/bin/sh\nexit 0\n")
+    assert installation.other_python() is None
+
+
+def test_a_tested_version_of_xinference(monkeypatch: pytest.MonkeyPatch) -> None:
+    for version, words in (
+        ("4.1.0", "tested with"),
+        ("4.0.0", "not tested"),
+        (None, "not installed"),
+    ):
+        monkeypatch.setattr(installation, "_version", lambda _, version=version: version)
+        assert words in installation.host()[1]
+
+
+def test_cards_as_their_tool_lists_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'NVIDIA X, 24564, 24000'\necho 'Shared, [N/A], [N/A]'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    assert devices.devices() == [devices.Device("gpu", "NVIDIA X", 24564 << 20, 24000 << 20)]
+    tool.write_text("#!/bin/sh\nexit 9\n")
+    assert [d.kind for d in devices.devices()] == ["cpu"]
+
+
+def test_a_container_may_have_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_CGROUP", tmp_path)
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("400\n")
+    assert devices._machine() == devices.Device("cpu", "CPU", 1000, 600)
+    (tmp_path / "memory.max").write_text("max\n")
+    assert devices._machine().total > 1000
