@@ -21,7 +21,7 @@ MAX_HEADER_BYTES = 16 * 1024 * 1024
 """Names and shapes of one file; those of the largest published files have 0.1 MB."""
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _FILE_NAME = re.compile(r"[\w.-]{1,200}\.safetensors", re.ASCII)
-_FLOATS = ("BF16", "F16", "F32")
+FLOATS = ("BF16", "F16", "F32")
 
 
 class _Merged:
@@ -51,12 +51,12 @@ def open_weights(checkpoint: CheckpointConfig, *, packed: bool) -> dict[str, Any
     """
     tensors: dict[str, Any] = {}
     for file in weight_files(checkpoint.path):
-        for name, tensor in _slices(file).items():
+        for name, tensor in open_file(file).items():
             if is_unused(name):
                 continue
             if name in tensors:
                 raise CheckpointError(f"{file}: weight {name} is in another file of the folder too")
-            types = ("I32",) if packed and name.endswith(INTEGERS) else _FLOATS
+            types = ("I32",) if packed and name.endswith(INTEGERS) else FLOATS
             if tensor.get_dtype() not in types:
                 raise CheckpointError(
                     f"{file}: weight {name} is of type {tensor.get_dtype()}, but must be "
@@ -92,16 +92,19 @@ def _indexed_files(index: Path) -> list[Path]:
     return [index.parent / name for name in sorted(set(names))]
 
 
-def _slices(file: Path) -> Mapping[str, Any]:
+def open_file(file: Path) -> Mapping[str, Any]:
+    """The tensors of one safetensors file as lazy slices.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
     try:
         _check_header(file)
         # The slices keep the file open for as long as they live.
         handle = safe_open(file, framework="pt")
         return {name: handle.get_slice(name) for name in list(handle.keys())}
     except FileNotFoundError:
-        raise CheckpointError(
-            f"{file} is missing, though the index names it; download it again"
-        ) from None
+        raise CheckpointError(f"{file} is missing; download it again") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{file} is truncated or not a safetensors file ({error}); download it again"

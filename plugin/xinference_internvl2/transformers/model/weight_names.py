@@ -70,6 +70,25 @@ def output_axis(name: str) -> int:
     return -1 if name.endswith((*INTEGERS, "scales")) else 0
 
 
+def split_grouped(rows: torch.Tensor, text_config: Any) -> tuple[torch.Tensor, ...]:
+    """Rows of (K, Q + 2, D) → those of q (K·Q·D), k and v (K·D each)."""
+    groups = text_config.num_key_value_heads
+    queries = text_config.num_attention_heads // groups
+    heads = rows.unflatten(0, (groups, queries + 2, -1))
+    return (
+        heads[:, :queries].flatten(0, 2),
+        heads[:, queries].flatten(0, 1),
+        heads[:, queries + 1].flatten(0, 1),
+    )
+
+
+def split_rows(name: str, rows: torch.Tensor, text_config: Any) -> tuple[torch.Tensor, ...]:
+    """What the rows of the checkpoint's tensor `name` become, in the order of `target_names`."""
+    if len(target_names(name)) == 1:
+        return (rows,)
+    return split_grouped(rows, text_config) if ".wqkv." in name else rows.chunk(3)
+
+
 class SplitGroupedQKV(ConversionOps):
     """InternLM2's `wqkv`, rows (K, Q + 2, D), into q (K·Q·D, I), k and v (K·D, I each); or
     columns, where AWQ packs it."""
@@ -88,15 +107,7 @@ class SplitGroupedQKV(ConversionOps):
         (value,) = input_dict.values()
         tensor = value[0] if isinstance(value, list) else value
         axis = output_axis(full_layer_name)
-        text = config.text_config
-        groups = text.num_key_value_heads
-        queries = text.num_attention_heads // groups
-        heads = tensor.movedim(axis, 0).unflatten(0, (groups, queries + 2, -1))
-        parts = (
-            heads[:, :queries].flatten(0, 2),
-            heads[:, queries].flatten(0, 1),
-            heads[:, queries + 1].flatten(0, 1),
-        )
+        parts = split_grouped(tensor.movedim(axis, 0), config.text_config)
         moved = (part.movedim(0, axis).contiguous() for part in parts)
         return dict(zip(target_patterns, moved, strict=True))
 

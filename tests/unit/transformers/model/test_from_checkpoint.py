@@ -234,7 +234,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "pickled": (pickled, "has only pickled weights (pytorch_model.bin), which could run code"),
     "shard missing": (
         index(a="model-00001-of-00002.safetensors"),
-        "model-00001-of-00002.safetensors is missing, though the index names it",
+        "model-00001-of-00002.safetensors is missing; download it again",
     ),
     "shard elsewhere": (
         index(a="../model.safetensors"),

@@ -1,0 +1,136 @@
+"""LoRA adapters as training tools write them: `adapter_config.json`, read as data, and the names of
+`adapter_model.safetensors`.
+
+An adapter names the modules of the published code, with what peft puts before and behind them:
+
+    base_model.model.language_model.model.layers.0.attention.wqkv.lora_A.weight
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from ..errors import CheckpointError
+from .json_files import Section, read_json
+
+MAX_RANK = 4096
+WEIGHTS = "adapter_model.safetensors"
+
+# Field of `adapter_config.json` → the values that change nothing; others are refused.
+_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
+    "alora_invocation_tokens": (),
+    "arrow_config": (),
+    "bias": ("none",),
+    "fan_in_fan_out": (),
+    # Others change the weights of the model too, which are not in the adapter.
+    "init_lora_weights": (True, "gaussian", "eva", "orthogonal"),
+    "layer_replication": (),
+    "lora_bias": (),
+    "modules_to_save": (),
+    "target_parameters": (),
+    "trainable_token_indices": (),
+    "use_bdlora": (),
+    "use_dora": (),
+    "use_qalora": (),
+}
+_HONOURED = ("peft_type", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern")
+# What the names in the file of weights say too, or training alone needs.
+_IRRELEVANT = (
+    *("auto_mapping", "base_model_name_or_path", "revision", "task_type", "inference_mode"),
+    *("corda_config", "ensure_weight_tying", "eva_config", "exclude_modules", "layers_pattern"),
+    *("layers_to_transform", "loftq_config", "lora_dropout", "lora_ga_config", "megatron_config"),
+    *("megatron_core", "peft_version", "qalora_group_size", "runtime_config", "target_modules"),
+)
+
+_LORA = re.compile(r"^(?:base_model\.model\.)*(.+?)\.lora_([AB])(?:\.default)?\.weight$")
+_PREFIXES = {
+    "model.layers.": "language_model.",
+    "lm_head": "language_model.",
+    "output": "language_model.",
+    "encoder.layers.": "vision_model.",
+}
+"""How a name begins where only a part of the model was wrapped → the part."""
+
+
+class LoraName(NamedTuple):
+    """A tensor of an adapter: the module by its published name, and which of the two it is."""
+
+    module: str
+    part: Literal["A", "B"]
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterConfig:
+    """What `adapter_config.json` says, checked. `alphas` are those of modules whose own differs, by
+    the end of their names."""
+
+    path: Path
+    alpha: float
+    alphas: Mapping[str, float]
+    is_rank_stabilized: bool
+
+    def scale(self, module: str, rank: int) -> float:
+        """What the product of lora_B and lora_A is multiplied with."""
+        matches = [end for end in self.alphas if module == end or module.endswith(f".{end}")]
+        alpha = self.alphas[matches[0]] if matches else self.alpha
+        return alpha / (math.sqrt(rank) if self.is_rank_stabilized else rank)
+
+
+def read_adapter_config(path: Path) -> AdapterConfig:
+    """Read and check `adapter_config.json` in the folder `path`.
+
+    Raises:
+        CheckpointError: the folder has none, or a field has a value that is not served; the message
+            names it.
+    """
+    if not path.is_dir():
+        raise CheckpointError(f"{path} is not a directory; give the folder of a LoRA adapter")
+    file = path / "adapter_config.json"
+    config = Section(file, "", read_json(file))
+    if config.get("peft_type") != "LORA":
+        raise config.refuse("peft_type", '"LORA", the only kind of adapter that is served')
+    for key, value in config.values.items():
+        nothing = value is None or value is False or value == [] or value == {}
+        known = key in _HONOURED or key in _IRRELEVANT or value in _NEUTRAL.get(key, ())
+        if not known and not nothing:
+            raise config.refuse(key, "left out: it is not served; merge the adapter into the model")
+    config.integer("r", 1, MAX_RANK)
+    return AdapterConfig(
+        path=path,
+        alpha=config.number("lora_alpha"),
+        alphas=_patterns(config, "alpha_pattern"),
+        is_rank_stabilized=config.flag("use_rslora", False),
+    )
+
+
+def _patterns(config: Section, key: str) -> dict[str, float]:
+    if not config.get(key):
+        return {}
+    patterns = config.section(key)
+    for name in patterns.values:
+        # They are regular expressions, of which one could take for ever.
+        if not re.fullmatch(r"[\w.]{1,200}", name):
+            raise config.refuse(key, "a map of names of modules, without regular expressions")
+    return {name: patterns.number(name) for name in patterns.values}
+
+
+def parse_name(file: Path, name: str) -> LoraName:
+    """What the tensor `name` of the `file` of an adapter is.
+
+    Raises:
+        CheckpointError: it is not a matrix of LoRA.
+    """
+    found = _LORA.fullmatch(name)
+    if not found:
+        raise CheckpointError(
+            f"{file}: weight {name} is no LoRA matrix of a linear layer (lora_A or lora_B), which "
+            "is all that is served; merge the adapter into the model"
+        )
+    module = found[1]
+    part = next((part for start, part in _PREFIXES.items() if module.startswith(start)), "")
+    return LoraName(part + module, "A" if found[2] == "A" else "B")

@@ -1,0 +1,158 @@
+"""LoRA adapters on a transformers model: loaded beside its weights, and switched by name.
+
+Where a published layer is split in the model, its parts share lora_A, and have their own rows of
+lora_B: the product is the same.
+
+peft would wrap the layers too, but beside gptqmodel, which computes AWQ, it does not start without
+yet another library; and all that is needed of it is one product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn.functional import linear
+from transformers import PreTrainedModel
+
+from ...checkpoint.adapters import WEIGHTS, AdapterConfig, parse_name, read_adapter_config
+from ...errors import CheckpointError
+from .weight_files import FLOATS, open_file
+from .weight_names import split_rows, target_names
+
+
+class Matrices(NamedTuple):
+    """lora_A (R, I) and lora_B (O, R), the latter multiplied with the scale.
+
+    They are in float32, whatever the model's type is: they are small.
+    """
+
+    a: torch.Tensor
+    b: torch.Tensor
+
+
+class LoraLinear(nn.Module):
+    """A linear layer, whatever computes it, to which the adapter in use adds its product."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+        self.matrices: dict[str, Matrices] = {}
+        self.adapter: str | None = None
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """(…, in features) → (…, out features)"""
+        found: torch.Tensor = self.layer(rows)
+        if self.adapter not in self.matrices:
+            return found
+        a, b = self.matrices[self.adapter]
+        return found + linear(linear(rows.to(a.dtype), a), b).to(found.dtype)
+
+
+def load_adapters(model: PreTrainedModel, folders: Mapping[str, str | Path]) -> None:
+    """Load adapters (name → folder) into `model`, which computes without them until `use_adapter`.
+
+    Before `speed_up`, which looks for the layers in them.
+
+    Raises:
+        CheckpointError: an adapter does not fit the model, or has what is not served.
+    """
+    model._adapters = frozenset(folders)
+    for name, folder in folders.items():
+        for module, matrices in _read_matrices(model, Path(folder)).items():
+            layer = _wrap(model, module)
+            device = next(iter(layer.layer.state_dict().values())).device
+            layer.matrices[name] = Matrices(*(x.contiguous().to(device) for x in matrices))
+
+
+def use_adapter(model: PreTrainedModel, name: str | None) -> None:
+    """Let `model` compute with the adapter `name`, or as it is without one.
+
+    Raises:
+        KeyError: no adapter of that name was loaded.
+    """
+    if name is not None and name not in getattr(model, "_adapters", ()):
+        raise KeyError(name)
+    if getattr(model, "_adapter_in_use", None) == name:
+        return
+    model._adapter_in_use = name
+    for layer in model.modules():
+        if isinstance(layer, LoraLinear):
+            layer.adapter = name
+
+
+def _wrap(model: PreTrainedModel, module: str) -> LoraLinear:
+    parent, _, name = module.rpartition(".")
+    owner = model.get_submodule(parent)
+    layer = getattr(owner, name)
+    if not isinstance(layer, LoraLinear):
+        layer = LoraLinear(layer)
+        setattr(owner, name, layer)
+    return layer
+
+
+def _read_matrices(model: PreTrainedModel, folder: Path) -> dict[str, Matrices]:
+    """The matrices by the modules of `model`."""
+    config, file = read_adapter_config(folder), folder / WEIGHTS
+    _refuse_pickled(folder)
+    found: dict[str, dict[str, Any]] = {}
+    for name, tensor in open_file(file).items():
+        if tensor.get_dtype() not in FLOATS:
+            raise CheckpointError(
+                f"{file}: weight {name} is of type {tensor.get_dtype()}, but must be "
+                f"{' or '.join(FLOATS)}"
+            )
+        module, part = parse_name(file, name)
+        found.setdefault(module, {})[part] = tensor
+    modules = dict(model.named_modules())
+    matrices: dict[str, Matrices] = {}
+    for module, parts in found.items():
+        matrices |= _fit(module, parts, config, modules, model.config.text_config)
+    if not matrices:
+        raise CheckpointError(f"{file} has no weights; save the adapter again")
+    return matrices
+
+
+def _refuse_pickled(folder: Path) -> None:
+    if not (folder / WEIGHTS).exists() and (folder / "adapter_model.bin").exists():
+        raise CheckpointError(
+            f"{folder} has only pickled weights (adapter_model.bin), which could run code when "
+            "opened; save the adapter as safetensors"
+        )
+
+
+def _fit(
+    module: str,
+    parts: Mapping[str, Any],
+    config: AdapterConfig,
+    modules: Mapping[str, Any],
+    text_config: Any,
+) -> dict[str, Matrices]:
+    if len(parts) != 2:
+        raise CheckpointError(f"{config.path}: {module} has only lora_{min(parts)}; save it again")
+    a, b = (parts[part][...].float() for part in "AB")
+    weight = f"{module}.weight"
+    names = [name.removesuffix(".weight") for name in target_names(weight)]
+    if any(not hasattr(_base(modules.get(name)), "in_features") for name in names):
+        raise CheckpointError(
+            f"{config.path}: {module} is no linear layer of the model; check that the adapter was "
+            "trained for this checkpoint"
+        )
+    layers = [_base(modules[name]) for name in names]
+    outputs = sum(layer.out_features for layer in layers)
+    if a.dim() != 2 or tuple(b.shape) != (outputs, len(a)) or a.shape[1] != layers[0].in_features:
+        raise CheckpointError(
+            f"{config.path}: {module} has lora_A {list(a.shape)} and lora_B {list(b.shape)}, but "
+            f"the model's layer has {layers[0].in_features} inputs and {outputs} outputs; check "
+            "that the adapter was trained for this checkpoint"
+        )
+    rows = split_rows(weight, b * config.scale(module, len(a)), text_config)
+    return {name: Matrices(a, part) for name, part in zip(names, rows, strict=True)}
+
+
+def _base(module: Any) -> Any:
+    """The layer itself, below an adapter that was loaded before."""
+    return module.layer if isinstance(module, LoraLinear) else module
