@@ -403,7 +403,7 @@ REFUSED: list[tuple[list[Any], str]] = [
     ),
     (
         [user([image("u", detail="huge")])],
-        "messages[0].content[0].image_url.detail 'huge' is not one of auto, low, high",
+        "messages[0].content[0].image_url.detail 'huge' is not one of auto, low, medium, high",
     ),
     (
         [HI, assistant([image("a")])],
@@ -425,7 +425,8 @@ REFUSED: list[tuple[list[Any], str]] = [
     ),
     (
         [user([image("u", size="1")])],
-        "messages[0].content[0].image_url.size is not supported for this model; leave it out",
+        "messages[0].content[0].image_url.size is not supported; "
+        "use max_dynamic_patch, min_dynamic_patch or detail",
     ),
     (
         [user([{"type": "input_image", "file_id": "1"}])],
@@ -437,7 +438,8 @@ REFUSED: list[tuple[list[Any], str]] = [
     ),
     (
         [user([{"type": "image", "source": {"type": "file", "file_id": "1"}}])],
-        "messages[0].content[0].source.file_id is not supported for this model; leave it out",
+        "messages[0].content[0].source.file_id is not supported; "
+        "use max_dynamic_patch, min_dynamic_patch or detail",
     ),
     (
         [user([{"type": "video", "video": ["u", "v"]}])],

@@ -83,7 +83,7 @@ def text(value: Any) -> dict[str, Any]:
     return {"type": "text", "text": value}
 
 
-def image(url: str, **options: str) -> dict[str, Any]:
+def image(url: str, **options: Any) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url, **options}}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from ..errors import RequestError
+from ..media.options import OF_MEDIA, read_values
 from ..media.source import Media
 from .option_table import Option
 from .options import read_fields
@@ -67,7 +68,6 @@ _TEXT_PART = _fields(
     logprobs=_ANY,
     cache_control=_ANY,
 )
-_DETAILS = (None, "auto", "low", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +163,12 @@ def _read_media(
     value = part.get(given[0])
     source = value if isinstance(value, Mapping) else {"url": value}
     # The file itself says what it is, whatever a client calls it.
-    known = dict.fromkeys(("type", "url", "detail", "data", "media_type", "format"), _ANY)
-    read_fields(source, _fields({}, **known), f"{where}.")
-    detail = source.get("detail") or part.get("detail")
-    if detail not in _DETAILS:
-        raise RequestError(f"{where}.detail {detail!r:.40} is not one of auto, low, high")
-    return Media(kind, _url(where, given[0], source), where, detail)
+    described = ("type", "url", "data", "media_type", "format")
+    wanted = {name: value for name, value in source.items() if name not in described}
+    if part.get("detail") is not None:
+        wanted.setdefault("detail", part["detail"])
+    options = read_values(where, wanted, OF_MEDIA[kind])
+    return Media(kind, _url(where, given[0], source), where, options)
 
 
 def _url(where: str, name: str, source: Mapping[str, Any]) -> str:

@@ -68,13 +68,14 @@ def collect_media(prompt: Sequence[Segment]) -> tuple[Media, ...]:
 def build_prompt(
     messages: Sequence[Mapping[str, Any]],
     prompt_format: PromptFormat | str,
-    frames: int = DEFAULT_FRAMES,
+    frames: int | Sequence[int] = DEFAULT_FRAMES,
     continue_last: bool = True,
 ) -> list[Segment]:
     """Return the prompt of `messages` in segments, so that no text of a request is ever read as a
     control token.
 
     Args:
+        frames: how many frames are shown of every video that does not say, or of each video.
         continue_last: go on with an assistant message at the end, instead of answering it.
         others, errors: as for `render`.
     """
@@ -137,11 +138,14 @@ class _Labels:
     """Numbers images through the whole conversation (`Image-1: `, unless there is only one) and
     the frames of each video from one (`Frame1: `)."""
 
-    def __init__(self, images: int, frames: int) -> None:
-        self._images, self._frames, self._count = images, frames, 0
+    def __init__(self, images: int, frames: int | Sequence[int]) -> None:
+        self._images, self._count = images, 0
+        self._frames = frames if isinstance(frames, int) else iter(frames)
 
     def of(self, media: Media) -> list[str]:
         if media.kind == "video":
-            return [f"Frame{number}: " for number in range(1, self._frames + 1)]
+            known = self._frames
+            count = media.frames(known) if isinstance(known, int) else next(known)
+            return [f"Frame{number}: " for number in range(1, count + 1)]
         self._count += 1
         return [f"Image-{self._count}: " if self._images > 1 else ""]

@@ -18,7 +18,8 @@ from ..engine import SamplingParams
 from ..errors import RequestError
 from ..families.records import PromptFormat
 from ..media.budget import Budget
-from ..media.limits import MediaLimits, request_limits
+from ..media.limits import MediaLimits
+from ..media.options import request_limits
 from ..media.source import Fetch, OpenMedia, open_media
 from ..tokenizer.control_tokens import image_tokens
 from ..tokenizer.tokenizer import InternVL2Tokenizer, encode_segments
@@ -138,6 +139,9 @@ def prepare(
     # Wrong options are refused before anything is fetched.
     read_sampling(options, served.context_length, served.max_tokens)
     media = open_media(collect_media(prompt), limits, served.config, served.fetch)
+    if any("fps" in item.media.options for item in media):
+        counts = [item.frames for item in media if item.media.kind == "video"]
+        prompt = build_prompt(messages, served.prompt_format, counts, continue_last)
     ids = _encode(prompt, media, served)
     room = _room(len(ids), served.context_length)
     return ChatRequest(

@@ -40,6 +40,9 @@ def as_seen(image: Image.Image) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
+    # Pillow itself turns these.
+    if image.format == "TIFF":
+        return 1
     # Metadata of broken files raise whatever they run into; the pixels may be sound.
     with suppress(Exception):
         return int(image.getexif().get(ORIENTATION, 1))

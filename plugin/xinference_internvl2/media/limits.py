@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CheckpointError, RequestError
+from ..errors import CheckpointError
 from .machine import default_memory
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 MAX_IMAGES, MAX_VIDEOS = 16, 4
 # `num_frames` of a launch, a request or a video, up to MAX_FRAMES.
 DEFAULT_FRAMES, MAX_FRAMES = 8, 64
-# The largest `max_dynamic_patch` of a launch; without one it is as the checkpoint says.
+# The largest `max_dynamic_patch` of a launch, which is as the checkpoint says without one, and the
+# largest `max_dynamic_patch_limit`, which is as much without one.
 MAX_TILES = 64
 # Requests that wait for memory: `max_waiting_requests` of a launch. The memory is its
 # `media_memory`, in MB.
@@ -59,7 +60,10 @@ class MediaLimits:
     """What a launch allows a request, and what a request gets if it does not say.
 
     Attributes:
-        max_tiles: the largest grid of an image.
+        max_tiles: the largest grid of an image that does not ask for another.
+        most_tiles: the largest grid that an image may ask for.
+        min_tiles: the least grid of an image; None for what the checkpoint says.
+        use_thumbnail: whether there is one; None for what the checkpoint says.
         frames: how many frames are shown of a video.
         images, videos: how many a request may have.
         published_pixels: images are decoded as by the published preprocessing: not turned
@@ -72,14 +76,20 @@ class MediaLimits:
     frames: int = DEFAULT_FRAMES
     images: int = MAX_IMAGES
     videos: int = MAX_VIDEOS
+    most_tiles: int = 0
+    min_tiles: int | None = None
+    use_thumbnail: bool | None = None
     published_pixels: bool = False
     memory: int = field(default_factory=default_memory)
     waiting: int = DEFAULT_WAITING
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "most_tiles", max(self.most_tiles, self.max_tiles))
+
 
 LAUNCH_OPTIONS = (
-    *("limit_mm_per_prompt", "max_dynamic_patch", "num_frames", "published_pixels"),
-    *("media_memory", "max_waiting_requests"),
+    *("limit_mm_per_prompt", "max_dynamic_patch", "max_dynamic_patch_limit", "num_frames"),
+    *("published_pixels", "media_memory", "max_waiting_requests"),
 )
 """The options of a launch that `launch_limits` reads."""
 
@@ -91,9 +101,13 @@ def launch_limits(options: Mapping[str, Any], checkpoint: CheckpointConfig) -> M
         CheckpointError: an option out of its range.
     """
     limits = _json_object(options.get("limit_mm_per_prompt"))
+    max_tiles = _launch_number(
+        options, "max_dynamic_patch", checkpoint.max_tiles, checkpoint.min_tiles, MAX_TILES
+    )
     return MediaLimits(
-        max_tiles=_launch_number(
-            options, "max_dynamic_patch", checkpoint.max_tiles, checkpoint.min_tiles, MAX_TILES
+        max_tiles=max_tiles,
+        most_tiles=_launch_number(
+            options, "max_dynamic_patch_limit", max_tiles, max_tiles, MAX_TILES
         ),
         frames=_launch_number(options, "num_frames", DEFAULT_FRAMES, 1, MAX_FRAMES),
         images=_launch_number(limits, "image", MAX_IMAGES, 0, 1 << 16),
@@ -134,29 +148,3 @@ def _launch_flag(options: Mapping[str, Any], name: str) -> bool:
     if (flag := flags.get(str(value).lower())) is None:
         raise CheckpointError(f"{name} {value!r:.80} is not true or false")
     return flag
-
-
-def request_limits(options: Mapping[str, Any], launched: MediaLimits) -> MediaLimits:
-    """Return the limits of one request, whose `mm_processor_kwargs` may change them.
-
-    Raises:
-        RequestError: an unknown one, or one out of its range.
-    """
-    wanted = options.get("mm_processor_kwargs") or {}
-    where = "mm_processor_kwargs"
-    ranges = {"max_dynamic_patch": launched.max_tiles, "num_frames": MAX_FRAMES}
-    if not isinstance(wanted, Mapping):
-        raise RequestError(f"{where} has to be an object with {' or '.join(ranges)}")
-    for name, value in wanted.items():
-        if name not in ranges:
-            raise RequestError(f"{where}.{name} is not supported; use {' or '.join(ranges)}")
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= ranges[name]:
-            raise RequestError(
-                f"{where}.{name} {value!r} is not a whole number from 1 to {ranges[name]}, which "
-                "is the most that this model was launched for"
-            )
-    return replace(
-        launched,
-        max_tiles=wanted.get("max_dynamic_patch", launched.max_tiles),
-        frames=wanted.get("num_frames", launched.frames),
-    )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..checkpoint.config import CheckpointConfig
 from ..errors import RequestError
+from .data_url import read_inline
 from .image_file import ImageFile, open_image
-from .limits import FETCH_SECONDS, MAX_BYTES, MAX_PIXELS_TOGETHER, MediaLimits
+from .limits import FETCH_SECONDS, MAX_BYTES, MAX_FRAMES, MAX_PIXELS_TOGETHER, MediaLimits
+from .options import media_tiling
 from .tiles import Tiling
 from .video import VideoFile, open_video
 
@@ -26,14 +28,18 @@ allowed; both are rules of the host."""
 class Media:
     """One image or video of a request.
 
-    `where` names the part of the request for messages to the client; `detail` is the client's
-    `low`, `high` or `auto` for an image, if given.
+    `where` names the part of the request for messages to the client; `options` has what it asks
+    for, of those in `options.OF_MEDIA`.
     """
 
     kind: Literal["image", "video"]
     url: str
     where: str
-    detail: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def frames(self, default: int) -> int:
+        """Return how many frames of a video are shown, as far as the request says it."""
+        return int(self.options.get("num_frames", default))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,8 @@ class OpenMedia:
             RequestError: the file is broken, or takes too much time or memory.
         """
         if isinstance(self.file, VideoFile):
-            return self.file.cut(self.frames, self.tiling)
+            bounds = self.media.options.get("start"), self.media.options.get("end")
+            return self.file.cut(self.frames, self.tiling, *bounds)
         return [self.file.cut(self.tiling)]
 
 
@@ -109,7 +116,8 @@ def _check_counts(media: Sequence[Media], limits: MediaLimits) -> None:
 
 def _fetch(media: Media, fetch: Fetch, deadline: float) -> bytes:
     try:
-        return bytes(fetch(media.url, deadline))
+        inline = read_inline(media.url)
+        return bytes(fetch(media.url, deadline)) if inline is None else inline
     except Exception as error:
         raise RequestError(f"{media.where} cannot be fetched: {error}") from None
 
@@ -117,11 +125,23 @@ def _fetch(media: Media, fetch: Fetch, deadline: float) -> bytes:
 def _open(
     media: Media, data: bytes, limits: MediaLimits, checkpoint: CheckpointConfig
 ) -> OpenMedia:
-    video = media.kind == "video"
-    most = 1 if video or media.detail == "low" else limits.max_tiles
-    least = min(checkpoint.min_tiles, most)
-    tiling = Tiling(checkpoint.tile_size, least, most, checkpoint.use_thumbnail)
-    if video:
-        return OpenMedia(media, open_video(data, media.where), tiling, limits.frames)
-    file = open_image(data, media.where, limits.published_pixels)
-    return OpenMedia(media, file, tiling, 1)
+    tiling = media_tiling(media.where, media.kind, media.options, limits, checkpoint)
+    if media.kind == "image":
+        file = open_image(data, media.where, limits.published_pixels)
+        return OpenMedia(media, file, tiling, 1)
+    video = open_video(data, media.where)
+    return OpenMedia(media, video, tiling, _count_frames(media, video, limits))
+
+
+def _count_frames(media: Media, video: VideoFile, limits: MediaLimits) -> int:
+    """Return how many frames of a video are shown."""
+    wanted = media.options
+    if "fps" not in wanted:
+        return media.frames(limits.frames)
+    if "num_frames" in wanted:
+        raise RequestError(
+            f"{media.where}: fps and num_frames both say how many frames; give only one"
+        )
+    end = min(wanted.get("end", video.seconds), video.seconds)
+    count = round((end - wanted.get("start", 0)) * float(wanted["fps"]))
+    return int(min(max(count, 1), MAX_FRAMES))

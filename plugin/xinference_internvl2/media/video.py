@@ -52,23 +52,28 @@ class VideoFile:
     Attributes:
         where: the part of the request it came from, for messages.
         width, height: pixels of a frame, turned as the container asks.
+        seconds: its duration.
     """
 
     data: bytes
     where: str
     width: int
     height: int
+    seconds: float
 
-    def cut(self, count: int, tiling: Tiling) -> list[NDArray[np.uint8]]:
+    def cut(
+        self, count: int, tiling: Tiling, start: float | None = None, end: float | None = None
+    ) -> list[NDArray[np.uint8]]:
         """Decode `count` frames and return the tiles of each: (tiles, 3, image_size, image_size).
 
-        The frames are in the order of the video, spread over it as in the reference, and turned as
-        the container asks, as by the reference's decoder; a video of fewer frames repeats some.
+        The frames are in the order of the video, spread over it, or from second `start` to second
+        `end`, as in the reference, and turned as the container asks, as by the reference's decoder;
+        a video of fewer frames repeats some.
 
         Raises:
             RequestError: the video is broken, or takes more than MAX_VIDEO_SECONDS to decode.
         """
-        question = {"count": count, "tiling": asdict(tiling)}
+        question = {"count": count, "tiling": asdict(tiling), "start": start, "end": end}
         answer = _ask_decoder(self.data, self.where, question)
         places = json.loads(answer.readline())
         found = {}
@@ -85,8 +90,7 @@ def open_video(data: bytes, where: str) -> VideoFile:
     Raises:
         RequestError: the decoder does not read such files, or the frames have too many pixels.
     """
-    width, height = json.loads(_ask_decoder(data, where, None).readline())
-    return VideoFile(data, where, width, height)
+    return VideoFile(data, where, *json.loads(_ask_decoder(data, where, None).readline()))
 
 
 def _ask_decoder(data: bytes, where: str, question: dict[str, Any] | None) -> BytesIO:
@@ -126,11 +130,22 @@ def unreadable(where: str) -> RequestError:
     )
 
 
-def frame_indices(total: int, count: int) -> list[int]:
+def frame_indices(
+    total: int,
+    count: int,
+    rate: float = 0,
+    start: float | None = None,
+    end: float | None = None,
+) -> list[int]:
     """Return which `count` of `total` frames the reference looks at.
 
-    Source: `get_index` of the model cards published with InternVL2, for a whole video.
+    Args:
+        rate: frames a second; needed where there is a `start` or an `end`, in seconds.
+
+    Source: `get_index` of the model cards published with InternVL2.
     """
-    step = (total - 1) / count
+    first = 0 if start is None else max(round(start * rate), 0)
+    last = total - 1 if end is None else min(round(end * rate), total - 1)
+    step = (last - first) / count
     # `round` is to even, as numpy's is.
-    return [int(step / 2 + round(step * index)) for index in range(count)]
+    return [int(first + step / 2 + round(step * index)) for index in range(count)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any, NoReturn
@@ -58,19 +58,19 @@ _TURNS = {
 def main(where: str, question: dict[str, Any] | None) -> None:
     """Answer about the video on standard input.
 
-    Without a question the answer is the size of its frames. With one it is the places of `count`
-    frames, and for each place a line with it and the shape of its tiles, cut as `tiling` says, and
-    then the tiles.
+    Without a question the answer is the width and height of its frames, and its seconds. With one
+    it is the places of `count` frames from `start` to `end`, and for each place a line with it and
+    the shape of its tiles, cut as `tiling` says, and then the tiles.
     """
     data = sys.stdin.buffer.read()
     Image.preinit()
     _confine()
     try:
         if question:
-            _write_frames(data, where, question["count"], Tiling(**question["tiling"]))
+            question["tiling"] = Tiling(**question["tiling"])
+            _write_frames(data, where, **question)
         else:
-            with open_stream(data, where) as stream:
-                _write_line([stream.codec_context.width, stream.codec_context.height])
+            _write_header(data, where)
     except RequestError as error:
         sys.stderr.write(str(error))
         sys.exit(REFUSED)
@@ -96,12 +96,35 @@ def _confine() -> None:
                 resource.setrlimit(name, (limit, limit))
 
 
-def _write_frames(data: bytes, where: str, count: int, tiling: Tiling) -> None:
+def _write_header(data: bytes, where: str) -> None:
     with open_stream(data, where) as stream:
+        width, height = stream.codec_context.width, stream.codec_context.height
+        rate = _rate(stream)
         index = read_index(stream)
     if not index.starts:
         raise unreadable(where)
-    places = frame_indices(len(index.starts), count)
+    with open_stream(data, where) as stream:
+        _, frame = next(sample_frames(stream, index.sequential(), [0]))
+    if frame.rotation % 180:
+        width, height = height, width
+    _write_line([width, height, len(index.starts) / rate])
+
+
+def _write_frames(
+    data: bytes, where: str, count: int, tiling: Tiling, start: float | None, end: float | None
+) -> None:
+    with open_stream(data, where) as stream:
+        rate = _rate(stream)
+        index = read_index(stream)
+    total = len(index.starts)
+    if not total:
+        raise unreadable(where)
+    if (start or 0) * rate >= total or (end is not None and (start or 0) >= end):
+        raise RequestError(
+            f"{where}: from second {start or 0} to {total / rate if end is None else end} there is "
+            f"no frame in a video of {total / rate:.3g} s; give another start or end"
+        )
+    places = frame_indices(total, count, rate, start, end)
     _write_line(places)
     missing = set(places)
     for attempt in (index, index.sequential()):
@@ -118,6 +141,11 @@ def _write_frames(data: bytes, where: str, count: int, tiling: Tiling) -> None:
     raise unreadable(where)
 
 
+def _rate(stream: VideoStream) -> float:
+    """Return the frames a second, on average."""
+    return float(stream.average_rate or stream.guessed_rate or 25)
+
+
 def _picture(frame: VideoFrame, size: tuple[int, int]) -> Image.Image:
     """Return a frame in RGB, turned as the container asks."""
     image = Image.fromarray(frame.reformat(*size, format="rgb24").to_ndarray())
@@ -125,7 +153,7 @@ def _picture(frame: VideoFrame, size: tuple[int, int]) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _write_line(line: list[int]) -> None:
+def _write_line(line: Sequence[float]) -> None:
     sys.stdout.buffer.write(json.dumps(line).encode() + b"\n")
 
 

@@ -29,7 +29,7 @@ def test_media_come_in_the_order_of_their_placeholders() -> None:
     low = {"type": "image_url", "image_url": {"url": "data:a", "detail": "low"}}
     rendered = render([user([low, text("Q")]), assistant("R"), user([part, text("S")])], "Hermes-2")
     assert rendered.media == (
-        Media("image", "data:a", "messages[0].content[0].image_url", "low"),
+        Media("image", "data:a", "messages[0].content[0].image_url", {"detail": "low"}),
         Media("image", "http://b", "messages[2].content[0].image_url"),
     )
     assert rendered.text.count("<image>") == 2

@@ -14,7 +14,8 @@ from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
-from xinference_internvl2.media.limits import MediaLimits, launch_limits, request_limits
+from xinference_internvl2.media.limits import MediaLimits, launch_limits
+from xinference_internvl2.media.options import request_limits
 from xinference_internvl2.media.source import open_media
 
 
@@ -71,9 +72,10 @@ def test_wrong_launch(options: Any, sentence: str, checkpoint: CheckpointConfig)
     assert str(caught.value).startswith(sentence)
 
 
+NAMES = "max_dynamic_patch, min_dynamic_patch, num_frames, use_thumbnail or dynamic_image_size"
 WRONG_REQUESTS: list[tuple[Any, str]] = [
-    ([6], "mm_processor_kwargs has to be an object with max_dynamic_patch or num_frames"),
-    ({"size": 1}, "mm_processor_kwargs.size is not supported; use max_dynamic_patch or num_frames"),
+    ([6], f"mm_processor_kwargs has to be an object with {NAMES}"),
+    ({"size": 1}, f"mm_processor_kwargs.size is not supported; use {NAMES}"),
     (
         {"max_dynamic_patch": 13},
         "mm_processor_kwargs.max_dynamic_patch 13 is not a whole number from 1 to 12, which is "
