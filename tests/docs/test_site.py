@@ -53,7 +53,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
 def test_pages(site: dict[Path, Page]) -> None:
     names = {path.name for path in site}
     assert names >= {
-        *("index.html", "guide.html", "chat.html", "specs.html", "spec.html", "tutorial.html"),
+        *("index.html", "quickstart.html", "requests.html", "memory.html", "engines.html"),
+        *("operate.html", "troubleshooting.html", "specs.html", "spec.html", "tutorial.html"),
         *("ci.html", "architecture.html", "changelog.html", "internvl2.html", "search.html"),
         "internvl2-engines.html",
     }

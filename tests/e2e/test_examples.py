@@ -16,7 +16,7 @@ from .conftest import Served
 pytestmark = pytest.mark.e2e
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 START = (DOCS / "examples/start.py").read_text(encoding="utf-8")
-PAGE = (DOCS / "chat.rst").read_text(encoding="utf-8")
+PAGE = (DOCS / "requests.rst").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"literalinclude:: examples/(\w+\.py)", PAGE)
 
 

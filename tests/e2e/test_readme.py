@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,9 +36,8 @@ def adapted(block: str, host: Host, picture_uri: str) -> str:
     )
 
 
-def command(first: str) -> list[str]:
-    (found,) = (block for block in blocks("sh") if block.startswith(first))
-    return shlex.split(found)
+def command(block: str) -> list[str]:
+    return shlex.split(block.replace("\\\n", ""))
 
 
 def test_install(wheel: Path, tmp_path: Path) -> None:
@@ -45,23 +45,41 @@ def test_install(wheel: Path, tmp_path: Path) -> None:
     made = environment.create(tmp_path / "venv")
     environment.uv("pip", "install", "--quiet", "--python", str(made.python), "pip")
     pip = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_FIND_LINKS": str(wheel.parent)}
-    done = made.run("-m", *command("pip install"), env=pip)
+    done = made.run("-m", *command(quickstart("pip install").splitlines()[0]), env=pip)
     assert "Successfully installed xinference-internvl2" in done.stdout
     assert not re.search("does not provide the extra", done.stdout + done.stderr)
 
 
 @pytest.fixture(scope="module")
-def launched(host: Host) -> Iterator[Host]:
-    assert command("xinference-local") == ["xinference-local"]
-    words = command("xinference launch")[2:]
-    done = host.cli("launch", *words, "--model-path", str(CHECKPOINT))
-    assert done.returncode == 0, done.stderr
-    yield host
-    assert host.cli("terminate", "--model-uid", "internvl2").returncode == 0
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """The quickstart as a new user types it: a home that is empty, and no variables but those that
+    are printed, which hold in the first terminal alone."""
+    *variables, server = command(quickstart("pip install").splitlines()[1])
+    assert server == "xinference-local"
+    home = tmp_path_factory.mktemp("home")
+    second = {key: value for key, value in os.environ.items() if not key.startswith("XINFERENCE_")}
+    second["HOME"] = str(home)
+    host = Host(home)
+    host.environment = second | dict(word.split("=", 1) for word in variables)
+    with host:
+        host.environment = second
+        words = command(quickstart("xinference launch"))[2:]
+        done = host.cli("launch", *words, "--model-path", str(CHECKPOINT))
+        assert done.returncode == 0, done.stderr
+        yield host
+        assert host.cli("terminate", "--model-uid", "internvl2").returncode == 0
+
+
+def quickstart(first: str) -> str:
+    """The block of the README that begins so, which the first pages of the site print as well."""
+    found = next(block for block in blocks("sh") if block.startswith(first))
+    for page in ("index.rst", "quickstart.rst"):
+        assert textwrap.indent(found, "   ") in (REPOSITORY / "docs" / page).read_text("utf-8")
+    return found
 
 
 def test_curl(launched: Host, picture_uri: str) -> None:
-    (block,) = (block for block in blocks("sh") if block.startswith("curl"))
+    block = quickstart("curl")
     script = adapted(block, launched, picture_uri)
     done = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, timeout=300, check=True
