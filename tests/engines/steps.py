@@ -1,10 +1,9 @@
-"""`python -m tests.engines.steps CHECKPOINT`: what the Transformers loader writes and reads.
+"""`python -m tests.engines.steps CHECKPOINT`: what the Transformers loader generates and reads.
 
 Prints of an answer that nobody reads how many tokens there were when other requests had their
-answers, and how many after it had been read to its end; and of requests with the same prompt and
+answers, and how many after it had been read to its end; of requests with the same prompt and
 some `cache_salt` each, how many tokens were left to read; and what is said of more answers than the
-launch allows. A process of its own, since it imports
-the host.
+launch allows. A process of its own, since it imports the host.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 TOKENS = 300
@@ -26,8 +24,8 @@ async def steps(checkpoint: str) -> dict[str, Any]:
     from xinference.model.llm.core import create_llm_model_instance
 
     from xinference_internvl2.errors import RequestError
-    from xinference_internvl2.transformers.engine import scheduler as writer
-    from xinference_internvl2.transformers.engine.generation import Answer
+    from xinference_internvl2.transformers.engine.model_runner import ModelRunner
+    from xinference_internvl2.transformers.engine.sequence import Sequence
 
     spec: dict[str, Any] = {
         "model_engine": "Transformers",
@@ -38,24 +36,30 @@ async def steps(checkpoint: str) -> dict[str, Any]:
     }
     model = create_llm_model_instance("uid", "internvl2", model_path=checkpoint, **spec)
     model.load()
-    write, written = writer.write, Counter[Answer]()
+    prefill, decode = ModelRunner.prefill, ModelRunner.decode
+    generated: Counter[Sequence] = Counter()
     left: list[int] = []
 
-    def counted(model: Any, answers: Sequence[Answer]) -> Any:
-        left.extend(a.context.tokens - a.context.read for a in answers if a not in written)
-        written.update(answers)
-        return write(model, answers)
+    def counted_prefill(self: ModelRunner, sequence: Sequence) -> Any:
+        left.append(sequence.tokens - sequence.read)
+        generated[sequence] += 1
+        return prefill(self, sequence)
 
-    writer.write = counted  # type: ignore[assignment]
+    def counted_decode(self: ModelRunner, sequences: list[Sequence]) -> Any:
+        generated.update(sequences)
+        return decode(self, sequences)
+
+    ModelRunner.prefill = counted_prefill  # type: ignore[method-assign]
+    ModelRunner.decode = counted_decode  # type: ignore[method-assign]
     messages = [{"role": "user", "content": "Describe the weather."}]
     stream = await model.chat(messages, {"stream": True, "max_tokens": TOKENS, "temperature": 0})
     chunks = aiter(stream)
-    while not written:
+    while not generated:
         await anext(chunks)
-    (answer,) = written
+    (answer,) = generated
     for _ in range(ANSWERS):
         await model.chat(messages, {"max_tokens": SHORT})
-    before = written[answer]
+    before = generated[answer]
     async for _ in chunks:
         pass
     left.clear()
@@ -70,7 +74,7 @@ async def steps(checkpoint: str) -> dict[str, Any]:
         refusal = str(error)
     model.stop()
     return {
-        "unread": [before, written[answer]],
+        "unread": [before, generated[answer]],
         "left": read_by_salt,
         "choices": len(answered["choices"]),
         "refusal": refusal,

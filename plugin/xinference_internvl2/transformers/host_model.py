@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, cast
 
-import numpy as np
 import torch
 from transformers import PreTrainedModel
 from xinference.constants import XINFERENCE_MAX_TOKENS
@@ -31,9 +31,9 @@ from ..media.budget import Budget
 from ..media.limits import launch_limits
 from ..media.pixel_values import normalize
 from ..tokenizer.tokenizer import load_tokenizer
-from .engine.context import Context
-from .engine.generation import Answer, begin
-from .engine.scheduler import Begin, Writer
+from .engine.async_engine import AsyncEngine
+from .engine.limits import EngineLimits
+from .engine.sequence import Prompt
 from .model.cpu import speed_up
 from .requirements import missing_library
 
@@ -45,8 +45,8 @@ ENGINE = "Transformers"
 class InternVL2TransformersModel(PytorchChatModel):
     """Serves the family's checkpoints with transformers' own classes.
 
-    As many answers as `max_num_seqs` are written at once, on a thread of the model's own; images
-    are fetched and cut meanwhile.
+    As many sequences as `max_num_seqs` are generated at once, on a thread of the engine's own;
+    images are fetched and cut meanwhile.
     """
 
     _batch_scheduler = None
@@ -74,14 +74,14 @@ class InternVL2TransformersModel(PytorchChatModel):
                 f"LoRA adapters are not supported for {self.model_family.model_name}; "
                 "launch it without --lora-modules"
             )
-        at_once = self._answers_at_once()
+        engine_limits = self._engine_limits()
         self._checkpoint = read_config(self.model_path)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if missing := missing_library(self.quantization):
             raise CheckpointError(missing)
         limits = launch_limits(self._pytorch_model_config, self._checkpoint)
         self._tokenizer = load_tokenizer(self.model_path)
-        self._writer = Writer(self._load_model, at_once)
+        self._engine = AsyncEngine(self._load_model, engine_limits, normalize)
         self._served = ServedCheckpoint(
             self._checkpoint,
             self._tokenizer,
@@ -95,11 +95,13 @@ class InternVL2TransformersModel(PytorchChatModel):
             budget=Budget(limits.memory, limits.waiting),
         )
 
-    def _answers_at_once(self) -> int:
-        count = self._pytorch_model_config["max_num_seqs"]
-        if type(count) is not int or count < 1:
-            raise CheckpointError(f"max_num_seqs {count} is no number of answers; use 1 or more")
-        return count
+    def _engine_limits(self) -> EngineLimits:
+        options = self._pytorch_model_config
+        return EngineLimits(
+            _count(options, "max_num_seqs", least=1),
+            _count(options, "kv_cache_bytes", least=0),
+            _count(options, "prefix_cache_bytes", least=0),
+        )
 
     def _load_model(self) -> PreTrainedModel:
         from .model.from_checkpoint import load_model
@@ -154,8 +156,8 @@ class InternVL2TransformersModel(PytorchChatModel):
         return BitsAndBytesConfig(**options)
 
     def stop(self) -> None:
-        if writer := getattr(self, "_writer", None):
-            writer.stop()
+        if engine := getattr(self, "_engine", None):
+            engine.stop()
         super().stop()
 
     async def async_count_tokens(
@@ -169,28 +171,26 @@ class InternVL2TransformersModel(PytorchChatModel):
         return await answer(self.model_uid, messages, generate_config, self._served, self._generate)
 
     async def _generate(self, request: ChatRequest) -> Outputs:
-        n = request.sampling.n
-        if n > self._writer.at_once:
+        n, most = request.sampling.n, self._engine.limits.max_sequences
+        if n > most:
             raise RequestError(
-                f"n {n} is more than the {self._writer.at_once} answers that are "
+                f"n {n} is more than the {most} answers that are "
                 "written at once; ask for fewer, or launch with a larger --max_num_seqs"
             )
-        return self._writer.write(self._begin(request), n)
+        # Digests of pictures take their time.
+        prompt = await asyncio.to_thread(self._prompt, request)
+        return self._engine.generate(prompt, request.sampling, request.stop_ids)
 
-    def _begin(self, request: ChatRequest) -> Begin:
-        def answers(model: PreTrainedModel, earlier: Context | None) -> list[Answer]:
-            ids = torch.tensor([request.ids], device=model.device)
-            tiles = request.tiles
-            pixels = normalize(np.concatenate(tiles)) if tiles else None
-            tiles.clear()  # the request lives as long as its answers, which need them no more
-            return begin(
-                model,
-                ids,
-                pixels,
-                request.sampling,
-                request.stop_ids,
-                salt=request.cache_salt,
-                earlier=earlier,
-            )
+    @staticmethod
+    def _prompt(request: ChatRequest) -> Prompt:
+        tiles = [tile for tiles in request.tiles for tile in tiles]
+        request.tiles.clear()  # the request lives as long as its answers, which need them no more
+        return Prompt(request.ids, tiles, request.cache_salt)
 
-        return answers
+
+def _count(options: Mapping[str, Any], name: str, least: int) -> Any:
+    """A launch option that is a number, or None if it is not set."""
+    count = options.get(name)
+    if count is not None and (type(count) is not int or count < least):
+        raise CheckpointError(f"{name} {count!r:.40} is no number from {least} on; use one")
+    return count

@@ -1,201 +1,116 @@
-"""Answers of several requests, written at once on a thread that has the model for itself."""
+"""The scheduler: which sequences take part in the next step of the model.
+
+Two requests, A with a long prompt while B is being answered, are computed as:
+
+    step   prefill         decode
+    1      A, tokens 1-512      B
+    2      A, tokens 513-1024   B
+    3      A, the rest          B       A's first token
+    4                           A, B
+
+- waiting: a request has no KV cache yet. Requests leave this queue in the order of their arrival,
+  as soon as there is room for their sequences, in number and in bytes.
+- prefill: the tokens of a sequence are read, a piece each step, so that others need not wait.
+- decode: one token is read and the next one sampled for every running sequence, in batches.
+- paused: a sequence whose reader does not keep up keeps its KV cache, but takes part in no step.
+- abort: the reader has left; the sequences of a request end where they are.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-import logging
-import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from queue import SimpleQueue
 
-from transformers import PreTrainedModel
-
-from ...engine import FinishOutput, TokenOutput
-from .context import Context
-from .generation import Answer, Event, groups, write
-
-logger = logging.getLogger(__name__)
-
-AHEAD = 128
-"""Tokens that are written ahead of a reader at most. What nobody reads is not written, even where
-the host does not say that a client has left."""
-STOPPED = "the model was terminated before it had answered; launch it again"
-
-Begin = Callable[[PreTrainedModel, Context | None], list[Answer]]
+from .sequence import Request, Sequence, Status
 
 
-@dataclass(eq=False, slots=True)
-class _Writing:
-    """The answers to a request on the way to their reader, who awaits their events in `loop`, the
-    last of which is None or an exception. `wanted` is how many tokens more are due."""
+@dataclass(slots=True)
+class Step:
+    """The sequence of which a piece is read, and the batches of those that are decoded."""
 
-    begin: Begin
-    choices: int
-    loop: asyncio.AbstractEventLoop
-    events: asyncio.Queue[Event | BaseException | None] = field(default_factory=asyncio.Queue)
-    answers: list[Answer] | None = None
-    wanted: int = 0
-    over: bool = False
+    prefill: Sequence | None = None
+    batches: list[list[Sequence]] = field(default_factory=list)
 
-    def add(self, answer: Answer, events: Sequence[Event | BaseException | None]) -> None:
-        assert self.answers is not None
-        self.wanted -= 1
-        self._post(events)
-        if isinstance(events[-1], BaseException):
-            self.over = True
-        elif isinstance(events[-1], FinishOutput):
-            self.answers.remove(answer)
-            if not self.answers:
-                self.over = True
-                self._post([None])
-
-    def fail(self, error: BaseException) -> None:
-        self.over = True
-        self._post([error])
-
-    def _post(self, events: Sequence[Event | BaseException | None]) -> None:
-        # A loop that is closed has no reader any more.
-        with suppress(RuntimeError):
-            for event in events:
-                self.loop.call_soon_threadsafe(self.events.put_nowait, event)
+    def __bool__(self) -> bool:
+        return bool(self.prefill or self.batches)
 
 
-class Writer:
-    """All that torch computes is on the thread of a writer, loading included.
-
-    Each thread that lets torch compute gets threads of OpenMP for that. As soon as there are more
-    of them than cores, all wait asleep for their work, which makes decoding slower.
+class Scheduler:
+    """Keeps requests in the order of their arrival, and says who shares a step.
 
     Args:
-        load: returns the model; what it raises is raised here.
-        at_once: how many answers are written at once; others wait in the order of their arrival.
+        max_sequences: in one step; twice as many may have a KV cache, the paused ones included.
+        max_tokens: to which the sequences that have a KV cache may grow together. A request that
+            needs more runs alone.
+        encoding: by the length of a sequence, what those have in common whose positions are
+            encoded alike; None if no other is.
     """
 
-    def __init__(self, load: Callable[[], PreTrainedModel], at_once: int) -> None:
-        self.at_once = at_once
-        self._asked: SimpleQueue[tuple[_Writing, int] | None] = SimpleQueue()
-        self._asking = threading.Lock()
-        self._stopped = False
-        self._open: list[_Writing] = []
-        self._last: Context | None = None
-        loaded: Future[None] = Future()
-        threading.Thread(
-            target=self._run, args=(load, loaded), name="generation", daemon=True
-        ).start()
-        loaded.result()
+    def __init__(
+        self, max_sequences: int, max_tokens: float, encoding: Callable[[int], Hashable | None]
+    ) -> None:
+        self.max_sequences, self.max_tokens = max_sequences, max_tokens
+        self._encoding = encoding
+        self.waiting: deque[Request] = deque()
+        self.running: list[Request] = []
+        self._oldest_next = True
 
-    def stop(self) -> None:
-        """Let every reader know that there will be no more."""
-        with self._asking:
-            self._stopped = True
-            self._asked.put(None)
+    def add(self, request: Request) -> None:
+        self.waiting.append(request)
 
-    async def write(
-        self, begin: Begin, choices: int = 1
-    ) -> AsyncGenerator[TokenOutput | FinishOutput, None]:
-        """Yield the tokens of answers as they are written, and their ends; closing this ends them.
+    def remove(self, request: Request) -> None:
+        """Forget a request that is finished or aborted, wherever it is."""
+        if request in self.running:
+            self.running.remove(request)
+        elif request in self.waiting:
+            self.waiting.remove(request)
 
-        Args:
-            begin: returns the answers to a request, on the writer's thread; it may take what they
-                have in common with the last request from the context of that.
-            choices: how many answers there will be.
-        """
-        writing = _Writing(begin, choices, asyncio.get_running_loop())
-        try:
-            self._ask_for(writing, AHEAD)
-            for count in itertools.count(1):
-                event = await writing.events.get()
-                if event is None:
-                    return
-                if isinstance(event, BaseException):
-                    raise event
-                yield event
-                # Well before it has to wait, so that it keeps its place among those that are due.
-                if count % (AHEAD // 2) == 0:
-                    self._ask_for(writing, AHEAD // 2)
-        finally:
-            writing.over = True
-            with suppress(RuntimeError):
-                self._ask_for(writing, 0)  # so that it is let go of at once
+    def schedule(self) -> Step:
+        """The next step; an empty one if there is nothing to do."""
+        active = [sequence for request in self._admit() for sequence in request.unfinished]
+        groups: dict[Hashable, list[Sequence]] = {}
+        for sequence in active:
+            if sequence.status is Status.RUNNING:
+                alike = self._encoding(sequence.tokens) or id(sequence)
+                groups.setdefault((sequence.request.prompt.adapter, alike), []).append(sequence)
+        prompts = [sequence for sequence in active if sequence.status is Status.PREFILL]
+        return Step(self._choose(prompts), list(groups.values()))
 
-    def _ask_for(self, writing: _Writing, tokens: int) -> None:
-        with self._asking:
-            if self._stopped:
-                raise RuntimeError(STOPPED)
-            self._asked.put((writing, tokens))
+    def _admit(self) -> list[Request]:
+        """The requests that take part, in the order of their arrival, with those that begin."""
+        active: list[Request] = []
+        for request in self.running:
+            if request.wanted > 0 and self._fit(active, request):
+                active.append(request)
+        while self.waiting and self._fit(active, self.waiting[0]) and self._has_room():
+            request = self.waiting.popleft()
+            request.sequences[0].status = Status.PREFILL
+            self.running.append(request)
+            active.append(request)
+        return active
 
-    def _run(self, load: Callable[[], PreTrainedModel], loaded: Future[None]) -> None:
-        try:
-            model = load()
-        except BaseException as error:
-            loaded.set_exception(error)
-            return
-        loaded.set_result(None)
-        while now := self._next():
-            self._write(model, now)
-        for writing in self._open:
-            writing.fail(RuntimeError(STOPPED))
+    def _fit(self, active: list[Request], request: Request) -> bool:
+        return _count([*active, request]) <= self.max_sequences
 
-    def _next(self) -> list[_Writing]:
-        """Take in what readers have asked for since, and return what is due, once there is
-        something; nothing at the end."""
-        while not self._asked.empty() or not (due := self._due()):
-            asked = self._asked.get()
-            if asked is None:
-                return []
-            writing, tokens = asked
-            writing.wanted += tokens
-            if writing not in self._open:
-                self._open.append(writing)
-            self._open = [writing for writing in self._open if not writing.over]
-        return due
+    def _has_room(self) -> bool:
+        """Whether the first waiting request may have a KV cache beside those that are there."""
+        if not self.running:
+            return True
+        requests = [*self.running, self.waiting[0]]
+        tokens = sum(request.most_tokens for request in requests)
+        return _count(requests) <= 2 * self.max_sequences and tokens <= self.max_tokens
 
-    def _due(self) -> list[_Writing]:
-        """The requests of whose answers tokens are due, as many as may be written at once."""
-        alive = [writing for writing in self._open if not writing.over]
-        begun = sum(writing.choices for writing in alive if writing.answers is not None)
-        now: list[_Writing] = []
-        for writing in alive:
-            if writing.wanted <= 0:
-                continue
-            # Those that rest, as their readers do not read, have caches too.
-            begun += writing.choices if writing.answers is None else 0
-            together = writing.choices + sum(other.choices for other in now)
-            if together > self.at_once or begun > 2 * self.at_once:
-                break
-            now.append(writing)
-        return now
-
-    def _write(self, model: PreTrainedModel, now: list[_Writing]) -> None:
-        # One prompt at a time, so that the answers that have begun go on between them.
-        if new := next((writing for writing in now if writing.answers is None), None):
-            self._begin(model, new)
-        writings = {answer: writing for writing in now for answer in writing.answers or ()}
-        for group in groups(model, writings):
-            try:
-                written = write(model, group)
-            except BaseException as error:
-                logger.exception("An answer could not be written.")
-                for answer in group:
-                    writings[answer].fail(_without_frames(error))
-            else:
-                for answer, events in zip(group, written, strict=True):
-                    writings[answer].add(answer, events)
-
-    def _begin(self, model: PreTrainedModel, new: _Writing) -> None:
-        last, self._last = self._last, None
-        try:
-            new.answers = new.begin(model, last)
-            self._last = new.answers[0].context
-        except BaseException as error:
-            logger.exception("An answer could not be begun.")
-            new.fail(_without_frames(error))
+    def _choose(self, prompts: list[Sequence]) -> Sequence | None:
+        """In turn the oldest prompt and the one that is read soonest: a short question does not
+        wait for long ones before it, nor a long one for ever."""
+        if not prompts:
+            return None
+        self._oldest_next = not self._oldest_next
+        if not self._oldest_next:
+            return prompts[0]
+        return min(prompts, key=lambda sequence: sequence.tokens - sequence.read)
 
 
-def _without_frames(error: BaseException) -> BaseException:
-    """They hold what was being computed, for as long as somebody holds the error."""
-    return error.with_traceback(None)
+def _count(requests: list[Request]) -> int:
+    return sum(len(request.unfinished) for request in requests)

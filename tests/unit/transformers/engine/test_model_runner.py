@@ -11,10 +11,12 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from tests.support.generate import generate_tokens
+from tests.support.generate import generate_tokens, request, step
 from tests.tiny import make_checkpoint, shorten, slide
 from xinference_internvl2.engine import SamplingParams, TokenOutput
-from xinference_internvl2.transformers.engine.generation import Answer, begin, groups, write
+from xinference_internvl2.transformers.engine.model_runner import ModelRunner
+from xinference_internvl2.transformers.engine.sampler import SamplerState, sample
+from xinference_internvl2.transformers.engine.sequence import Sequence
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 
@@ -135,21 +137,34 @@ def options(seed: int) -> SamplingParams:
     return SamplingParams(10 + seed, temperature=seed / 2, seed=seed, logprobs=2)
 
 
+def begin(model: PreTrainedModel, ids: torch.Tensor, sampling: SamplingParams) -> Sequence:
+    return request(model, ids, None, sampling).sequences[0]
+
+
+def batches(runner: ModelRunner, sequences: list[Sequence]) -> list[list[Sequence]]:
+    """Those that may share a step: the ones that have begun, where positions are encoded alike."""
+    found: dict[object, list[Sequence]] = {}
+    for sequence in sequences:
+        encoding = runner.encoding(sequence.tokens)
+        alone = not sequence.read or runner.switches(sequence.tokens) or encoding is None
+        found.setdefault(id(sequence) if alone else encoding, []).append(sequence)
+    return list(found.values())
+
+
 def together(
-    model: PreTrainedModel, answers: list[Answer], late: Answer
+    runner: ModelRunner, sequences: list[Sequence], late: Sequence
 ) -> list[list[TokenOutput]]:
-    """Write all of them, the last one from the fifth step on."""
-    writing: list[Answer] = [*answers]
-    written: dict[Answer, list[TokenOutput]] = {answer: [] for answer in [*answers, late]}
-    for step in itertools.count():
-        writing += [late] if step == 5 else []
-        if not writing:
-            return list(written.values())
-        for group in groups(model, writing):
-            for answer, events in zip(group, write(model, group), strict=True):
-                written[answer] += [event for event in events if isinstance(event, TokenOutput)]
-                if not isinstance(events[-1], TokenOutput):
-                    writing.remove(answer)
+    """Generate all of them, the last one from the fifth step on."""
+    running: list[Sequence] = [*sequences]
+    found: dict[Sequence, list[TokenOutput]] = {one: [] for one in [*sequences, late]}
+    for count in itertools.count():
+        running += [late] if count == 5 else []
+        if not running:
+            return list(found.values())
+        for batch in batches(runner, running):
+            for sequence, token in zip(batch, step(runner, batch), strict=True):
+                found[sequence].append(token)
+        running = [sequence for sequence in running if not sequence.is_over]
 
 
 @pytest.mark.parametrize("limit", [None, 20])
@@ -162,59 +177,23 @@ def test_an_answer_does_not_depend_on_those_beside_it(checkpoint: Path, limit: i
         list(generate_tokens(model, ids, None, options(seed), []))
         for seed, ids in enumerate(prompts)
     ]
-    *answers, late = (
-        begin(model, ids, None, options(seed), [])[0] for seed, ids in enumerate(prompts)
-    )
-    found = together(model, answers, late)
+    *sequences, late = (begin(model, ids, options(seed)) for seed, ids in enumerate(prompts))
+    found = together(ModelRunner(model), sequences, late)
     assert [ids_of(answer) for answer in found] == [ids_of(answer) for answer in alone]
     for ours, wanted in zip(itertools.chain(*found), itertools.chain(*alone), strict=True):
         assert ours.logprob == pytest.approx(wanted.logprob, abs=1e-4)
 
 
-def several(model: PreTrainedModel) -> list[Answer]:
-    prompt = torch.tensor([[5, 6, 7]])
-    return [
-        answer for _ in range(3) for answer in begin(model, prompt, None, SamplingParams(4), [])
-    ]
-
-
-def test_answers_are_one_batch_where_positions_allow_it(checkpoint: Path) -> None:
-    model = load_model(checkpoint, dtype="float32")
-    answers = several(model)
-    assert groups(model, answers) == [[answer] for answer in answers]
-    for answer in answers[1:]:
-        write(model, [answer])
-    assert groups(model, answers) == [[answers[0]], answers[1:]]
-
-
 def test_a_batch_is_one_call_of_the_model(checkpoint: Path) -> None:
     model = load_model(checkpoint, dtype="float32")
-    answers = several(model)
-    for answer in answers:
-        write(model, [answer])
+    runner = ModelRunner(model)
+    sequences = [begin(model, torch.tensor([[5, 6, 7]]), SamplingParams(4)) for _ in range(3)]
+    for sequence in sequences:
+        step(runner, [sequence])
     rows: list[int] = []
     model.lm_head.register_forward_hook(lambda _, inputs, output: rows.append(len(output)))
-    (group,) = groups(model, answers)
-    write(model, group)
+    step(runner, sequences)
     assert rows == [3]
-
-
-def test_the_answers_to_a_request_read_its_prompt_once(checkpoint: Path) -> None:
-    model = load_model(checkpoint, dtype="float32")
-    ids = torch.arange(5, 14)[None]
-    sampling = SamplingParams(8, temperature=1.0, seed=1, n=3)
-    alone = [ids_of(generate_tokens(model, ids, None, sampling, [], choice)) for choice in range(3)]
-    read: list[int] = []
-    tower = model.model.language_model
-    tower.register_forward_hook(lambda _, inputs, output: read.append(output[0].shape[1]))
-    answers = begin(model, ids, None, sampling, [])
-    for _ in range(8):
-        (group,) = groups(model, answers)
-        assert group == answers
-        write(model, group)
-    assert [answer.context.ids[0, 9:].tolist() for answer in answers] == alone
-    assert read == [9] + 7 * [1]
-    assert len({tuple(answer) for answer in alone}) == 3
 
 
 def test_a_batch_keeps_within_its_sliding_window(tmp_path: Path) -> None:
@@ -223,21 +202,17 @@ def test_a_batch_keeps_within_its_sliding_window(tmp_path: Path) -> None:
     model = load_model(path)
     prompts = [torch.arange(5, 5 + length)[None] for length in (3, 7, 15)]
     alone = [ids_of(generate_tokens(model, ids, None, SamplingParams(12), [])) for ids in prompts]
-    *answers, late = (begin(model, ids, None, SamplingParams(12), [])[0] for ids in prompts)
-    assert [ids_of(answer) for answer in together(model, answers, late)] == alone
+    *sequences, late = (begin(model, ids, SamplingParams(12)) for ids in prompts)
+    found = together(ModelRunner(model), sequences, late)
+    assert [ids_of(answer) for answer in found] == alone
 
 
-def test_numbers_that_are_none_end_their_own_answer_alone(checkpoint: Path) -> None:
-    model = load_model(checkpoint, dtype="float32")
-    answers = several(model)
-    for answer in answers:
-        write(model, [answer])
-
-    def spoil(_: object, inputs: object, output: torch.Tensor) -> None:
-        output[1, -1, 3] = torch.nan
-
-    model.lm_head.register_forward_hook(spoil)
-    first, second, third = write(model, answers)
-    assert isinstance(first[0], TokenOutput)
-    assert isinstance(third[0], TokenOutput)
-    assert "not finite" in str(second[0])
+@pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf])
+def test_numbers_that_are_not_finite_end_their_own_sequence_alone(number: float) -> None:
+    logits = torch.randn(3, 50)
+    logits[1, 3] = number
+    states = [SamplerState(SamplingParams(4), 0, [5, 6], [], logits.device) for _ in range(3)]
+    first, second, third = sample(logits, states)
+    assert isinstance(first, TokenOutput)
+    assert isinstance(third, TokenOutput)
+    assert "not finite" in str(second)

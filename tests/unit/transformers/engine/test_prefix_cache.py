@@ -10,11 +10,13 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from tests.support.generate import request, step
 from tests.tiny import make_checkpoint, shorten, slide
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.engine import SamplingParams, TokenOutput
-from xinference_internvl2.transformers.engine.context import Context
-from xinference_internvl2.transformers.engine.generation import Answer, begin, write
+from xinference_internvl2.transformers.engine.model_runner import ModelRunner
+from xinference_internvl2.transformers.engine.prefix_cache import PrefixCache
+from xinference_internvl2.transformers.engine.sequence import Sequence
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 SAMPLING = SamplingParams(6, logprobs=0)
@@ -53,21 +55,36 @@ def pictures(checkpoint: Path) -> Pictures:
     return Pictures(checkpoint)
 
 
-def finished(model: PreTrainedModel, answer: Answer) -> list[TokenOutput]:
-    written: list[TokenOutput] = []
-    while True:
-        (events,) = write(model, [answer])
-        written += [event for event in events if isinstance(event, TokenOutput)]
-        if not isinstance(events[-1], TokenOutput):
-            return written
+def finish(runner: ModelRunner, sequence: Sequence) -> list[TokenOutput]:
+    found: list[TokenOutput] = []
+    while not sequence.is_over:
+        found += step(runner, [sequence])
+    return found
+
+
+def begin(
+    runner: ModelRunner, *prompt: Any, earlier: Sequence | None = None, **options: Any
+) -> Sequence:
+    """A sequence with what it has in common with an earlier one."""
+    (sequence,) = request(runner.model, *prompt, SAMPLING, **options).sequences
+    cache = PrefixCache(0, runner.fixed_length)
+    known = [(earlier.keys, earlier.kv)] if earlier and earlier.kv else []
+    if found := cache.find(sequence.keys, known):
+        kv, tokens = found
+        sequence.kv = kv.copy(tokens, sequence.capacity)
+    return sequence
 
 
 def ask(
-    model: PreTrainedModel, *prompt: Any, earlier: Context | None = None, **options: Any
-) -> tuple[Context, list[TokenOutput]]:
-    (answer,) = begin(model, *prompt, SAMPLING, [], earlier=earlier, **options)
-    written = finished(model, answer)
-    return answer.context, written
+    model: PreTrainedModel, *prompt: Any, earlier: Sequence | None = None, **options: Any
+) -> tuple[Sequence, list[TokenOutput]]:
+    runner = ModelRunner(model)
+    sequence = begin(runner, *prompt, earlier=earlier, **options)
+    return sequence, finish(runner, sequence)
+
+
+def ids_of(sequence: Sequence) -> torch.Tensor:
+    return torch.tensor([sequence.token_ids])
 
 
 class Work:
@@ -80,12 +97,12 @@ class Work:
             self.tiles += len(options["pixel_values"])
 
         def read(module: Any, args: Any, options: Any, output: Any) -> None:
-            self.tokens += output[0].shape[1]
+            self.tokens += output.shape[1]
 
         inner = model.model
         self._hooks = [
             inner.vision_tower.register_forward_hook(looked, with_kwargs=True),
-            inner.language_model.register_forward_hook(read, with_kwargs=True),
+            inner.language_model.layers[0].register_forward_hook(read, with_kwargs=True),
         ]
 
     def __enter__(self) -> Work:
@@ -109,7 +126,7 @@ def test_the_next_question_of_a_conversation_reads_its_own_tokens(
     first = pictures.prompt(model, 2, 9, 10)
     before, _ = ask(model, first, tiles)
     # The answer but for its last token, which has not been read, and a question.
-    ids = torch.cat([before.ids, torch.tensor([[11, 12, 13]])], dim=1)
+    ids = torch.cat([ids_of(before), torch.tensor([[11, 12, 13]])], dim=1)
     _, wanted = ask(model, ids, tiles)
     with Work(model) as work:
         after, found = ask(model, ids, tiles, earlier=before)
@@ -117,7 +134,7 @@ def test_the_next_question_of_a_conversation_reads_its_own_tokens(
     assert work.tiles == 0
     assert work.tokens == 1 + 3 + SAMPLING.max_tokens - 1
     # And the one after it.
-    ids = torch.cat([after.ids, torch.tensor([[14]])], dim=1)
+    ids = torch.cat([ids_of(after), torch.tensor([[14]])], dim=1)
     same(ask(model, ids, tiles, earlier=after)[1], ask(model, ids, tiles)[1])
 
 
@@ -155,18 +172,16 @@ def test_other_pictures_are_looked_at(
     assert [token.logprob for token in found] != [token.logprob for token in others]
 
 
-def test_an_earlier_answer_goes_on_untouched(model: PreTrainedModel, pictures: Pictures) -> None:
+def test_an_earlier_sequence_goes_on_untouched(model: PreTrainedModel, pictures: Pictures) -> None:
     question = pictures.prompt(model, 1, 9, 10), pictures.tiles(1)
     _, wanted = ask(model, *question)
-    (answer,) = begin(model, *question, SAMPLING, [])
-    (events,) = write(model, [answer])
+    runner = ModelRunner(model)
+    sequence = begin(runner, *question)
+    first = step(runner, [sequence])
     other = torch.cat([question[0][:, :-1], torch.tensor([[13, 14]])], dim=1)
-    _, found = ask(model, other, question[1], earlier=answer.context)
+    _, found = ask(model, other, question[1], earlier=sequence)
     same(found, ask(model, other, question[1])[1])
-    same(
-        [event for event in events if isinstance(event, TokenOutput)] + finished(model, answer),
-        wanted,
-    )
+    same(first + finish(runner, sequence), wanted)
 
 
 @pytest.mark.parametrize(
@@ -178,16 +193,22 @@ def test_only_who_has_the_same_salt_shares(
     """Or the time of an answer would tell what others have asked."""
     ids = torch.arange(20, 40)[None]
     before, _ = ask(model, ids, None, salt=salts[0])
-    (answer,) = begin(model, ids, None, SAMPLING, [], salt=salts[1], earlier=before)
-    assert answer.context.read == (19 if shared else 0)
+    after = begin(ModelRunner(model), ids, None, salt=salts[1], earlier=before)
+    assert after.read == (19 if shared else 0)
 
 
-def test_a_short_beginning_is_not_worth_a_mask(model: PreTrainedModel) -> None:
-    before, _ = ask(model, torch.arange(20, 30)[None], None)
-    for length, read in ((30, 10), (31, 0)):
-        ids = torch.cat([torch.arange(20, 30), torch.full((length - 10,), 50)])[None]
-        (answer,) = begin(model, ids, None, SAMPLING, [], earlier=before)
-        assert answer.context.read == read
+@pytest.mark.parametrize(
+    ("adapters", "shared"), [(("a", "a"), True), (("a", "b"), False), (("a", None), False)]
+)
+def test_only_who_has_the_same_adapter_shares(
+    model: PreTrainedModel, adapters: tuple[str, str | None], shared: bool
+) -> None:
+    ids = torch.arange(20, 40)[None]
+    first, second = (
+        request(model, ids, None, SAMPLING, adapter=adapter).sequences[0].keys
+        for adapter in adapters
+    )
+    assert (first == second) is shared
 
 
 @pytest.mark.parametrize("lengths", [(18, 22), (22, 23), (26, 18)])
@@ -213,6 +234,6 @@ def test_what_has_left_a_sliding_window_is_not_taken(tmp_path: Path) -> None:
     for length in (8, 15, 24):
         first = torch.arange(5, 5 + length)[None]
         before, _ = ask(model, first, None)
-        for kept in (before.ids, before.ids[:, :-3]):
+        for kept in (ids_of(before), ids_of(before)[:, :-3]):
             second = torch.cat([kept, torch.tensor([[40, 41]])], dim=1)
             same(ask(model, second, None, earlier=before)[1], ask(model, second, None)[1])

@@ -1,0 +1,278 @@
+"""The engine: a thread that has the model for itself, and the readers of what it generates."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+
+import torch
+from transformers import PreTrainedModel
+
+from ...engine import Outputs, SamplingParams, TokenOutput
+from .limits import EngineLimits
+from .model_runner import ModelRunner, ToPixels
+from .prefix_cache import PrefixCache
+from .sampler import sample
+from .scheduler import Scheduler, Step
+from .sequence import Prompt, Request, Status
+from .sequence import Sequence as Generated
+from .stream import TokenStream
+
+logger = logging.getLogger(__name__)
+
+AHEAD = 128
+"""Tokens that are generated ahead of a reader at most. What nobody reads is not generated, even
+where the host does not say that a client has left."""
+STOPPED = "the model was terminated before it had answered; launch it again"
+BROKEN = "the model's engine ended after an error that its log tells; launch the model again"
+
+
+class AsyncEngine:
+    """Generates tokens for any number of readers.
+
+    All that torch computes is on the engine's thread, loading included: each thread that lets torch
+    compute gets threads of OpenMP for that, and as soon as there are more of them than cores, all
+    wait asleep for their work, which makes decoding slower.
+
+    Args:
+        load: returns the model; what it raises is raised here.
+        to_pixels: the tiles of prompts, (tiles, 3, tile_size, tile_size), as the model wants them.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], PreTrainedModel],
+        limits: EngineLimits,
+        to_pixels: ToPixels = torch.from_numpy,
+    ) -> None:
+        self.limits, self._to_pixels = limits, to_pixels
+        self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._streams: dict[Request, TokenStream] = {}
+        self._lock = threading.Lock()  # of the streams, and of how the engine ended
+        self._ended: str | None = None
+        self._stopping = False
+        loaded: Future[tuple[int, torch.device]] = Future()
+        threading.Thread(target=self._run, args=(load, loaded), name="engine", daemon=True).start()
+        self._image_token_id, self._device = loaded.result()
+
+    def stop(self) -> None:
+        """Let every reader know that there will be no more."""
+        self._commands.put(self._stop)
+
+    async def generate(
+        self, prompt: Prompt, sampling: SamplingParams, stop_ids: Collection[int]
+    ) -> Outputs:
+        """Yield tokens as they are generated, and the ends of sequences; closing this aborts them.
+
+        Args:
+            stop_ids: tokens that end a sequence, and are no part of it.
+
+        Raises:
+            RuntimeError: the engine has been stopped, or has ended.
+        """
+        request = Request(prompt, sampling, stop_ids, self._image_token_id, self._device)
+        stream = self._register(request)
+        try:
+            self._commands.put(partial(self._add, request))
+            for count in itertools.count(1):
+                item = await stream.get()
+                if item is None:
+                    return
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+                # Well before it has to wait, so that it keeps its place in the batch.
+                if count % (AHEAD // 2) == 0:
+                    self._commands.put(partial(self._want, request, AHEAD // 2))
+        finally:
+            self._commands.put(partial(self._abort, request))
+
+    def _register(self, request: Request) -> TokenStream:
+        stream = TokenStream()
+        with self._lock:
+            if self._ended:
+                raise RuntimeError(self._ended)
+            self._streams[request] = stream
+        return stream
+
+    # All below runs on the engine's thread.
+
+    def _run(
+        self,
+        load: Callable[[], PreTrainedModel],
+        loaded: Future[tuple[int, torch.device]],
+    ) -> None:
+        try:
+            model = load()
+            self._prepare(model)
+        except BaseException as error:
+            loaded.set_exception(error)
+            return
+        loaded.set_result((model.config.image_token_id, model.device))
+        del model
+        try:
+            while not self._stopping:
+                self._iterate()
+        except BaseException:
+            logger.exception("The engine ends.")
+            self._end(BROKEN)
+        else:
+            self._end(STOPPED)
+
+    def _prepare(self, model: PreTrainedModel) -> None:
+        self._runner = ModelRunner(model, self._to_pixels)
+        runner = self._runner
+        in_use, kept = self.limits.in_bytes(model.device)
+        most_tokens = in_use // runner.pool.bytes_per_token
+        self._scheduler = Scheduler(self.limits.max_sequences, most_tokens, runner.encoding)
+        self._prefix_cache = PrefixCache(kept, runner.fixed_length)
+
+    def _iterate(self) -> None:
+        """Do what readers have asked for since, and the next step, once there is one."""
+        try:
+            step = Step()
+            while not self._stopping and not (self._commands.empty() and step):
+                if not self._commands.empty() or not (step := self._scheduler.schedule()):
+                    self._commands.get()()
+            if not self._stopping:
+                self._execute(step)
+        except BaseException as error:
+            logger.exception("The engine failed between two steps of the model.")
+            for request in [*self._streams]:
+                self._fail(request, error)
+
+    def _execute(self, step: Step) -> None:
+        if step.prefill:
+            self._attempt(self._prefill, [step.prefill])
+        for batch in step.batches:
+            self._attempt(self._decode, batch)
+
+    def _attempt(self, work: Callable[[list[Generated]], None], sequences: list[Generated]) -> None:
+        """Do a part of a step, whose errors concern the requests of `sequences` alone."""
+        try:
+            work(sequences)
+        except BaseException as error:
+            logger.exception("A step of the model failed.")
+            for request in {sequence.request for sequence in sequences}:
+                self._fail(request, error)
+
+    def _prefill(self, sequences: list[Generated]) -> None:
+        (sequence,) = sequences
+        self._reuse(sequence)
+        logits = self._runner.prefill(sequence)
+        if logits is None:
+            return
+        assert sequence.kv is not None
+        alike = [sequence]
+        for other in sequence.request.unfinished:
+            if other.status is Status.WAITING:
+                other.kv = sequence.kv.copy(sequence.read, other.capacity)
+                alike.append(other)
+        for one in alike:
+            one.status = Status.RUNNING
+        self._advance(alike, logits.expand(len(alike), -1))
+
+    def _reuse(self, sequence: Generated) -> None:
+        """Take what another sequence has read of the same tokens, if that is more."""
+        others = (
+            (other.keys, other.kv)
+            for request in self._scheduler.running
+            for other in request.unfinished
+            if other.kv and other is not sequence
+        )
+        found = self._prefix_cache.find(sequence.keys, others)
+        if found and found[1] > sequence.read:
+            kv, known = found
+            sequence.free()
+            sequence.kv = kv.copy(known, sequence.capacity)
+
+    def _decode(self, sequences: list[Generated]) -> None:
+        self._advance(sequences, self._runner.decode(sequences))
+
+    def _advance(self, sequences: list[Generated], logits: torch.Tensor) -> None:
+        tokens = sample(logits, [sequence.sampler for sequence in sequences])
+        for sequence, token in zip(sequences, tokens, strict=True):
+            if isinstance(token, ArithmeticError):
+                self._fail(sequence.request, token)
+            elif not sequence.is_over:
+                self._accept(sequence, token)
+
+    def _accept(self, sequence: Generated, token: TokenOutput) -> None:
+        request = sequence.request
+        request.wanted -= 1
+        outputs = sequence.accept(token)
+        if sequence.is_over:
+            self._release(sequence)
+        elif self._runner.switches(sequence.tokens):
+            sequence.restart()
+        if request.unfinished:
+            delivered = self._streams[request].put(*outputs)
+        else:
+            delivered = self._close(request).put(*outputs, None)
+        if not delivered:
+            self._abort(request)
+
+    def _release(self, sequence: Generated) -> None:
+        """Keep what has been read for later prompts; once for all sequences of a request."""
+        if sequence.kv and sequence is sequence.request.sequences[0]:
+            self._prefix_cache.store(sequence.keys, sequence.kv)
+            sequence.kv = None
+        sequence.free()
+
+    def _add(self, request: Request) -> None:
+        if request in self._streams:
+            request.wanted = AHEAD
+            self._scheduler.add(request)
+
+    def _want(self, request: Request, tokens: int) -> None:
+        request.wanted += tokens
+
+    def _abort(self, request: Request) -> None:
+        if request in self._streams:
+            self._close(request)
+            for sequence in request.unfinished:
+                sequence.status = Status.ABORTED
+                self._release(sequence)
+
+    def _fail(self, request: Request, error: BaseException) -> None:
+        """Abort a request and tell its reader why."""
+        if request in self._streams:
+            self._close(request).put(_for_reader(error))
+            for sequence in request.sequences:
+                if not sequence.is_over:
+                    sequence.status = Status.ABORTED
+                sequence.free()
+
+    def _close(self, request: Request) -> TokenStream:
+        self._scheduler.remove(request)
+        request.prompt.free()
+        with self._lock:
+            return self._streams.pop(request)
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _end(self, reason: str) -> None:
+        with self._lock:
+            self._ended = reason
+            streams = [*self._streams.values()]
+            self._streams.clear()
+        for stream in streams:
+            with suppress(Exception):
+                stream.put(RuntimeError(reason))
+        for part in ("_runner", "_scheduler", "_prefix_cache"):
+            delattr(self, part)
+
+
+def _for_reader(error: BaseException) -> Exception:
+    if isinstance(error, Exception):
+        # Frames hold what was being computed, for as long as somebody holds the error.
+        return error.with_traceback(None)
+    # Others, such as SystemExit, would end the reader's event loop.
+    return RuntimeError(f"the model's engine failed: {error!r:.200}")

@@ -1,0 +1,84 @@
+"""The prefix cache: what has been read of earlier prompts, used again by prompts that begin alike.
+
+The next question of a conversation takes the time of its own tokens, pictures included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import takewhile
+from operator import eq
+
+from .kv_cache import KVCache
+
+Entry = tuple[Sequence[Hashable], KVCache]
+"""The keys of a sequence's tokens, and the cache of those that have been read."""
+
+
+class PrefixCache:
+    """Keeps the caches of finished sequences, the least recently used ones leaving first.
+
+    Args:
+        max_bytes: that all of them may hold together.
+        same_encoding: the length up to which positions are encoded alike in every sequence; longer
+            ones share nothing.
+    """
+
+    def __init__(self, max_bytes: int, same_encoding: float) -> None:
+        self.max_bytes, self._same_encoding = max_bytes, same_encoding
+        self._entries: list[Entry] = []
+
+    @property
+    def bytes_held(self) -> int:
+        return sum(kv.bytes for _, kv in self._entries)
+
+    def find(
+        self, keys: Sequence[Hashable], running: Iterable[Entry] = ()
+    ) -> tuple[KVCache, int] | None:
+        """The cache that begins with most of the tokens of `keys`, and how many these are.
+
+        Args:
+            running: caches of sequences that have not finished, which serve as well.
+        """
+        best: tuple[int, Entry] | None = None
+        for entry in (*running, *self._entries):
+            known = self._known(keys, entry)
+            if known > (best[0] if best else 0):
+                best = known, entry
+        if best is None:
+            return None
+        known, entry = best
+        if entry in self._entries:
+            self._entries.append(self._entries.pop(self._entries.index(entry)))
+        return entry[1], known
+
+    def _known(self, keys: Sequence[Hashable], entry: Entry) -> int:
+        if max(len(keys), len(entry[0])) > self._same_encoding:
+            return 0
+        # The last token is read in any case: what follows it is wanted.
+        return min(_common(keys, entry[0]), entry[1].length, len(keys) - 1)
+
+    def store(self, keys: Sequence[Hashable], kv: KVCache) -> None:
+        """Take over the cache of a sequence, in the place of those that it begins with."""
+        read = keys[: kv.length]
+        if kv.bytes > self.max_bytes or len(keys) > self._same_encoding:
+            kv.free()
+            return
+        for entry in [e for e in self._entries if _common(e[0], read) >= e[1].length]:
+            self._drop(entry)
+        self._entries.append((read, kv))
+        while self.bytes_held > self.max_bytes:
+            self._drop(self._entries[0])
+
+    def clear(self) -> None:
+        while self._entries:
+            self._drop(self._entries[0])
+
+    def _drop(self, entry: Entry) -> None:
+        self._entries.remove(entry)
+        entry[1].free()
+
+
+def _common(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
+    """With how many equal keys both begin."""
+    return sum(1 for _ in takewhile(bool, map(eq, first, second)))
