@@ -64,7 +64,8 @@ async def steps(checkpoint: str) -> dict[str, Any]:
         pass
     left.clear()
     for salt in SALTS:
-        await model.chat(messages, {"max_tokens": 1, "cache_salt": salt})
+        asked = [{"role": "user", "content": "Of what has nobody asked yet?"}]
+        await model.chat(asked, {"max_tokens": 1, "cache_salt": salt})
     read_by_salt = [*left]
     several = {"max_tokens": 4, "temperature": 1.0}
     answered = await model.chat(messages, {**several, "n": AT_ONCE})
