@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..family.memory import CONTEXT, TILES, TILES_AT_ONCE, Memory, estimates
+from ..family.memory import CONTEXT, TILES, TILES_AT_ONCE, Memory, dimensions, estimates
 from ..family.model import Family, ModelSpec
 from .rst import template
 
@@ -28,6 +28,7 @@ def engines_page(family: Family) -> str:
         family=family,
         engines=list(_engines(family)),
         memory=[row for spec in served for row in _memory(family, spec)],
+        dimensions=list(dict.fromkeys(row for s in served for row in _dimensions(family, s))),
         context=CONTEXT,
         tiles=TILES,
         tiles_at_once=TILES_AT_ONCE,
@@ -54,6 +55,18 @@ def _packages(engine: str, model_format: str, quantization: str) -> str:
 def _memory(family: Family, spec: ModelSpec) -> Iterator[tuple[str, ...]]:
     for quantization, memory in estimates(family, spec).items():
         yield (spec.model_format, str(spec.size), quantization, *_gigabytes(memory))
+
+
+def _dimensions(family: Family, spec: ModelSpec) -> Iterator[tuple[str, ...]]:
+    """Yield what the formula takes of a checkpoint; the same for all formats of a size."""
+    if not (parts := dimensions(family, spec)):
+        return
+    vision, language = parts
+    heads = f"{language.num_key_value_heads} × {language.head_dim}"
+    tower = f"{vision.hidden_size}, {vision.intermediate_size}, {vision.patches}"
+    layers, vocabulary = language.num_hidden_layers, language.vocab_size
+    widths = f"{language.hidden_size}, {language.intermediate_size}"
+    yield (str(spec.size), str(layers), widths, heads, str(vocabulary), tower)
 
 
 def _gigabytes(memory: Memory) -> Iterator[str]:
