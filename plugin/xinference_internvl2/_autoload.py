@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 HOST_MODULE = "xinference.model.llm"
 # Module of the host → the module of ours whose `activate()` is called once it has been imported.
-HOOKS = {HOST_MODULE: "host.catalog", "xinference.api.restful_api": "host.rest_api"}
+HOOKS = {
+    HOST_MODULE: "host.catalog",
+    "xinference.api.restful_api": "host.rest_api",
+    "xinference.deploy.cmdline": "host.command_line",
+}
 SWITCH = "XINFERENCE_INTERNVL2_AUTOLOAD"
 OFF = {"0", "false", "no", "off"}
 

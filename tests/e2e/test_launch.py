@@ -68,8 +68,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 WRONG_LAUNCHES: list[tuple[dict[str, str], str]] = [
-    ({"quantization": "int3"}, "quantization: int3"),
-    ({"size_in_billions": "3"}, "size: 3"),
+    ({"quantization": "int3"}, "internvl2 in format pytorch has no quantization int3"),
+    ({"quantization": "Int4"}, "Int4 is of format awq"),
+    ({"size_in_billions": "3"}, "has no size 3 (in billions of parameters); its sizes are 1, 2"),
+    ({"model_format": "awq", "quantization": "Int4"}, "has no size 1"),
     ({"model_engine": "vLLM", "quantization": "8-bit"}, "quantization 8-bit is served by"),
     ({"model_engine": "Nonsense"}, "Nonsense does not serve internvl2"),
     ({"model_path": "/nowhere/at/all"}, "/nowhere/at/all"),
@@ -90,6 +92,26 @@ def test_answers_at_once_are_a_number(host: Host, checkpoint: Path) -> None:
     done = launch(host, "wrong", "--max_num_seqs", "0", model_path=str(checkpoint))
     assert done.returncode != 0
     assert "max_num_seqs 0 is no number of answers; use 1 or more" in done.stderr
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_option_that_an_engine_does_not_have_is_named(
+    host: Host, checkpoint: Path, engine: str
+) -> None:
+    options = {"model_size_in_billions": 1, "model_format": "pytorch", "invented": 3}
+    with pytest.raises(RuntimeError, match=f"the {engine} engine has no option invented"):
+        request_launch(host, "wrong", model_engine=engine, model_path=str(checkpoint), **options)
+
+
+def test_the_command_line_prints_the_matrix(host: Host) -> None:
+    done = host.cli("engine", "--model-name", "internvl2")
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    rows = [line.split()[1:] for line in done.stderr.splitlines() if line.startswith("internvl2")]
+    for engine in ENGINES:
+        printed = {(row[1], row[2], row[3]) for row in rows if row[0] == engine}
+        table = matrix(engine)
+        assert printed == {(*spec, quantization) for spec in table for quantization in table[spec]}
 
 
 @pytest.mark.parametrize("engine", ENGINES)

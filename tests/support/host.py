@@ -100,13 +100,15 @@ class Host:
         with urllib.request.urlopen(f"{self.url}{path}", timeout=60) as response:
             return json.load(response)
 
-    def cli(self, *words: str, seconds: float = CLI_SECONDS) -> subprocess.CompletedProcess[str]:
-        """Run `xinference WORDS` against this server."""
+    def cli(
+        self, *words: str, seconds: float = CLI_SECONDS, typed: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `xinference WORDS` against this server, with a user who types `typed`."""
         command, *rest = words
         return subprocess.run(
             [BIN / "xinference", command, "--endpoint", self.url, *rest],
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=seconds,

@@ -15,7 +15,7 @@ MODULE_LINES = 300
 FUNCTION_LINES = 40
 
 # What both engines' host models are built from.
-SHARED = "families checkpoint tokenizer media chat"
+SHARED = "families checkpoint tokenizer media chat launch_options"
 # Room, or module that is a room by itself → the rooms that it may import.
 ROOMS = {
     PLUGIN: {
@@ -28,7 +28,9 @@ ROOMS = {
         "media": "checkpoint",
         "chat": "media tokenizer checkpoint families",
         "transformers.__init__": "",
+        "launch_options": "",
         "transformers.requirements": "",
+        "transformers.launch_options": "launch_options media",
         "transformers.model": "checkpoint tokenizer transformers.requirements",
         "transformers.engine": "checkpoint.rope transformers.model",
         "transformers.host_model": f"{SHARED} transformers",

@@ -12,7 +12,7 @@ from ..media.budget import Hold
 from ..media.limits import MAX_BYTES
 from .detokenizer import Detokenizer
 from .request import ChatRequest, ServedCheckpoint, decode_on_thread, prepare_on_thread
-from .response import build_response, detokenize
+from .response import TextDelta, build_response, detokenize
 from .size import count_media_bytes
 
 Generate = Callable[[ChatRequest], Awaitable[Outputs]]
@@ -41,19 +41,30 @@ async def answer(
     except BaseException:
         hold.release()
         raise
-    detokenizers = [_detokenizer(request, served) for _ in range(request.sampling.n)]
-    deltas = detokenize(outputs, detokenizers, served.tokenizer)
+    deltas = generate_text(request, outputs, served)
     return await build_response(model_uid, request, deltas)
 
 
-def _detokenizer(request: ChatRequest, served: ServedCheckpoint) -> Detokenizer:
-    return Detokenizer(
-        served.tokenizer,
-        request.sampling.stop,
-        min_tokens=request.sampling.min_tokens,
-        skip_special_tokens=request.skip_special_tokens,
-        hidden=served.stop_ids,
-    )
+def generate_text(
+    request: ChatRequest, outputs: Outputs, served: ServedCheckpoint, before: Sequence[int] = ()
+) -> AsyncGenerator[TextDelta, None]:
+    """Return the text of a request's answers as it comes.
+
+    Args:
+        before: tokens of a text that the answers continue.
+    """
+    detokenizers = [
+        Detokenizer(
+            served.tokenizer,
+            request.sampling.stop,
+            min_tokens=request.sampling.min_tokens,
+            skip_special_tokens=request.skip_special_tokens,
+            hidden=served.stop_ids,
+            before=before,
+        )
+        for _ in range(request.sampling.n)
+    ]
+    return detokenize(outputs, detokenizers, served.tokenizer)
 
 
 async def count_tokens(

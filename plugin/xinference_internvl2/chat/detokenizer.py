@@ -18,13 +18,14 @@ MAX_UNDECODED = 64
 class Detokenizer:
     """The text of one answer, cut before the first stop string; characters are never split.
 
-    What `add` and `finish` return, joined, is the whole text. `stopped` says that a stop string
-    was found.
+    What `add` and `finish` return, joined, is the whole text. `found` is the stop string that
+    ended it.
 
     Args:
         stop: strings that end the answer, once it has more than `min_tokens` tokens.
         skip_special_tokens: leave all control tokens out of the text.
         hidden: tokens that are never part of the text.
+        before: tokens of a text that the answer continues.
     """
 
     def __init__(
@@ -35,16 +36,22 @@ class Detokenizer:
         min_tokens: int = 0,
         skip_special_tokens: bool = True,
         hidden: Collection[int] = (),
+        before: Sequence[int] = (),
     ) -> None:
         self._tokenizer = tokenizer
         self._stop, self._min_tokens = tuple(stop), min_tokens
         self._skip_special_tokens, self._hidden = skip_special_tokens, frozenset(hidden)
-        self._ids: list[int] = []
+        self._ids, self._before = list(before), len(before)
         # The text of `_ids[:_decoded]` has been taken. `_ids[_context:]` is decoded together with
         # each new token, since a tokenizer drops the space before the first word of a text.
-        self._context = self._decoded = 0
+        self._context, self._decoded = 0, len(before)
         self._pending = ""
-        self.stopped = False
+        self.found: str | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string was found."""
+        return self.found is not None
 
     def add(self, token: int) -> str:
         """Return the text that is certain after `token`."""
@@ -80,13 +87,11 @@ class Detokenizer:
         """Add `text` to what is pending and return as much of it as no stop string can cut."""
         self._context, self._decoded = self._decoded, len(self._ids)
         self._pending += text
-        may_stop = len(self._ids) > self._min_tokens
-        found = [
-            self._pending.find(stop) for stop in self._stop if may_stop and stop in self._pending
-        ]
-        self.stopped = bool(found)
-        waiting = 0 if found else _partial_stop(self._pending, self._stop)
-        end = min(found) if found else len(self._pending) - waiting
+        may_stop = len(self._ids) - self._before > self._min_tokens
+        stops = [stop for stop in self._stop if may_stop and stop in self._pending]
+        places = {self._pending.find(stop): stop for stop in stops}
+        end = min(places, default=len(self._pending) - _partial_stop(self._pending, self._stop))
+        self.found = places.get(end)
         ready, self._pending = self._pending[:end], self._pending[end:]
         return ready
 

@@ -21,7 +21,7 @@ from ..media.budget import Budget
 from ..media.limits import MediaLimits
 from ..media.options import request_limits
 from ..media.source import Fetch, OpenMedia, open_media
-from ..tokenizer.control_tokens import image_tokens
+from ..tokenizer.control_tokens import REQUIRED, image_tokens
 from ..tokenizer.tokenizer import InternVL2Tokenizer, encode_segments
 from .option_table import DEFAULT_MAX_TOKENS
 from .options import read_options
@@ -143,6 +143,22 @@ def prepare(
         counts = [item.frames for item in media if item.media.kind == "video"]
         prompt = build_prompt(messages, served.prompt_format, counts, continue_last)
     ids = _encode(prompt, media, served)
+    return _build_request(ids, media, options, served)
+
+
+def prepare_text(text: str, config: Mapping[str, Any], served: ServedCheckpoint) -> ChatRequest:
+    """Encode a raw text, whose control tokens are read as such; otherwise as `prepare`."""
+    options = read_options(config, served.engine)
+    _check_length(len(text), served.context_length)
+    ids = encode_segments(served.tokenizer, [(text, True)])
+    if not set(served.tokenizer.convert_tokens_to_ids(list(REQUIRED))).isdisjoint(ids):
+        raise RequestError("prompt: a completion has no pictures; use /v1/chat/completions")
+    return _build_request(ids, [], options, served)
+
+
+def _build_request(
+    ids: list[int], media: list[OpenMedia], options: Mapping[str, Any], served: ServedCheckpoint
+) -> ChatRequest:
     room = _room(len(ids), served.context_length)
     return ChatRequest(
         ids=ids,

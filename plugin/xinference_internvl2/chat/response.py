@@ -22,13 +22,14 @@ MIN_LOGPROB = -9999.0
 @dataclass(frozen=True, slots=True)
 class TextDelta:
     """The text and tokens that answer number `choice` grows by; its last delta has a
-    `finish_reason`."""
+    `finish_reason`, and a `stop_sequence` where one of the request's ended it."""
 
     choice: int
     text: str
     logprobs: list[Json] = field(default_factory=list)
     tokens: int = 0
     finish_reason: FinishReason | None = None
+    stop_sequence: str | None = None
 
 
 async def detokenize(
@@ -53,7 +54,8 @@ async def detokenize(
                 reason = "stop" if detokenizer.stopped else output.reason
                 yield TextDelta(output.choice, text)
             if detokenizer.stopped or isinstance(output, FinishOutput):
-                yield TextDelta(output.choice, "", finish_reason=reason)
+                stop = detokenizer.found
+                yield TextDelta(output.choice, "", finish_reason=reason, stop_sequence=stop)
                 del running[output.choice]
             if not running:
                 break
@@ -92,9 +94,9 @@ async def _build_completion(
         choices[delta.choice].add(delta)
     logprobs = request.sampling.logprobs is not None
     return {
-        **_head(model_uid, "chat.completion"),
+        **head(model_uid, "chatcmpl", "chat.completion"),
         "choices": [choice.to_json(index, logprobs) for index, choice in enumerate(choices)],
-        "usage": _usage(len(request.ids), sum(choice.tokens for choice in choices)),
+        "usage": build_usage(len(request.ids), sum(choice.tokens for choice in choices)),
     }
 
 
@@ -106,12 +108,14 @@ class _Choice:
     tokens: int = 0
     logprobs: list[Json] = field(default_factory=list)
     finish_reason: FinishReason | None = None
+    stop_sequence: str | None = None
 
     def add(self, delta: TextDelta) -> None:
         self.text += delta.text
         self.tokens += delta.tokens
         self.logprobs += delta.logprobs
         self.finish_reason = delta.finish_reason or self.finish_reason
+        self.stop_sequence = delta.stop_sequence or self.stop_sequence
 
     def to_json(self, index: int, logprobs: bool) -> Json:
         return {
@@ -119,32 +123,42 @@ class _Choice:
             "message": {"role": "assistant", "content": self.text},
             "logprobs": {"content": self.logprobs, "refusal": None} if logprobs else None,
             "finish_reason": self.finish_reason,
+            **_name_stop(self.stop_sequence),
         }
+
+
+def _name_stop(found: str | None) -> Json:
+    """Xinference's Anthropic API reads it; OpenAI's has no place for it."""
+    return {"stop_sequence": found} if found else {}
 
 
 async def _stream_chunks(
     model_uid: str, request: ChatRequest, deltas: AsyncGenerator[TextDelta, None]
 ) -> AsyncGenerator[Json, None]:
     """Yield the chunks of all answers, and at last the usage if the request asks for it."""
-    head = _head(model_uid, "chat.completion.chunk")
-    usage = _usage(len(request.ids), 0)
+    start = head(model_uid, "chatcmpl", "chat.completion.chunk")
+    usage = build_usage(len(request.ids), 0)
+    if request.continuous_usage:
+        start["usage"] = usage
     for index in range(request.sampling.n):
-        yield _chunk(head, index, {"role": "assistant", "content": ""})
+        yield _chunk(start, index, {"role": "assistant", "content": ""})
     async with aclosing(deltas):
         async for delta in deltas:
-            usage = _usage(len(request.ids), usage["completion_tokens"] + delta.tokens)
+            usage = build_usage(len(request.ids), usage["completion_tokens"] + delta.tokens)
             if request.continuous_usage:
-                head = {**head, "usage": usage}
+                start = {**start, "usage": usage}
             if delta.text or delta.logprobs:
-                yield _chunk(head, delta.choice, {"content": delta.text}, delta.logprobs)
+                yield _chunk(start, delta.choice, {"content": delta.text}, delta.logprobs)
             if delta.finish_reason:
-                yield _chunk(head, delta.choice, {}, finish_reason=delta.finish_reason)
+                chunk = _chunk(start, delta.choice, {}, finish_reason=delta.finish_reason)
+                chunk["choices"][0] |= _name_stop(delta.stop_sequence)
+                yield chunk
     if request.include_usage:
-        yield {**head, "choices": [], "usage": usage}
+        yield {**start, "choices": [], "usage": usage}
 
 
 def _chunk(
-    head: Json,
+    start: Json,
     index: int,
     delta: Json,
     logprobs: list[Json] | None = None,
@@ -153,19 +167,21 @@ def _chunk(
     choice: Json = {"index": index, "delta": delta, "finish_reason": finish_reason}
     if logprobs:
         choice["logprobs"] = {"content": logprobs, "refusal": None}
-    return {**head, "choices": [choice]}
+    return {**start, "choices": [choice]}
 
 
-def _head(model_uid: str, kind: str) -> Json:
+def head(model_uid: str, prefix: str, kind: str) -> Json:
+    """Return what every response begins with; `prefix` is that of its id."""
     return {
-        "id": f"chatcmpl-{uuid.uuid4()}",
+        "id": f"{prefix}-{uuid.uuid4()}",
         "object": kind,
         "created": int(time.time()),
         "model": model_uid,
     }
 
 
-def _usage(prompt_tokens: int, completion_tokens: int) -> Json:
+def build_usage(prompt_tokens: int, completion_tokens: int) -> Json:
+    """Count the tokens of a request."""
     return {
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,

@@ -32,7 +32,7 @@ def serves(model_family: Any, model_spec: Any, quantization: str | None, engine:
 def _refuse_family(name: str) -> str:
     if is_withdrawn(name):
         return f"The host has the model family {name} itself, so xinference-internvl2 leaves it."
-    return f"The plugin xinference-internvl2 serves {_join(load_runtimes())}, not {name}."
+    return f"The plugin xinference-internvl2 serves {join(load_runtimes())}, not {name}."
 
 
 def _find_specs(
@@ -41,13 +41,13 @@ def _find_specs(
     name, wanted = runtime.model_name, model_spec.model_format
     same_format = [spec for spec in runtime.model_specs if spec.model_format == wanted]
     if not same_format:
-        formats = _join(spec.model_format for spec in runtime.model_specs)
+        formats = join(spec.model_format for spec in runtime.model_specs)
         return [], f"{name} has no model spec of format {wanted}; its formats are {formats}."
     if model_family.model_name != name:
         return same_format, ""
     size = str(model_spec.model_size_in_billions)
     sizes = [str(spec.model_size_in_billions) for spec in same_format]
-    missing = f"{name} has no {wanted} spec of size {size}; its sizes are {_join(sizes)}."
+    missing = f"{name} has no {wanted} spec of size {size}; its sizes are {join(sizes)}."
     return [spec for spec, own in zip(same_format, sizes, strict=True) if own == size], missing
 
 
@@ -62,10 +62,10 @@ def _refuse_quantization(
         for name, quantizations in spec.engines.items()
         if wanted.lower() in (q.lower() for q in quantizations)
     )
-    remedy = f"; quantization {wanted} is served by {_join(others)}." if others else "."
+    remedy = f"; quantization {wanted} is served by {join(others)}." if others else "."
     if not served:
         return f"{engine} does not serve {what}{remedy}"
-    return f"{engine} serves {what} with quantization {_join(served)}, not {wanted}{remedy}"
+    return f"{engine} serves {what} with quantization {join(served)}, not {wanted}{remedy}"
 
 
 def _find_quantizations(spec: SpecRuntime, engine: str) -> tuple[str, ...]:
@@ -77,5 +77,6 @@ def _drop_repeats(items: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(items))
 
 
-def _join(items: Iterable[str]) -> str:
+def join(items: Iterable[str]) -> str:
+    """Name the items once each, or say that there are none."""
     return ", ".join(_drop_repeats(items)) or "nothing"

@@ -16,7 +16,8 @@ from .. import __version__
 from .._autoload import HOST_MODULE
 from ..families import records
 from ..patching import log_once, patch
-from . import engine_query, launch_guard
+from . import engine_query, launch_guard, spec_choice
+from .request_log import log_refusals_once
 
 TESTED_HOSTS = ("4.1.0",)
 PATCH_POINT = "load_model_family_from_json"
@@ -62,7 +63,9 @@ def activate() -> bool:
     )
     if added:
         launch_guard.guard_launches(host.llm_family)
+        spec_choice.choose_unquantized(host.llm_family)
         engine_query.add_reasons()
+        log_refusals_once()
     return added
 
 

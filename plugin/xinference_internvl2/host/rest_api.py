@@ -1,82 +1,137 @@
 """What the host's API does otherwise for requests to our models, in the process that has it.
 
-The host hides every failure of a chat behind a 500 without a reason, and drops options that it
-does not know, and `n`, without a word.
+The host hides failures of a chat behind a 500 without a reason, begins a stream before it knows
+whether there will be one, and drops fields that its schemas lack without a word.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..errors import RequestError
-from ..families import records
+from ..errors import OverloadedError, RequestError
 from ..patching import patch
+from . import anthropic_api, chat_api, responses_api
+from .disconnect import answer_unless_client_leaves
+from .door import (
+    Door,
+    Refuse,
+    current_door,
+    is_ours,
+    log_refusal,
+    pass_through,
+    sentence_of,
+    status_of,
+)
+from .event_stream import StreamRefused, start_stream
+from .request_body import read_body
 
 HOST_MODULE = "xinference.api.restful_api"
-_DROPPED = {"n", "logit_bias"}
-_READ_BY_THE_HOST = {"extra_body", "enable_thinking", "cache_salt", "guided_decoding_backend"}
-_READ_BY_THE_HOST |= {"guided_json", "guided_regex", "guided_choice", "guided_grammar"}
-_READ_BY_THE_HOST |= {"guided_json_object", "guided_whitespace_pattern"}
-
 WITHOUT = (
     "bad requests to our model families are answered 500, or in part ignored, in place of refused"
     " with a 400; use a version of xinference that the plugin was tested with"
 )
 
 
+TRY_AGAIN = (429, 503)
+RETRY_AFTER = "1"
+"""Seconds."""
+
+
+class Api(NamedTuple):
+    """One of the APIs that lead to a model.
+
+    Attributes:
+        read: fills a door with what the host does not hand over; raises RequestError.
+        refuse: makes the response of an error.
+    """
+
+    read: Callable[[ModuleType, Door], None]
+    refuse: Refuse
+
+
+ROUTES = {
+    "create_chat_completion": Api(chat_api.read_chat, chat_api.refuse),
+    "create_completion": Api(chat_api.read_completion, chat_api.refuse),
+    "create_response": Api(responses_api.read, responses_api.refuse),
+    "create_message": Api(anthropic_api.read, anthropic_api.refuse),
+    "count_anthropic_tokens": Api(anthropic_api.read, anthropic_api.refuse),
+}
+
+
 def activate() -> bool:
     """Extend the API of this process; True if this call was the one that did."""
     host = importlib.import_module(HOST_MODULE)
-    extensions = {
-        "handle_request_limit_error": _answer_400,
-        "create_chat_completion": _keep_options,
-    }
-    done = [
-        patch(host.RESTfulAPI, name, functools.partial(extend, host), without=WITHOUT)
-        for name, extend in extensions.items()
+    anthropic = importlib.import_module("xinference.api.protocols.anthropic")
+    api = host.RESTfulAPI
+    extensions: list[tuple[Any, str, Callable[[Any], Any]]] = [
+        *((api, name, functools.partial(_open_route, host, ROUTES[name])) for name in ROUTES),
+        (api, "_get_model_last_error", _raise_refusals),
+        (api, "handle_request_limit_error", functools.partial(_keep_sentences, host)),
+        (api, "extract_guided_params", chat_api.add_unread_fields),
+        (api, "_anthropic_error", anthropic_api.clean_errors),
+        (anthropic.CanonicalChatRequest, "to_openai_body", anthropic_api.add_unread_fields),
+        (host, "parse_responses_request", responses_api.add_unread_fields),
     ]
+    done = [patch(*extension, without=WITHOUT) for extension in extensions]
     return any(done)
 
 
-def _answer_400(host: ModuleType, handle: Callable[..., None]) -> Any:
-    """Let an error of ours reach the client, with its sentence."""
-
-    def handle_request_limit_error(error: Exception, **options: Any) -> None:
-        if isinstance(error, RequestError):
-            # The actor system puts its address before the message of what it wraps.
-            sentence = str(getattr(error, "__wrapped__", error))
-            raise host.HTTPException(status_code=400, detail=sentence)
-        handle(error, **options)
-
-    return handle_request_limit_error
-
-
-def _keep_options(host: ModuleType, create: Callable[..., Any]) -> Any:
-    """Hand over what the host would drop in `extra_body`, which it passes on as it is."""
-    known = {*host.CreateChatCompletion.__fields__, *_READ_BY_THE_HOST} - _DROPPED
-    invalid = importlib.import_module("xinference._compat").ValidationError
-
-    async def create_chat_completion(api: Any, request: Any) -> Any:
-        # The request keeps what it has read, so the host gets this very object.
-        body = await request.json()
-        fields = body if isinstance(body, dict) else {}
-        dropped = {name: fields[name] for name in fields.keys() - known}
-        if dropped and await _is_ours(api, fields.get("model")):
-            extra = fields.get("extra_body")
-            fields["extra_body"] = {**(extra if isinstance(extra, Mapping) else {}), **dropped}
-            fields.pop("logit_bias", None)
+def _open_route(host: ModuleType, api: Api, route: Callable[..., Any]) -> Any:
+    async def answer(rest_api: Any, request: Any) -> Any:
+        door = Door(request.scope["headers"])
         try:
-            return await create(api, request)
-        except invalid as error:
-            if not await _is_ours(api, fields.get("model")):
-                raise
-            raise host.HTTPException(status_code=400, detail=_describe(error)) from None
+            door.body = await read_body(request)
+            if await is_ours(rest_api, door.body["model"]):
+                return await _answer(host, api, functools.partial(route, rest_api), request, door)
+        except RequestError as error:
+            return _refuse(host, api, request, door, status_of(error), str(error))
+        return await route(rest_api, request)
 
-    return create_chat_completion
+    return answer
+
+
+async def _answer(
+    host: ModuleType, api: Api, route: Callable[[Any], Any], request: Any, door: Door
+) -> Any:
+    api.read(host, door)
+    invalid = importlib.import_module("xinference._compat").ValidationError
+    try:
+        with pass_through(door):
+            if door.body.get("stream"):
+                response = await route(request)
+            else:
+                response = await answer_unless_client_leaves(request, route(request))
+            if isinstance(response, host.EventSourceResponse):
+                response = await start_stream(response, door)
+            if response.status_code in TRY_AGAIN:
+                response.headers.setdefault("Retry-After", RETRY_AFTER)
+            return response
+    except invalid as error:
+        return _refuse(host, api, request, door, 400, _describe(error))
+    except StreamRefused as error:
+        return _refuse(host, api, request, door, door.status, str(error))
+    except host.HTTPException as error:
+        message = sentence_of(error.detail)
+        return _refuse(host, api, request, door, error.status_code, message, error.headers)
+
+
+def _refuse(
+    host: ModuleType,
+    api: Api,
+    request: Any,
+    door: Door,
+    status: int,
+    message: str,
+    headers: dict[str, str] | None = None,
+) -> Any:
+    if status in TRY_AGAIN:
+        headers = {"Retry-After": RETRY_AFTER, **(headers or {})}
+    log_refusal(f"A request to {request.url.path}", door.body.get("model"), message)
+    return api.refuse(host, request, door, status, message, headers)
 
 
 def _describe(error: Any) -> str:
@@ -85,12 +140,35 @@ def _describe(error: Any) -> str:
     return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
 
 
-async def _is_ours(api: Any, model_uid: Any) -> bool:
-    try:
-        supervisor = await api._get_supervisor_ref()
-        description = await supervisor.describe_model(model_uid)
-    except Exception:
-        # A model that is not there is for the host to report.
-        return False
-    names = (description.get("model_name"), description.get("model_family"))
-    return any(name in records.load_runtimes() for name in names)
+def _raise_refusals(get: Callable[..., Any]) -> Any:
+    """The host asks here what an error of a model stands for, before it logs and hides it."""
+
+    async def get_model_last_error(api: Any, replica_uid: bytes, error: Exception) -> Any:
+        if not isinstance(error, RequestError):
+            return await get(api, replica_uid, error)
+        kind = OverloadedError if isinstance(error, OverloadedError) else RequestError
+        refusal = kind(sentence_of(error))
+        if current_door() is not None:
+            raise refusal from None
+        # The response has begun, so the host puts an error into it.
+        log_refusal("The rest of a stream", replica_uid.decode(), str(refusal))
+        return refusal
+
+    return get_model_last_error
+
+
+def _keep_sentences(host: ModuleType, handle: Callable[..., None]) -> Any:
+    """Let an error of ours reach the client of a stream, with its sentence."""
+
+    def handle_request_limit_error(error: Exception, **options: Any) -> None:
+        door = current_door()
+        if isinstance(error, RequestError):
+            raise host.HTTPException(status_of(error), sentence_of(error))
+        try:
+            handle(error, **options)
+        except host.HTTPException as known:
+            if door is not None:
+                door.status = known.status_code
+            raise
+
+    return handle_request_limit_error

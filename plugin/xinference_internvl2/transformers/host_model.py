@@ -20,6 +20,8 @@ from xinference.model.llm.transformers.core import PytorchChatModel
 from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
 from ..chat.answer import answer, count_tokens
+from ..chat.anthropic import prepare_anthropic_request
+from ..chat.completion import complete
 from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest, ServedCheckpoint, trained_length
 from ..checkpoint.weight_format import check_quantization
@@ -34,6 +36,7 @@ from ..tokenizer.tokenizer import load_tokenizer
 from .engine.async_engine import AsyncEngine
 from .engine.limits import EngineLimits
 from .engine.sequence import Prompt
+from .launch_options import OPTIONS
 from .model.cpu import speed_up
 from .requirements import missing_library
 
@@ -69,6 +72,7 @@ class InternVL2TransformersModel(PytorchChatModel):
         """
         from ..checkpoint.config import read_config
 
+        OPTIONS.check(self._pytorch_model_config)
         if self._peft_model:
             raise CheckpointError(
                 f"LoRA adapters are not supported for {self.model_family.model_name}; "
@@ -164,6 +168,16 @@ class InternVL2TransformersModel(PytorchChatModel):
         self, messages: list[dict[str, Any]], config: Mapping[str, Any] | None = None
     ) -> int:
         return await count_tokens(messages, config, self._served)
+
+    async def async_prepare_anthropic_request(
+        self, messages: list[dict[str, Any]], config: dict[str, Any]
+    ) -> dict[str, Any]:
+        return prepare_anthropic_request(messages, config)
+
+    async def generate(
+        self, prompt: str, generate_config: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
+        return await complete(self.model_uid, prompt, generate_config, self._served, self._generate)
 
     async def chat(
         self, messages: list[dict[str, Any]], generate_config: Mapping[str, Any] | None = None

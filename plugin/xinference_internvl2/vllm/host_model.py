@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from xinference.constants import XINFERENCE_MAX_TOKENS
@@ -14,6 +15,8 @@ from xinference.model.llm.vllm.core import VLLMMultiModel
 from xinference.model.llm.vllm.utils import vllm_check
 
 from ..chat.answer import answer, count_tokens
+from ..chat.anthropic import prepare_anthropic_request
+from ..chat.completion import complete
 from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest, ServedCheckpoint, trained_length
 from ..checkpoint.config import read_config
@@ -26,6 +29,7 @@ from ..media.budget import Budget
 from ..media.limits import LAUNCH_OPTIONS, MAX_FRAMES, launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
+from .launch_options import check_cards, options
 from .placeholders import with_placeholders
 from .requirements import computes, install, missing_awq_kernel, platform
 from .tile_stack import stack_tiles
@@ -70,8 +74,9 @@ class InternVL2VLLMModel(VLLMMultiModel):
         """Start vLLM's engine.
 
         Raises:
-            CheckpointError: the checkpoint cannot be served.
+            CheckpointError: the checkpoint or the launch options cannot be served.
         """
+        options().check(self._model_config or {})
         self._read_checkpoint()
         super().load()
 
@@ -94,14 +99,14 @@ class InternVL2VLLMModel(VLLMMultiModel):
         control tokens in its answers because of it."""
 
     def _sanitize_model_config(self, model_config: dict[str, Any] | None) -> dict[str, Any]:
-        config = dict(model_config or {})
+        given = model_config or {}
+        config = {name: value for name, value in given.items() if name not in LAUNCH_OPTIONS}
         frames = self._limits.videos * MAX_FRAMES
         config["limit_mm_per_prompt"] = {"image": self._limits.images + frames}
-        for name in {*LAUNCH_OPTIONS} - {"limit_mm_per_prompt", "max_dynamic_patch"}:
-            config.pop(name, None)
-        if config.pop("max_dynamic_patch", None) is not None:
+        if given.get("max_dynamic_patch") is not None:
             most = {"max_dynamic_patch": self._limits.max_tiles}
             config["mm_processor_kwargs"] = {**(config.get("mm_processor_kwargs") or {}), **most}
+        check_cards(config, self._device_count or 0, self._n_worker)
         config.setdefault("tensor_parallel_size", self._parallel_size())
         if platform().is_cpu():
             cpu.set_defaults(config, quantized=bool(self._checkpoint.quantization))
@@ -126,13 +131,33 @@ class InternVL2VLLMModel(VLLMMultiModel):
         generate_config: dict[str, Any] | None = None,
         request_id: str | None = None,
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
-        async def generate(request: ChatRequest) -> Outputs:
-            prompt = self._prompt(request)
-            parameters = parameters_of(request, served.tokenizer)
-            return self._outputs(prompt, parameters, request_id or str(uuid.uuid4()))
-
         served = self._served()
+        generate = partial(self._generate, served, request_id)
         return await answer(self.model_uid, messages, generate_config, served, generate)
+
+    @vllm_check  # type: ignore[untyped-decorator]
+    async def async_generate(
+        self,
+        prompt: str,
+        generate_config: dict[str, Any] | None = None,
+        tools: object = False,
+        request_id: str | None = None,
+    ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
+        served = self._served()
+        generate = partial(self._generate, served, request_id)
+        return await complete(self.model_uid, prompt, generate_config, served, generate)
+
+    async def async_prepare_anthropic_request(
+        self, messages: list[dict[str, Any]], config: dict[str, Any]
+    ) -> dict[str, Any]:
+        return prepare_anthropic_request(messages, config)
+
+    async def _generate(
+        self, served: ServedCheckpoint, request_id: str | None, request: ChatRequest
+    ) -> Outputs:
+        prompt = self._prompt(request)
+        parameters = parameters_of(request, served.tokenizer)
+        return self._outputs(prompt, parameters, request_id or str(uuid.uuid4()))
 
     async def async_count_tokens(
         self, messages: list[dict[str, Any]], config: dict[str, Any] | None = None

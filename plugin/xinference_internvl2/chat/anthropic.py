@@ -1,0 +1,32 @@
+"""What the host's Anthropic routes ask of a model before they call its chat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_THINKING = ("enable_thinking", "thinking")
+
+
+def prepare_anthropic_request(
+    messages: Sequence[Mapping[str, Any]], config: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return messages and options as a chat takes them, without the marks of these routes.
+
+    The prompt is not counted here, since the chat fetches its pictures: 0 has the host ask
+    `count_tokens` where it is the count that the client wants.
+    """
+    options = {name: value for name, value in config.items() if not name.startswith("_anthropic")}
+    template = options.pop("chat_template_kwargs", None) or {}
+    asked = {name: value for name, value in template.items() if name not in _THINKING or value}
+    if asked:
+        options["chat_template_kwargs"] = asked
+    if options.get("stream"):
+        # The first event of these routes says how long the prompt is.
+        options["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
+    return {
+        "messages": list(messages),
+        "generate_config": options,
+        "input_tokens": 0,
+        "cache_control_applied": False,
+    }

@@ -1,0 +1,135 @@
+"""The flow of OpenAI's completions: a raw text is continued, without a chat's format.
+
+Control tokens in the text are read as such, for clients that bring a format of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import RequestError
+from .answer import Generate, generate_text
+from .request import ChatRequest, ServedCheckpoint, prepare_text
+from .response import Json, TextDelta, build_usage, head
+
+CONTEXT_TOKENS = 8
+"""Tokens of the prompt before an answer, after which its first word keeps the space before it."""
+
+
+async def complete(
+    model_uid: str,
+    prompt: str,
+    config: Mapping[str, Any] | None,
+    served: ServedCheckpoint,
+    generate: Generate,
+) -> Json | AsyncGenerator[Json, None]:
+    """Continue `prompt` with a text completion, or with chunks of one if `stream` is set.
+
+    Raises:
+        RequestError: the request cannot be answered as it is.
+    """
+    request = await asyncio.to_thread(_prepare, prompt, config or {}, served)
+    before = request.ids[-CONTEXT_TOKENS:]
+    deltas = generate_text(request, await generate(request), served, before)
+    if request.stream:
+        return _stream_chunks(model_uid, request, deltas)
+    return await _build_completion(model_uid, request, deltas)
+
+
+def _prepare(prompt: str, config: Mapping[str, Any], served: ServedCheckpoint) -> ChatRequest:
+    if not isinstance(prompt, str) or not prompt:
+        raise RequestError("prompt has to be a string that is not empty")
+    return prepare_text(prompt, _translate(config), served)
+
+
+def _translate(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a completion as those of a chat: `logprobs` is a number of tokens here."""
+    options = {**(config.get("extra_body") or {}), **config}
+    options.pop("extra_body", None)
+    count = options.pop("logprobs", None)
+    if count is not None:
+        options |= {"logprobs": True, "top_logprobs": count}
+    return options
+
+
+@dataclass(slots=True)
+class _Choice:
+    """One answer of a completion, while its deltas are gathered."""
+
+    text: str = ""
+    logprobs: list[Json] = field(default_factory=list)
+    finish_reason: str | None = None
+
+    def add(self, delta: TextDelta) -> None:
+        self.text += delta.text
+        self.logprobs += delta.logprobs
+        self.finish_reason = delta.finish_reason or self.finish_reason
+
+    def to_json(self, index: int, offset: int, wanted: bool) -> Json:
+        logprobs = _to_lists(self.logprobs, offset) if wanted else None
+        return {
+            "index": index,
+            "text": self.text,
+            "logprobs": logprobs,
+            "finish_reason": self.finish_reason,
+        }
+
+
+def _to_lists(entries: list[Json], offset: int) -> Json:
+    """The logprobs of a chat in the older form, list by list; `text_offset` counts characters."""
+    offsets = []
+    for entry in entries:
+        offsets.append(offset)
+        offset += len(entry["token"])
+    return {
+        "tokens": [entry["token"] for entry in entries],
+        "token_logprobs": [entry["logprob"] for entry in entries],
+        "top_logprobs": [
+            {top["token"]: top["logprob"] for top in entry["top_logprobs"]} for entry in entries
+        ],
+        "text_offset": offsets,
+    }
+
+
+async def _build_completion(
+    model_uid: str, request: ChatRequest, deltas: AsyncGenerator[TextDelta, None]
+) -> Json:
+    choices = [_Choice() for _ in range(request.sampling.n)]
+    tokens = 0
+    async with aclosing(deltas):
+        async for delta in deltas:
+            tokens += delta.tokens
+            choices[delta.choice].add(delta)
+    wanted = request.sampling.logprobs is not None
+    return {
+        **head(model_uid, "cmpl", "text_completion"),
+        "choices": [choice.to_json(index, 0, wanted) for index, choice in enumerate(choices)],
+        "usage": build_usage(len(request.ids), tokens),
+    }
+
+
+async def _stream_chunks(
+    model_uid: str, request: ChatRequest, deltas: AsyncGenerator[TextDelta, None]
+) -> AsyncGenerator[Json, None]:
+    """Yield the chunks of all answers, and at last the usage if the request asks for it."""
+    start = head(model_uid, "cmpl", "text_completion")
+    wanted = request.sampling.logprobs is not None
+    offsets, tokens = [0] * request.sampling.n, 0
+    for index in range(request.sampling.n):
+        # A chunk without text says that the request has been accepted.
+        yield {**start, "choices": [_Choice().to_json(index, 0, False)]}
+    async with aclosing(deltas):
+        async for delta in deltas:
+            tokens += delta.tokens
+            part = _Choice(delta.text, delta.logprobs, delta.finish_reason)
+            yield {
+                **start,
+                "choices": [part.to_json(delta.choice, offsets[delta.choice], wanted)],
+            }
+            offsets[delta.choice] += sum(len(entry["token"]) for entry in delta.logprobs)
+    if request.include_usage:
+        yield {**start, "choices": [], "usage": build_usage(len(request.ids), tokens)}

@@ -1,0 +1,123 @@
+"""A request to one of our models on its way through the host's API, and how it is refused."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from ..errors import OverloadedError, RequestError
+from ..families import records
+
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
+logger = logging.getLogger(__name__)
+
+# The actor system puts its address before the message of an error that it hands on.
+_ADDRESS = re.compile(r"\[address=[^\]]*\] ")
+_FIELD = re.compile(r"([A-Za-z_]+)(?:[.\[][\w.\[\]]*)?")
+
+
+@dataclass
+class Door:
+    """A request while it is answered.
+
+    Attributes:
+        headers: its own, as pairs of bytes, which the host reads after us.
+        body: its fields, as the client sent them.
+        unread: those of them that the host does not hand over by itself.
+        status: the status of the error that the host met last.
+    """
+
+    headers: list[tuple[bytes, bytes]]
+    body: dict[str, Any] = field(default_factory=dict)
+    unread: dict[str, Any] = field(default_factory=dict)
+    status: int = 500
+
+
+Refuse = Callable[[ModuleType, Any, Door, int, str, Mapping[str, str] | None], Any]
+"""Makes the response of an error: host, request, door, status, message, headers."""
+
+
+_current: ContextVar[Door | None] = ContextVar("door", default=None)
+
+
+def current_door() -> Door | None:
+    """The request to one of our models that this task answers."""
+    return _current.get()
+
+
+@contextmanager
+def pass_through(door: Door) -> Iterator[Door]:
+    """Make `door` the current one."""
+    token = _current.set(door)
+    try:
+        yield door
+    finally:
+        _current.reset(token)
+
+
+async def is_ours(api: Any, model_uid: str) -> bool:
+    """Whether a launched model is of one of our families; one that is not there is not."""
+    try:
+        supervisor = await api._get_supervisor_ref()
+        description = await supervisor.describe_model(model_uid)
+    except Exception:
+        # The host reports it.
+        return False
+    names = (description.get("model_name"), description.get("model_family"))
+    return any(name in records.load_runtimes() for name in names)
+
+
+def refuse_tools(body: Mapping[str, Any]) -> None:
+    """The host would answer with a list of all its models that call tools.
+
+    Raises:
+        RequestError: the request has tools, or the result of one.
+    """
+    for name in ("tools", "functions"):
+        if body.get(name):
+            raise RequestError(f"{name} is not supported: the model calls no tools; leave it out")
+    messages = body.get("messages")
+    for index, message in enumerate(messages if isinstance(messages, list) else ()):
+        if isinstance(message, dict) and message.get("role") in ("tool", "function"):
+            raise RequestError(
+                f"messages[{index}]: the model calls no tools, so nothing can be the result of one"
+            )
+
+
+def log_refusal(where: str, model: object, message: str) -> None:
+    """Say in one line of the log what is not answered, and why."""
+    logger.warning("%s of model %s is refused: %s", where, model, message)
+
+
+def status_of(error: RequestError) -> int:
+    """The status that tells a client whether to come again with the same request."""
+    return 429 if isinstance(error, OverloadedError) else 400
+
+
+def sentence_of(error: object) -> str:
+    """The message of an error without what the actor system adds to it."""
+    return _ADDRESS.sub("", str(getattr(error, "__wrapped__", error)))
+
+
+def error_object(status: int, message: str, door: Door) -> dict[str, Any]:
+    """An error as OpenAI's clients read it; `param` is the field at fault where it is named."""
+    found = _FIELD.match(message)
+    named = found is not None and (found[1] in door.body or found[1] in door.unread)
+    return {
+        "message": message,
+        "type": ERROR_TYPES.get(status, "server_error"),
+        "param": found[0].rstrip(".") if found and named else None,
+        "code": None,
+    }

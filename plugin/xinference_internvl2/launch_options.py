@@ -1,0 +1,52 @@
+"""The options of a launch: each is honoured, or known to change nothing, or refused by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import CheckpointError
+
+ANY = object()
+"""Stands for every value of an option that changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOptions:
+    """What a launch on an engine may say.
+
+    Attributes:
+        honoured: options that the engine or its loader reads.
+        neutral: options that it does not read → values that ask for nothing, or `ANY`.
+        refused: options of other engines → what to do in their place.
+    """
+
+    engine: str
+    honoured: Collection[str]
+    neutral: Mapping[str, Any] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Refuse what the engine would ignore.
+
+        Raises:
+            CheckpointError: an option that the engine does not have.
+        """
+        for name, value in given.items():
+            # What the host adds for itself begins with an underscore.
+            if name in self.honoured or value is None or name.startswith("_"):
+                continue
+            neutral = self.neutral.get(name, ())
+            if neutral is not ANY and value not in neutral:
+                raise CheckpointError(self._refuse(name, value))
+
+    def _refuse(self, name: str, value: Any) -> str:
+        if name in self.refused:
+            return f"the {self.engine} engine has no option {name}; {self.refused[name]}"
+        if name in self.neutral:
+            return f"{name} {value!r:.80} changes nothing for this model; leave it out"
+        close = difflib.get_close_matches(name, self.honoured, 1)
+        hint = f"did you mean {close[0]}?" if close else "leave it out"
+        return f"the {self.engine} engine has no option {name}; {hint}"

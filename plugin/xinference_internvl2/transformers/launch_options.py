@@ -1,0 +1,42 @@
+"""The options of a launch on the Transformers engine."""
+
+from __future__ import annotations
+
+from ..launch_options import ANY, LaunchOptions
+from ..media.limits import LAUNCH_OPTIONS
+
+OPTIONS = LaunchOptions(
+    engine="Transformers",
+    honoured={
+        *("device", "torch_dtype", "quantization_config", "max_num_seqs", "context_length"),
+        *("kv_cache_bytes", "prefix_cache_bytes"),
+        *LAUNCH_OPTIONS,
+    },
+    neutral={
+        # No code of a checkpoint is run, whatever is allowed.
+        "trust_remote_code": ANY,
+        "revision": ANY,
+        "gptq_ckpt": (),
+        "gptq_wbits": (16,),
+        "gptq_groupsize": (-1,),
+        "gptq_act_order": (False,),
+        "enable_tensorizer": (False,),
+        "reasoning_content": (False,),
+        "enable_thinking": (False,),
+        "cpu_offload": (False,),
+        "multimodal_projector": ("",),
+        "enable_virtual_env": ANY,
+    },
+    refused={
+        "tensor_parallel_size": "it spreads a model over the cards of --n-gpu by itself",
+        "pipeline_parallel_size": "it spreads a model over the cards of --n-gpu by itself",
+        "device_map": "use --device, or --n-gpu for several cards",
+        "cpu_offload": "launch a quantized model, or on --device cpu",
+        "max_model_len": "use --context_length",
+        "dtype": "use --torch_dtype",
+        "kv_cache_dtype": "its KV cache has the type of the model",
+        "gpu_memory_utilization": "use --max_num_seqs and --context_length",
+        "quantization": "use the launch's own --quantization",
+        "attn_implementation": "it chooses by itself",
+    },
+)

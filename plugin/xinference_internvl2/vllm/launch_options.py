@@ -1,0 +1,60 @@
+"""The options of a launch on the vLLM engine: vLLM's own, and those of the loader."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from ..errors import CheckpointError
+from ..launch_options import ANY, LaunchOptions
+from ..media.limits import LAUNCH_OPTIONS
+
+# The host reads them before it hands the rest to vLLM.
+_OF_HOST = {"model_quantization", "draft_model_path", "num_speculative_tokens"}
+
+
+@cache
+def options() -> LaunchOptions:
+    """The options that this version of vLLM has."""
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    own = {option.name for option in dataclasses.fields(AsyncEngineArgs)}
+    return LaunchOptions(
+        engine="vLLM",
+        honoured=own | _OF_HOST | set(LAUNCH_OPTIONS),
+        neutral={
+            "reasoning_content": (False,),
+            "enable_thinking": (False,),
+            "multimodal_projector": ("",),
+            "enable_virtual_env": ANY,
+        },
+        refused={
+            "torch_dtype": "use --dtype",
+            "context_length": "use --max_model_len",
+            "device_map": "use --n-gpu and --tensor_parallel_size",
+            "cpu_offload": "use --cpu_offload_gb",
+            "quantization_config": "use the launch's own --quantization",
+            "min_pixels": "use --max_dynamic_patch",
+            "max_pixels": "use --max_dynamic_patch",
+        },
+    )
+
+
+def check_cards(config: Mapping[str, Any], cards: int, workers: int = 1) -> None:
+    """Compare the cards that a launch is for with those that it was given, where it has any.
+
+    Raises:
+        CheckpointError: they disagree, and vLLM would wait for the rest for ever.
+    """
+    tensor, pipeline = (
+        config.get(f"{kind}_parallel_size") or default
+        for kind, default in (("tensor", cards), ("pipeline", workers))
+    )
+    if cards and tensor * pipeline != cards * workers:
+        raise CheckpointError(
+            f"tensor_parallel_size {tensor} times pipeline_parallel_size {pipeline} is for "
+            f"{tensor * pipeline} cards, but the launch was given {cards * workers}; add "
+            f"--n-gpu {-(-tensor * pipeline // workers)}"
+        )
