@@ -11,9 +11,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _QUARTER_TURNS = range(5, 9)
 _BITS_PER_SAMPLE, _MAX_SAMPLE_VALUE = 258, 281
 _ROWS_AT_ONCE = 256
@@ -28,15 +37,15 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 def as_seen(image: Image.Image) -> Image.Image:
     """Return `image` in RGB as a viewer shows it."""
-    orientation = _orientation(image)
+    turn = _TURNS.get(_orientation(image))
     if image.mode == "F" or image.mode.startswith("I"):
         image = _from_real_depth(image)
     elif image.has_transparency_data:
         image = _on_white(image)
-    else:
+    elif image.mode != "RGB":
         image = image.convert("RGB")
-    image.getexif()[ORIENTATION] = orientation
-    return ImageOps.exif_transpose(image)
+    # Without a need there is no copy: one of a large image would be too much.
+    return image if turn is None else image.transpose(turn)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -96,13 +96,13 @@ def _answer(
     _draft(image)
     # Decoders of broken files raise whatever they run into.
     try:
-        rgb = image.convert("RGB") if published else as_seen(image)
+        image.load()
+        image = image.convert("RGB") if published else as_seen(image)
     except MemoryError:
         raise
     except Exception:
         raise _unreadable(data, where) from None
-    image.close()
-    tiles = cut_tiles(rgb, Tiling(**tiling), size)
+    tiles = cut_tiles(image, Tiling(**tiling), size)
     _write_line(answers, {"shape": tiles.shape})
     answers.write(tiles.data)
 

@@ -30,7 +30,7 @@ FETCH_SECONDS = 60
 
 # One image. A JPEG may have four times the pixels, since a large one is decoded at half its size.
 MAX_SIDE = 65_535
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 150_000_000
 # Pixels times the scans of a progressive JPEG.
 MAX_PASSES = 1_000_000_000
 # A JPEG of more pixels than this is decoded smaller, which is faster, and not exact to the bit.

@@ -70,8 +70,8 @@ def bmp(width: int, height: int) -> bytes:
 
 # At a bound and one beyond it.
 SIZES = [
-    (10_000, 10_000, None),
-    (10_000, 10_001, "10000×10001 pixels; send an image of at most 100,000,000 pixels"),
+    (15_000, 10_000, None),
+    (15_000, 10_001, "15000×10001 pixels; send an image of at most 150,000,000 pixels"),
     (65_535, 1, None),
     (65_536, 1, "65536×1 pixels; send an image whose sides have at most 65,535"),
     (1, 65_536, "1×65536 pixels; send an image whose sides"),
@@ -160,6 +160,22 @@ def test_a_small_picture_does_not_wait_for_large_ones() -> None:
         time.sleep(0.1)
         other.cut(ONE)
         assert not all(each.done() for each in slow)
+
+
+LARGEST = ["RGB", "L", "P"]
+
+
+@pytest.mark.parametrize("mode", LARGEST)
+def test_the_largest_picture_is_decoded(mode: str) -> None:
+    """In the time and the memory that there are."""
+    data = encode(Image.new(mode, (15_000, 10_000)), compress_level=1)
+    assert open_image(data, "part").cut(ONE).shape == (1, 3, 56, 56)
+
+
+def test_what_takes_more_memory_than_there_is_is_refused() -> None:
+    data = encode(Image.new("RGBA", (15_000, 10_000)), compress_level=1)
+    with pytest.raises(RequestError, match="part takes over 1024 MB of memory to decode; send a"):
+        open_image(data, "part").cut(ONE)
 
 
 def test_memory_stays_outside() -> None:
