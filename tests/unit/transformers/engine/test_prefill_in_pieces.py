@@ -1,0 +1,139 @@
+"""A prompt read in pieces is read as in one, and lets running sequences go on."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from tests.support.generate import prefill, request, step
+from tests.tiny import make_checkpoint, shorten, slide
+from xinference_internvl2.engine import SamplingParams, TokenOutput
+from xinference_internvl2.transformers.engine import model_runner
+from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
+from xinference_internvl2.transformers.engine.model_runner import ModelRunner
+from xinference_internvl2.transformers.engine.sampler import sample
+from xinference_internvl2.transformers.model.from_checkpoint import load_model
+
+from .conftest import Steps, ids, run, started, tokens_of, until
+
+
+@pytest.fixture(scope="module", params=["qwen2", "internlm2", "phi3", "llama"])
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    return make_checkpoint(folder, backbone=request.param, dtype="float32")
+
+
+def read(
+    monkeypatch: pytest.MonkeyPatch, model: PreTrainedModel, piece: int, *prompt: Any
+) -> tuple[torch.Tensor, list[int]]:
+    """The logits after a prompt that is read in pieces, and the tokens after it."""
+    monkeypatch.setattr(model_runner, "PIECE", piece)
+    runner = ModelRunner(model)
+    (sequence,) = request(model, *prompt, SamplingParams(6)).sequences
+    logits = prefill(runner, sequence)
+    (first,) = sample(logits, [sequence.sampler])
+    assert isinstance(first, TokenOutput)
+    sequence.accept(first)
+    tokens = [first.id]
+    while not sequence.is_over:
+        tokens += [token.id for token in step(runner, [sequence])]
+    return logits, tokens
+
+
+def compare(
+    monkeypatch: pytest.MonkeyPatch, model: PreTrainedModel, piece: int, *prompt: Any
+) -> None:
+    logits, tokens = read(monkeypatch, model, piece, *prompt)
+    whole, wanted = read(monkeypatch, model, 10**6, *prompt)
+    assert torch.allclose(logits, whole, atol=1e-4)
+    assert tokens == wanted
+
+
+@pytest.mark.parametrize("piece", [1, 7, 13, 26, 27])
+def test_pieces_of_a_text_give_the_same(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    compare(monkeypatch, load_model(checkpoint), piece, torch.arange(5, 31)[None], None)
+
+
+@pytest.mark.parametrize("piece", [3, 5, 1000])
+@pytest.mark.parametrize("tiles_at_once", [1, 2])
+def test_pieces_of_pictures_give_the_same(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, piece: int, tiles_at_once: int
+) -> None:
+    """Also where a piece ends within a tile."""
+    model = load_model(checkpoint)
+    config = model.config
+    size, count = config.vision_config.image_size[0], config.image_seq_length
+    image = [config.image_token_id] * count
+    prompt = torch.tensor([[5, *image, *image, 6, *image, 7, 8]])
+    pixels = torch.randn(3, 3, size, size)
+    monkeypatch.setattr(model_runner, "TILES", tiles_at_once)
+    compare(monkeypatch, model, piece, prompt, pixels)
+    embeds = model.get_input_embeddings()(prompt)
+    features = model.get_image_features(pixels).pooler_output
+    embeds = embeds.masked_scatter((prompt == config.image_token_id)[..., None], features)
+    with torch.inference_mode():
+        wanted = model(inputs_embeds=embeds).logits[:, -1]
+    logits, _ = read(monkeypatch, model, piece, prompt, pixels)
+    assert torch.allclose(logits, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("length", [19, 20, 21, 33])
+def test_positions_are_encoded_for_the_whole_prompt(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    """Beyond 20 tokens, differently; the first piece is shorter than that."""
+    path = Path(shutil.copytree(checkpoint, tmp_path / "short"))
+    shorten(path, 20)
+    model, prompt = load_model(path), torch.arange(5, 5 + length)[None]
+    compare(monkeypatch, model, 8, prompt, None)
+    with torch.inference_mode():
+        wanted = load_model(path)(input_ids=prompt).logits[:, -1]
+    assert torch.allclose(read(monkeypatch, model, 8, prompt, None)[0], wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("window", [3, 8, 9])
+def test_pieces_keep_within_a_sliding_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
+    slide(path, window)
+    model, prompt = load_model(path), torch.arange(5, 25)[None]
+    with torch.inference_mode():
+        wanted = model(input_ids=prompt, use_cache=False).logits[:, -1]
+    for piece in (1, 5, 8, 9, 30):
+        assert torch.allclose(read(monkeypatch, model, piece, prompt, None)[0], wanted, atol=1e-4)
+
+
+def test_a_running_sequence_gets_a_token_between_two_pieces(
+    tiny: PreTrainedModel, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And between two tiles."""
+    monkeypatch.setattr(model_runner, "PIECE", 4)
+    config = tiny.config
+    size, tiles = config.vision_config.image_size[0], 3
+    image = [config.image_token_id] * config.image_seq_length * tiles
+
+    async def ask(engine: AsyncEngine) -> None:
+        first = asyncio.create_task(tokens_of(engine, 0, 9999))
+        await until(lambda: steps.decoded(0) > 2)
+        pictures = [np.zeros((3, size, size), np.float32) for _ in range(tiles)]
+        assert len(await tokens_of(engine, 1, 3, image=image, tiles=pictures)) == 3
+        first.cancel()
+
+    with started(tiny) as engine:
+        run(ask(engine))
+    kinds = [kind for kind, _ in steps.log]
+    start = steps.log.index(("prefill", (len(ids(1)) - len(ids(0)) + len(image),)))
+    read = [kind for kind in kinds[start:] if kind == "prefill"]
+    assert len(read) == tiles + -(-(len(ids(1)) + len(image)) // 4)
+    reading = kinds[start : start + 2 * len(read) - 1]
+    assert reading == [*["prefill", "decode"] * (len(read) - 1), "prefill"]

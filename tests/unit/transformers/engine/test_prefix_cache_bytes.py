@@ -1,0 +1,103 @@
+"""The prefix cache remembers as many conversations as its bytes allow."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from xinference_internvl2.transformers.engine.kv_cache import KVCache, KVCachePool
+from xinference_internvl2.transformers.engine.prefix_cache import PrefixCache
+
+from .test_kv_cache import pool
+
+
+def cache_of(made: KVCachePool, tokens: int) -> KVCache:
+    cache = made.allocate(tokens)
+    rows = torch.zeros(1, 2, tokens, 8)
+    for layer in range(2):
+        cache.update(rows, rows, layer)
+    cache.length = tokens
+    return cache
+
+
+def prefixes(made: KVCachePool, tokens: int, limit: float = math.inf) -> PrefixCache:
+    return PrefixCache(tokens * made.bytes_per_token, limit)
+
+
+def known(cache: PrefixCache, keys: str) -> int:
+    found = cache.find(keys)
+    return found[1] if found else 0
+
+
+@pytest.mark.parametrize(("tokens", "kept"), [(8, True), (7, False)])
+def test_two_users_in_turn_do_not_evict_each_other(tokens: int, kept: bool) -> None:
+    made = pool()
+    cache = prefixes(made, tokens)
+    cache.store("abcd", cache_of(made, 4))
+    cache.store("efgh", cache_of(made, 4))
+    assert (known(cache, "abcdx"), known(cache, "efghx")) == (4 if kept else 0, 4)
+    assert made.bytes_held == cache.bytes_held <= cache.max_bytes
+
+
+def test_the_least_recently_used_leaves_first() -> None:
+    made = pool()
+    cache = prefixes(made, 8)
+    cache.store("abcd", cache_of(made, 4))
+    cache.store("efgh", cache_of(made, 4))
+    assert known(cache, "abcdx") == 4
+    cache.store("ijkl", cache_of(made, 4))
+    assert [known(cache, text) for text in ("abcdx", "efghx", "ijklx")] == [4, 0, 4]
+
+
+@pytest.mark.parametrize(("tokens", "kept"), [(4, 4), (3, 0)])
+def test_one_that_is_larger_than_all_there_is_is_freed(tokens: int, kept: int) -> None:
+    made = pool()
+    cache = prefixes(made, tokens)
+    cache.store("abcd", cache_of(made, 4))
+    assert known(cache, "abcdx") == kept
+    assert made.bytes_held == kept * made.bytes_per_token
+
+
+def test_a_conversation_that_goes_on_takes_the_place_of_its_beginning() -> None:
+    made = pool()
+    cache = prefixes(made, 99)
+    cache.store("abc", cache_of(made, 3))
+    cache.store("abcdef", cache_of(made, 6))
+    cache.store("abx", cache_of(made, 3))
+    assert cache.bytes_held == 9 * made.bytes_per_token
+
+
+def test_the_last_token_is_read_in_any_case() -> None:
+    made = pool()
+    cache = prefixes(made, 99)
+    cache.store("abcd", cache_of(made, 4))
+    assert [known(cache, text) for text in ("abcd", "abc", "a", "xbcd")] == [3, 2, 0, 0]
+
+
+@pytest.mark.parametrize(("limit", "shared"), [(5, 4), (4, 0)])
+def test_lengths_whose_positions_are_encoded_differently_share_nothing(
+    limit: int, shared: int
+) -> None:
+    made = pool()
+    cache = prefixes(made, 99, limit)
+    cache.store("abcd", cache_of(made, 4))
+    assert known(cache, "abcde") == shared
+
+
+@pytest.mark.parametrize(("limit", "held"), [(5, 5), (4, 0)])
+def test_what_nobody_can_share_is_not_kept(limit: int, held: int) -> None:
+    made = pool()
+    cache = prefixes(made, 99, limit)
+    cache.store("abcde", cache_of(made, 5))
+    assert made.bytes_held == held * made.bytes_per_token
+
+
+def test_running_sequences_serve_as_well() -> None:
+    made = pool()
+    cache, running = prefixes(made, 99), cache_of(made, 3)
+    cache.store("abxx", cache_of(made, 4))
+    assert cache.find("abcd", [("abcz", running)]) == (running, 3)
+    cache.clear()
+    assert cache.bytes_held == 0
