@@ -54,5 +54,16 @@ def test_the_examples_run(served: Served, files: Path, example: str) -> None:
     assert run(served, files, example).strip()
 
 
+@pytest.mark.parametrize("script", sorted((DOCS / "doors").glob("*.py")), ids=lambda it: it.stem)
+def test_the_examples_of_the_other_apis_run(served: Served, files: Path, script: Path) -> None:
+    assert f"literalinclude:: {script.name}" in script.with_suffix(".rst").read_text("utf-8")
+    code = script.read_text("utf-8").replace("http://127.0.0.1:9997", served.host.url)
+    code = code.replace('"internvl2"', f'"{served.uid}"')
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=files, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
 def test_the_refusal_is_the_one_that_is_shown(served: Served, files: Path) -> None:
     assert run(served, files, "refused.py").strip() in PAGE
