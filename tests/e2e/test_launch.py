@@ -91,7 +91,7 @@ def test_a_wrong_launch_names_the_cause(
 def test_answers_at_once_are_a_number(host: Host, checkpoint: Path) -> None:
     done = launch(host, "wrong", "--max_num_seqs", "0", model_path=str(checkpoint))
     assert done.returncode != 0
-    assert "max_num_seqs 0 is no number of answers; use 1 or more" in done.stderr
+    assert "max_num_seqs 0 is too small or no whole number; use 1 or more" in done.stderr
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -24,7 +24,7 @@ def request(
     **options: Any,
 ) -> Request:
     """A request for the prompt (1, tokens) with tiles of (tiles, 3, tile_size, tile_size)."""
-    tiles = [] if pixel_values is None else list(pixel_values.numpy())
+    tiles = [] if pixel_values is None else list(pixel_values.float().numpy())
     prompt = Prompt(input_ids[0].tolist(), tiles, **options)
     return Request(prompt, sampling, stop_ids, model.config.image_token_id, model.device)
 

@@ -78,7 +78,7 @@ class InternVL2TransformersModel(PytorchChatModel):
                 f"LoRA adapters are not supported for {self.model_family.model_name}; "
                 "launch it without --lora-modules"
             )
-        engine_limits = self._engine_limits()
+        engine_limits = EngineLimits.from_options(self._pytorch_model_config)
         self._checkpoint = read_config(self.model_path)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if missing := missing_library(self.quantization):
@@ -97,14 +97,6 @@ class InternVL2TransformersModel(PytorchChatModel):
             ENGINE,
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
             budget=Budget(limits.memory, limits.waiting),
-        )
-
-    def _engine_limits(self) -> EngineLimits:
-        options = self._pytorch_model_config
-        return EngineLimits(
-            _count(options, "max_num_seqs", least=1),
-            _count(options, "kv_cache_bytes", least=0),
-            _count(options, "prefix_cache_bytes", least=0),
         )
 
     def _load_model(self) -> PreTrainedModel:
@@ -200,11 +192,3 @@ class InternVL2TransformersModel(PytorchChatModel):
         tiles = [tile for tiles in request.tiles for tile in tiles]
         request.tiles.clear()  # the request lives as long as its answers, which need them no more
         return Prompt(request.ids, tiles, request.cache_salt)
-
-
-def _count(options: Mapping[str, Any], name: str, least: int) -> Any:
-    """A launch option that is a number, or None if it is not set."""
-    count = options.get(name)
-    if count is not None and (type(count) is not int or count < least):
-        raise CheckpointError(f"{name} {count!r:.40} is no number from {least} on; use one")
-    return count

@@ -1,22 +1,47 @@
-"""What an engine may hold at once, and how much memory that leaves for the rest of the machine."""
+"""What an engine may hold at once, by the options of its launch and the memory of the machine."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 
+from ...errors import CheckpointError
+
+_CONTAINER = Path("/sys/fs/cgroup")
+
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """`max_sequences` are decoded at once. The KV caches of sequences that are being generated may
-    grow to `kv_cache_bytes`, by default half of the memory that is free once the model is loaded;
-    those kept in the prefix cache to `prefix_cache_bytes`, by default an eighth of it."""
+    """How many sequences and how many bytes an engine may hold.
+
+    Attributes:
+        max_sequences: that share a step.
+        kv_cache_bytes: to which the KV caches of sequences that are being generated may grow; by
+            default half of the memory that is free once the model is loaded.
+        prefix_cache_bytes: of KV caches that are kept for later prompts; by default an eighth.
+    """
 
     max_sequences: int
     kv_cache_bytes: int | None = None
     prefix_cache_bytes: int | None = None
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> EngineLimits:
+        """The limits that a launch asks for, whose options give memory in MB.
+
+        Raises:
+            CheckpointError: one of them is no number, or too small.
+        """
+        sequences = _number(options, "max_num_seqs", 1)
+        memory = [_number(options, f"{name}_cache_memory", 0) for name in ("kv", "prefix")]
+        in_use, kept = (None if megabytes is None else megabytes << 20 for megabytes in memory)
+        return cls(16 if sequences is None else sequences, in_use, kept)
 
     def in_bytes(self, device: torch.device) -> tuple[int, int]:
         """Bytes of KV caches in use, and of those in the prefix cache, on the model's device."""
@@ -25,8 +50,24 @@ class EngineLimits:
         return free // 2 if in_use is None else in_use, free // 8 if kept is None else kept
 
 
+def _number(options: Mapping[str, Any], name: str, least: int) -> int | None:
+    number = options.get(name)
+    if number is None:
+        return None
+    if type(number) is not int or number < least:
+        raise CheckpointError(
+            f"{name} {number!r:.40} is too small or no whole number; use {least} or more"
+        )
+    return number
+
+
 def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(free)
-    return int(psutil.virtual_memory().available)
+    free = int(psutil.virtual_memory().available)
+    # A container that has no limit says "max".
+    with suppress(OSError, ValueError):
+        most, used = (int((_CONTAINER / f"memory.{x}").read_text()) for x in ("max", "current"))
+        free = min(free, max(0, most - used))
+    return free
