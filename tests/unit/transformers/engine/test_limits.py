@@ -31,7 +31,7 @@ def test_what_is_no_number_is_refused(name: str, value: Any) -> None:
 
 
 def test_a_step_has_at_least_one_sequence() -> None:
-    with pytest.raises(CheckpointError, match="max_num_seqs 0 is .*; use 1 or more"):
+    with pytest.raises(CheckpointError, match=r"max_num_seqs 0 is .*; use 1 or more"):
         EngineLimits.from_options({"max_num_seqs": 0})
 
 
