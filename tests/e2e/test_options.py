@@ -200,14 +200,41 @@ def test_options_that_ask_for_nothing_change_nothing(served: Served) -> None:
 
 
 def test_a_benchmark_gets_as_many_tokens_as_it_asks_for(served: Served) -> None:
-    answer = served.chat(HI, max_tokens=40, extra_body={"ignore_eos": True})
-    assert answer.usage.completion_tokens == 40
-    assert "<|im_end|>" not in content(answer)
+    for options in ({"ignore_eos": True}, {"min_tokens": 40}):
+        answer = served.chat(HI, max_tokens=40, extra_body=options)
+        assert answer.usage.completion_tokens == 40
+        assert "<|im_end|>" not in content(answer)
 
 
 def test_no_sampling_is_greedy(served: Served) -> None:
     answer = served.chat(HI, temperature=5, seed=1, extra_body={"do_sample": False})
     assert content(answer) == content(served.chat(HI))
+
+
+def test_a_min_p_of_one_is_greedy(served: Served) -> None:
+    answer = served.chat(HI, temperature=5, seed=1, extra_body={"min_p": 1})
+    assert content(answer) == content(served.chat(HI))
+
+
+def test_the_prompt_can_be_seen(served: Served) -> None:
+    answer = served.chat(HI, extra_body={"render": True})
+    _, _, tokenizer = loaded(served.checkpoint)
+    assert answer.prompt == PROMPT
+    assert answer.prompt_token_ids == tokenizer.encode(PROMPT)
+    assert answer.usage.completion_tokens == 0
+
+
+def test_an_answer_has_its_boxes_and_control_tokens_where_they_are_asked_for(
+    served: Served,
+) -> None:
+    """Random weights draw no box, but write control tokens; a message says that it has no box."""
+    message = user([image(SQUARE), text("Where?")])
+    options = {"boxes": True, "skip_special_tokens": False, "ignore_eos": True}
+    answer = served.chat(message, extra_body=options)
+    assert answer.choices[0].message.boxes == []
+    *_, last = served.chat(message, extra_body=options, stream=True)
+    assert last.choices[0].delta.boxes == []
+    assert not hasattr(served.chat(message).choices[0].message, "boxes")
 
 
 def test_a_salt_keeps_clients_apart_and_changes_no_answer(served: Served) -> None:

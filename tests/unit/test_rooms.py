@@ -30,7 +30,7 @@ ROOMS = {
         "transformers.__init__": "",
         "launch_options": "",
         "transformers.requirements": "",
-        "transformers.launch_options": "launch_options media",
+        "transformers.launch_options": "launch_options media chat.launch_prompt",
         "transformers.model": "checkpoint tokenizer transformers.requirements",
         "transformers.engine": "checkpoint.rope transformers.model",
         "transformers.host_model": f"{SHARED} transformers",

@@ -12,7 +12,7 @@ from ..media.budget import Hold
 from ..media.limits import MAX_BYTES
 from .detokenizer import Detokenizer
 from .request import ChatRequest, ServedCheckpoint, decode_on_thread, prepare_on_thread
-from .response import TextDelta, build_response, detokenize
+from .response import TextDelta, build_response, detokenize, render_response
 from .size import count_media_bytes
 
 Generate = Callable[[ChatRequest], Awaitable[Outputs]]
@@ -36,7 +36,11 @@ async def answer(
     """
     hold = Hold(served.budget)
     try:
-        request = await _admit(messages, config or {}, served, hold)
+        request = await _fetch(messages, config or {}, served, hold)
+        if request.render:
+            hold.release()
+            return render_response(model_uid, request)
+        request = await _decode(request, served, hold)
         outputs = _release_at_first(await generate(request), hold)
     except BaseException:
         hold.release()
@@ -64,7 +68,7 @@ def generate_text(
         )
         for _ in range(request.sampling.n)
     ]
-    return detokenize(outputs, detokenizers, served.tokenizer)
+    return detokenize(outputs, detokenizers, served.tokenizer, request.pictures)
 
 
 async def count_tokens(
@@ -94,14 +98,8 @@ async def _fetch(
     return request
 
 
-async def _admit(
-    messages: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
-    served: ServedCheckpoint,
-    hold: Hold,
-) -> ChatRequest:
-    """Prepare a request, and decode its media once there is memory for their tiles."""
-    request = await _fetch(messages, config, served, hold)
+async def _decode(request: ChatRequest, served: ServedCheckpoint, hold: Hold) -> ChatRequest:
+    """Decode the media of a request once there is memory for their tiles."""
     if not request.media:
         return request
     tiles = sum(item.tiles * item.frames for item in request.media)

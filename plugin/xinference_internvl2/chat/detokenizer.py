@@ -71,14 +71,20 @@ class Detokenizer:
         ready = self._take(self._decode_new())
         return ready if self.stopped else ready + self._pending
 
-    def _decode_new(self) -> str:
-        taken = self._decode(self._ids[self._context : self._decoded])
-        return self._decode(self._ids[self._context :])[len(taken) :]
+    @property
+    def marked_text(self) -> str:
+        """The text of all tokens so far with its control tokens, whatever is skipped or cut."""
+        return self._decode(self._ids, skip_special_tokens=False)
 
-    def _decode(self, ids: list[int]) -> str:
+    def _decode_new(self) -> str:
+        skip = self._skip_special_tokens
+        taken = self._decode(self._ids[self._context : self._decoded], skip)
+        return self._decode(self._ids[self._context :], skip)[len(taken) :]
+
+    def _decode(self, ids: list[int], skip_special_tokens: bool) -> str:
         text = self._tokenizer.decode(
             [token for token in ids if token not in self._hidden],
-            skip_special_tokens=self._skip_special_tokens,
+            skip_special_tokens=skip_special_tokens,
             clean_up_tokenization_spaces=False,
         )
         return str(text)

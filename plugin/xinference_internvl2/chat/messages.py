@@ -49,6 +49,7 @@ _MESSAGE = _fields(
     },
     role=_ANY,
     content=_ANY,
+    boxes=_ANY,
     cache_control=_ANY,
 )
 """The fields of a message; a client may send an answer back as it came."""

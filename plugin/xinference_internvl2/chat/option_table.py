@@ -66,7 +66,6 @@ HONOURED = _table(
         "the answer does not end, and no stop string is looked for, in its first so many tokens",
         Whole(0, 1 << 31),
         (0,),
-        (VLLM,),
     ),
     Option("ignore_eos", "the answer goes on to `max_tokens`", Flag(), (False,)),
     Option(
@@ -82,7 +81,6 @@ HONOURED = _table(
         "only tokens at least that part as likely as the likeliest one",
         Number(0, 1),
         (0,),
-        (VLLM,),
     ),
     Option("seed", "the same seed gives the same answer", Whole(0, (1 << 63) - 1)),
     Option(
@@ -116,6 +114,18 @@ HONOURED = _table(
         "the answer never is",
         Flag(),
         (True,),
+    ),
+    Option(
+        "boxes",
+        "the message, or in a stream its last chunk, has the `boxes` of the answer as data",
+        Flag(),
+        (False,),
+    ),
+    Option(
+        "render",
+        "nothing is generated: the response has the `prompt` and its `prompt_token_ids`",
+        Flag(),
+        (False,),
     ),
     Option("logprobs", "the log probability of every token", Flag(), (False,)),
     Option(
@@ -217,6 +227,12 @@ STREAM_OPTIONS = _table(
 )
 
 TEMPLATE_OPTIONS = _table(
+    Option(
+        "image_labels",
+        "true numbers several pictures (`Image-1: `) and puts them first, as the model card does; "
+        "false leaves them where they stand, or puts them in place of `<image>` in the text",
+        Flag(),
+    ),
     *(ONLY_NEUTRAL[name] for name in ("enable_thinking", "thinking", "reasoning_effort")),
     *(HONOURED[name] for name in ("continue_final_message", "add_generation_prompt")),
 )

@@ -29,6 +29,8 @@ def read_options(config: Mapping[str, Any], engine: str) -> dict[str, Any]:
     for name, value in read_fields(template, TEMPLATE_OPTIONS, "chat_template_kwargs.").items():
         if options.setdefault(name, value) != value:
             raise RequestError(f"chat_template_kwargs.{name} contradicts {name}; give only one")
+    if options.get("render") and options.get("stream"):
+        raise RequestError("render true gives no stream; leave stream out")
     return {name: value for name, value in options.items() if name not in WITHOUT_EFFECT}
 
 

@@ -6,14 +6,15 @@ No image is fetched and no tokenizer is needed here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..errors import RequestError
 from ..families.records import PromptFormat, prompt_format_named
 from ..media.limits import DEFAULT_FRAMES
 from ..media.source import Media
-from .messages import Part, Turn, read_turns
+from .messages import Turn, read_turns
 
 PLACEHOLDER = "<image>"
 # Clients write these tokens to ask about regions; they neither end a turn nor place an image.
@@ -42,6 +43,7 @@ def render(
     messages: Sequence[Mapping[str, Any]],
     prompt_format: PromptFormat | str,
     frames: int = DEFAULT_FRAMES,
+    image_labels: bool = True,
 ) -> Rendered:
     """Return the prompt text of `messages` and their media, both in order.
 
@@ -49,13 +51,15 @@ def render(
         messages: as in an OpenAI chat request.
         prompt_format: one of the family's, or its name.
         frames: how many frames of every video are shown.
+        image_labels: number several images, and put media first, as in the model card; otherwise
+            they stand where the request has them, or has `<image>` in its text.
 
     Raises:
         RequestError: a message that cannot be rendered; the text names the part at fault.
 
     Source: the conversation templates published with InternVL2.
     """
-    prompt = build_prompt(messages, prompt_format, frames)
+    prompt = build_prompt(messages, prompt_format, frames, image_labels=image_labels)
     return Rendered("".join(segment.text for segment in prompt), collect_media(prompt))
 
 
@@ -70,6 +74,7 @@ def build_prompt(
     prompt_format: PromptFormat | str,
     frames: int | Sequence[int] = DEFAULT_FRAMES,
     continue_last: bool = True,
+    image_labels: bool = True,
 ) -> list[Segment]:
     """Return the prompt of `messages` in segments, so that no text of a request is ever read as a
     control token.
@@ -84,10 +89,12 @@ def build_prompt(
     turns = read_turns(messages)
     if turns[0].role != "system":
         turns.insert(0, Turn("system", [prompt_format.system_text], "the prompt format"))
-    labels = _Labels(_count_images(turns), frames)
+    labels = _Labels(_count_images(turns) if image_labels else 0, frames)
     prompt: list[Segment] = []
     for turn in turns:
-        prompt += _lay_out_turn(turn, prompt_format, labels)
+        prompt.append(Segment(prompt_format.roles[turn.role], trusted=True))
+        prompt += (_lay_out if image_labels else _lay_out_as_written)(turn, labels)
+        prompt.append(Segment(prompt_format.turn_end, trusted=True))
     if continue_last and turns[-1].role == "assistant":
         # Its turn stays open.
         prompt.pop()
@@ -101,20 +108,16 @@ def _count_images(turns: Sequence[Turn]) -> int:
     return sum(isinstance(part, Media) and part.kind == "image" for part in parts)
 
 
-def _lay_out_turn(turn: Turn, prompt_format: PromptFormat, labels: _Labels) -> Iterator[Segment]:
-    """Yield the segments of one turn: media first, as the model was trained, unless the request
-    puts text on both sides of one; then in the order of the request."""
+def _lay_out(turn: Turn, labels: _Labels) -> Iterator[Segment]:
+    """Yield every image and frame on a line of its own, and a new line between texts.
+
+    Media come first, as the model was trained, unless the request puts text on both sides of one:
+    then in the order of the request.
+    """
     parts = turn.parts
     are_media = [isinstance(part, Media) for part in parts]
     if are_media == sorted(are_media):
         parts = sorted(parts, key=lambda part: isinstance(part, str))
-    yield Segment(prompt_format.roles[turn.role], trusted=True)
-    yield from _lay_out(parts, labels)
-    yield Segment(prompt_format.turn_end, trusted=True)
-
-
-def _lay_out(parts: Sequence[Part], labels: _Labels) -> Iterator[Segment]:
-    """Yield every image and frame on a line of its own, and a new line between texts."""
     after_text = False
     for part in parts:
         if after_text:
@@ -122,11 +125,46 @@ def _lay_out(parts: Sequence[Part], labels: _Labels) -> Iterator[Segment]:
         after_text = isinstance(part, str)
         if isinstance(part, str):
             yield from _split_grounding(part)
-            continue
-        for label in labels.of(part):
-            yield Segment(label)
-            yield Segment(PLACEHOLDER, trusted=True, media=part)
-            yield Segment("\n")
+        else:
+            yield from _place(part, labels.of(part))
+
+
+def _place(media: Media, labels: Iterable[str]) -> Iterator[Segment]:
+    for label in labels:
+        yield Segment(f"{label}: " if label else "")
+        yield Segment(PLACEHOLDER, trusted=True, media=media)
+        yield Segment("\n")
+
+
+def _lay_out_as_written(turn: Turn, labels: _Labels) -> Iterator[Segment]:
+    """Yield texts and media in the order of the request, nothing between them but the line break
+    after a picture; or images in place of the `<image>` in the text, if it has any.
+
+    Raises:
+        RequestError: the text of a user has another number of them than there are images.
+    """
+    images = [part for part in turn.parts if isinstance(part, Media) and part.kind == "image"]
+    marks = sum(part.count(PLACEHOLDER) for part in turn.parts if isinstance(part, str))
+    in_text = turn.role == "user" and marks > 0
+    if in_text and marks != len(images):
+        raise RequestError(
+            f"{turn.where}: the text has {marks} {PLACEHOLDER}, but the message has {len(images)} "
+            f"images; write {PLACEHOLDER} once for each, or leave it out"
+        )
+    unplaced = iter(images)
+    for part in turn.parts:
+        if isinstance(part, str):
+            for index, text in enumerate(part.split(PLACEHOLDER) if in_text else [part]):
+                if index:
+                    yield Segment(PLACEHOLDER, trusted=True, media=next(unplaced))
+                yield from _split_grounding(text)
+        elif part.kind == "video" or not in_text:
+            yield from _place(part, labels.of(part))
+
+
+def frame_labels(frames: int) -> list[str]:
+    """Return how the frames of a video are numbered."""
+    return [f"Frame{number}" for number in range(1, frames + 1)]
 
 
 def _split_grounding(text: str) -> Iterator[Segment]:
@@ -145,7 +183,6 @@ class _Labels:
     def of(self, media: Media) -> list[str]:
         if media.kind == "video":
             known = self._frames
-            count = media.frames(known) if isinstance(known, int) else next(known)
-            return [f"Frame{number}: " for number in range(1, count + 1)]
+            return frame_labels(media.frames(known) if isinstance(known, int) else next(known))
         self._count += 1
-        return [f"Image-{self._count}: " if self._images > 1 else ""]
+        return [f"Image-{self._count}" if self._images > 1 else ""]

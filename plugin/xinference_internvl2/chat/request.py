@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,14 @@ from ..media.options import request_limits
 from ..media.source import Fetch, OpenMedia, open_media
 from ..tokenizer.control_tokens import REQUIRED, image_tokens
 from ..tokenizer.tokenizer import InternVL2Tokenizer, encode_segments
+from .boxes import Picture
 from .option_table import DEFAULT_MAX_TOKENS
 from .options import read_options
-from .prompt import Segment, build_prompt, collect_media
+from .prompt import Segment, build_prompt, collect_media, frame_labels
 from .sampling import read_sampling
 
 MAX_CHARACTERS_PER_TOKEN = 32
+_OF_A_CHAT = ("boxes", "render", "image_labels", "continue_final_message", "add_generation_prompt")
 
 # Threads of their own: on those of the event loop, slow image servers would hold up every request.
 _fetching = ThreadPoolExecutor(8, thread_name_prefix="fetching")
@@ -46,6 +49,8 @@ class ServedCheckpoint:
         engine: the engine that answers, by the name that the table of options has for it.
         max_tokens: the length of an answer whose request does not give one.
         budget: what all requests together may hold before they are answered.
+        stop: strings that end every answer, beside those of its request.
+        image_labels: as for `render`, where a request does not say.
     """
 
     config: CheckpointConfig
@@ -57,6 +62,8 @@ class ServedCheckpoint:
     engine: str
     max_tokens: int = DEFAULT_MAX_TOKENS
     budget: Budget = field(default_factory=Budget)
+    stop: tuple[str, ...] = ()
+    image_labels: bool = True
 
     @property
     def stop_ids(self) -> list[int]:
@@ -77,16 +84,22 @@ class ChatRequest:
     """A request that an engine can run.
 
     Attributes:
-        ids: the whole prompt, with an image token for every feature of the media.
+        text: the whole prompt, with an image token for every feature of the media.
+        ids: the same as token ids, with what the tokenizer puts before a text.
         media: the media that are yet to be decoded.
         tiles: those of every image and frame that is decoded, (tiles, 3, tile_size, tile_size).
         stop_ids: the tokens that end an answer, and are no part of it.
+        render: the prompt is the answer; nothing is generated.
+        pictures: what the boxes of an answer may lie in; None if they are not asked for.
     """
 
     ids: list[int]
     media: list[OpenMedia]
     sampling: SamplingParams
     stop_ids: list[int]
+    text: str = ""
+    render: bool = False
+    pictures: list[Picture] | None = None
     skip_special_tokens: bool = True
     stream: bool = False
     include_usage: bool = False
@@ -133,43 +146,66 @@ def prepare(
     """
     options = read_options(config, served.engine)
     limits = request_limits(options, served.limits)
-    continue_last = _continue_last(options, messages)
-    prompt = build_prompt(messages, served.prompt_format, limits.frames, continue_last)
+    build = _prompt_builder(messages, options, served)
+    prompt = build(limits.frames)
     _check_length(sum(len(segment.text) for segment in prompt), served.context_length)
     # Wrong options are refused before anything is fetched.
     read_sampling(options, served.context_length, served.max_tokens)
     media = open_media(collect_media(prompt), limits, served.config, served.fetch)
     if any("fps" in item.media.options for item in media):
         counts = [item.frames for item in media if item.media.kind == "video"]
-        prompt = build_prompt(messages, served.prompt_format, counts, continue_last)
-    ids = _encode(prompt, media, served)
-    return _build_request(ids, media, options, served)
+        prompt = build(counts)
+    return _build_request(_fill_in(prompt, media, served.config), media, options, served)
 
 
 def prepare_text(text: str, config: Mapping[str, Any], served: ServedCheckpoint) -> ChatRequest:
     """Encode a raw text, whose control tokens are read as such; otherwise as `prepare`."""
     options = read_options(config, served.engine)
+    for name in _OF_A_CHAT:
+        if name in options:
+            raise RequestError(f"{name} is an option of a chat; use /v1/chat/completions")
     _check_length(len(text), served.context_length)
-    ids = encode_segments(served.tokenizer, [(text, True)])
-    if not set(served.tokenizer.convert_tokens_to_ids(list(REQUIRED))).isdisjoint(ids):
+    request = _build_request([(text, True)], [], options, served)
+    if not set(served.tokenizer.convert_tokens_to_ids(list(REQUIRED))).isdisjoint(request.ids):
         raise RequestError("prompt: a completion has no pictures; use /v1/chat/completions")
-    return _build_request(ids, [], options, served)
+    return request
 
 
 def _build_request(
-    ids: list[int], media: list[OpenMedia], options: Mapping[str, Any], served: ServedCheckpoint
+    segments: list[tuple[str, bool]],
+    media: list[OpenMedia],
+    options: Mapping[str, Any],
+    served: ServedCheckpoint,
 ) -> ChatRequest:
+    ids = encode_segments(served.tokenizer, segments)
     room = _room(len(ids), served.context_length)
+    sampling = read_sampling(options, room, served.max_tokens)
     return ChatRequest(
         ids=ids,
         media=media,
-        sampling=read_sampling(options, room, served.max_tokens),
+        text="".join(text for text, _ in segments),
+        render=options.get("render", False),
+        pictures=_pictures(media) if options.get("boxes") else None,
+        sampling=replace(sampling, stop=(*sampling.stop, *served.stop)),
         stop_ids=[] if options.get("ignore_eos") else served.stop_ids,
         skip_special_tokens=options.get("skip_special_tokens", True),
         stream=options.get("stream", False),
         include_usage=options.get("include_usage", False),
         continuous_usage=options.get("continuous_usage_stats", False),
         cache_salt=options.get("cache_salt"),
+    )
+
+
+def _prompt_builder(
+    messages: Sequence[Mapping[str, Any]], options: Mapping[str, Any], served: ServedCheckpoint
+) -> Callable[[int | Sequence[int]], list[Segment]]:
+    """Return `build_prompt` for a request, which only lacks the number of frames."""
+    return partial(
+        build_prompt,
+        messages,
+        served.prompt_format,
+        continue_last=_continue_last(options, messages),
+        image_labels=options.get("image_labels", served.image_labels),
     )
 
 
@@ -190,18 +226,26 @@ def _continue_last(options: Mapping[str, Any], messages: Sequence[Mapping[str, A
     return False
 
 
-def _encode(
-    prompt: Sequence[Segment], media: Sequence[OpenMedia], served: ServedCheckpoint
-) -> list[int]:
-    """Return the token ids of the prompt, with the image tokens of every image and frame."""
-    counts = iter(
-        item.tiles * served.config.tokens_per_tile for item in media for _ in range(item.frames)
-    )
-    segments = [
+def _fill_in(
+    prompt: Sequence[Segment], media: Sequence[OpenMedia], config: CheckpointConfig
+) -> list[tuple[str, bool]]:
+    """Return the prompt's texts, each with whether it is trusted, with the image tokens in them."""
+    counts = iter(item.tiles * config.tokens_per_tile for item in media for _ in range(item.frames))
+    return [
         (image_tokens(next(counts)), True) if segment.media else (segment.text, segment.trusted)
         for segment in prompt
     ]
-    return encode_segments(served.tokenizer, segments)
+
+
+def _pictures(media: Sequence[OpenMedia]) -> list[Picture]:
+    """Return the images and frames, labelled as in a prompt with labels."""
+    pictures: list[Picture] = []
+    images = count(1)
+    for item in media:
+        video = item.media.kind == "video"
+        labels = frame_labels(item.frames) if video else [f"Image-{next(images)}"]
+        pictures += [Picture(label, item.file.width, item.file.height) for label in labels]
+    return pictures
 
 
 def _check_length(characters: int, context_length: int) -> None:

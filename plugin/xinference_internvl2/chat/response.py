@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..engine import FinishOutput, FinishReason, Outputs, TokenOutput
 from ..tokenizer.tokenizer import InternVL2Tokenizer
+from .boxes import Picture, find_boxes
 from .detokenizer import Detokenizer
 from .request import ChatRequest
 
@@ -21,8 +22,11 @@ MIN_LOGPROB = -9999.0
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The text and tokens that answer number `choice` grows by; its last delta has a
-    `finish_reason`, and a `stop_sequence` where one of the request's ended it."""
+    """The text and tokens that answer number `choice` grows by.
+
+    Its last delta has a `finish_reason`, a `stop_sequence` where one of the request's ended it, and
+    the answer's boxes if they are asked for.
+    """
 
     choice: int
     text: str
@@ -30,10 +34,14 @@ class TextDelta:
     tokens: int = 0
     finish_reason: FinishReason | None = None
     stop_sequence: str | None = None
+    boxes: list[Json] | None = None
 
 
 async def detokenize(
-    outputs: Outputs, detokenizers: Iterable[Detokenizer], tokenizer: InternVL2Tokenizer
+    outputs: Outputs,
+    detokenizers: Iterable[Detokenizer],
+    tokenizer: InternVL2Tokenizer,
+    pictures: Sequence[Picture] | None = None,
 ) -> AsyncGenerator[TextDelta, None]:
     """Yield the text of the answers as it comes; the first detokenizer is that of choice 0.
 
@@ -55,7 +63,8 @@ async def detokenize(
                 yield TextDelta(output.choice, text)
             if detokenizer.stopped or isinstance(output, FinishOutput):
                 stop = detokenizer.found
-                yield TextDelta(output.choice, "", finish_reason=reason, stop_sequence=stop)
+                boxes = None if pictures is None else find_boxes(detokenizer.marked_text, pictures)
+                yield TextDelta(output.choice, "", [], 0, reason, stop, boxes)
                 del running[output.choice]
             if not running:
                 break
@@ -109,6 +118,7 @@ class _Choice:
     logprobs: list[Json] = field(default_factory=list)
     finish_reason: FinishReason | None = None
     stop_sequence: str | None = None
+    boxes: list[Json] | None = None
 
     def add(self, delta: TextDelta) -> None:
         self.text += delta.text
@@ -116,11 +126,12 @@ class _Choice:
         self.logprobs += delta.logprobs
         self.finish_reason = delta.finish_reason or self.finish_reason
         self.stop_sequence = delta.stop_sequence or self.stop_sequence
+        self.boxes = self.boxes if delta.boxes is None else delta.boxes
 
     def to_json(self, index: int, logprobs: bool) -> Json:
         return {
             "index": index,
-            "message": {"role": "assistant", "content": self.text},
+            "message": {"role": "assistant", "content": self.text, **_name_boxes(self.boxes)},
             "logprobs": {"content": self.logprobs, "refusal": None} if logprobs else None,
             "finish_reason": self.finish_reason,
             **_name_stop(self.stop_sequence),
@@ -150,11 +161,31 @@ async def _stream_chunks(
             if delta.text or delta.logprobs:
                 yield _chunk(start, delta.choice, {"content": delta.text}, delta.logprobs)
             if delta.finish_reason:
-                chunk = _chunk(start, delta.choice, {}, finish_reason=delta.finish_reason)
+                chunk = _chunk(
+                    start,
+                    delta.choice,
+                    _name_boxes(delta.boxes),
+                    finish_reason=delta.finish_reason,
+                )
                 chunk["choices"][0] |= _name_stop(delta.stop_sequence)
                 yield chunk
     if request.include_usage:
         yield {**start, "choices": [], "usage": usage}
+
+
+def _name_boxes(boxes: list[Json] | None) -> Json:
+    return {} if boxes is None else {"boxes": boxes}
+
+
+def render_response(model_uid: str, request: ChatRequest) -> Json:
+    """Return the prompt in place of an answer, which is empty."""
+    return {
+        **head(model_uid, "chatcmpl", "chat.completion"),
+        "choices": [_Choice(finish_reason="stop").to_json(0, logprobs=False)],
+        "prompt": request.text,
+        "prompt_token_ids": request.ids,
+        "usage": build_usage(len(request.ids), 0),
+    }
 
 
 def _chunk(

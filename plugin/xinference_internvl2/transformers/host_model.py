@@ -22,6 +22,7 @@ from xinference.model.utils import select_device, virtual_env_allows_missing_eng
 from ..chat.answer import answer, count_tokens
 from ..chat.anthropic import prepare_anthropic_request
 from ..chat.completion import complete
+from ..chat.launch_prompt import read_launch_prompt
 from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest, ServedCheckpoint, trained_length
 from ..checkpoint.weight_format import check_quantization
@@ -83,20 +84,28 @@ class InternVL2TransformersModel(PytorchChatModel):
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if missing := missing_library(self.quantization):
             raise CheckpointError(missing)
-        limits = launch_limits(self._pytorch_model_config, self._checkpoint)
         self._tokenizer = load_tokenizer(self.model_path)
+        self._served = self._serve()
         self._engine = AsyncEngine(self._load_model, engine_limits, normalize)
-        self._served = ServedCheckpoint(
+
+    def _serve(self) -> ServedCheckpoint:
+        options = self._pytorch_model_config
+        prompt_format = prompt_format_named(self._checkpoint.template)
+        limits = launch_limits(options, self._checkpoint)
+        prompt = read_launch_prompt(options, prompt_format, self._tokenizer)
+        return ServedCheckpoint(
             self._checkpoint,
             self._tokenizer,
-            prompt_format_named(self._checkpoint.template),
-            self._pytorch_model_config.get("context_length")
+            prompt.format,
+            options.get("context_length")
             or trained_length(self._checkpoint, self.model_family.context_length),
             limits,
             load_media_bytes,
             ENGINE,
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
             budget=Budget(limits.memory, limits.waiting),
+            stop=prompt.stop,
+            image_labels=prompt.image_labels,
         )
 
     def _load_model(self) -> PreTrainedModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..chat.launch_prompt import PROMPT_OPTIONS
 from ..launch_options import ANY, LaunchOptions
 from ..media.limits import LAUNCH_OPTIONS
 
@@ -11,6 +12,7 @@ OPTIONS = LaunchOptions(
         *("device", "torch_dtype", "quantization_config", "max_num_seqs", "context_length"),
         *("kv_cache_bytes", "prefix_cache_bytes"),
         *LAUNCH_OPTIONS,
+        *PROMPT_OPTIONS,
     },
     neutral={
         # No code of a checkpoint is run, whatever is allowed.

@@ -17,6 +17,7 @@ from xinference.model.llm.vllm.utils import vllm_check
 from ..chat.answer import answer, count_tokens
 from ..chat.anthropic import prepare_anthropic_request
 from ..chat.completion import complete
+from ..chat.launch_prompt import PROMPT_OPTIONS, read_launch_prompt
 from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest, ServedCheckpoint, trained_length
 from ..checkpoint.config import read_config
@@ -87,6 +88,11 @@ class InternVL2VLLMModel(VLLMMultiModel):
         if self._checkpoint.quantization and (missing := missing_awq_kernel()):
             raise CheckpointError(missing)
         self._own_tokenizer = load_tokenizer(self.model_path)
+        self._launch_prompt = read_launch_prompt(
+            self._model_config or {},
+            prompt_format_named(self._checkpoint.template),
+            self._own_tokenizer,
+        )
         self._limits = launch_limits(self._model_config or {}, self._checkpoint)
         self._budget = Budget(self._limits.memory, self._limits.waiting)
 
@@ -100,7 +106,8 @@ class InternVL2VLLMModel(VLLMMultiModel):
 
     def _sanitize_model_config(self, model_config: dict[str, Any] | None) -> dict[str, Any]:
         given = model_config or {}
-        config = {name: value for name, value in given.items() if name not in LAUNCH_OPTIONS}
+        ours = (*LAUNCH_OPTIONS, *PROMPT_OPTIONS)
+        config = {name: value for name, value in given.items() if name not in ours}
         frames = self._limits.videos * MAX_FRAMES
         config["limit_mm_per_prompt"] = {"image": self._limits.images + frames}
         if given.get("max_dynamic_patch") is not None:
@@ -168,13 +175,15 @@ class InternVL2VLLMModel(VLLMMultiModel):
         return ServedCheckpoint(
             self._checkpoint,
             self._own_tokenizer,
-            prompt_format_named(self._checkpoint.template),
+            self._launch_prompt.format,
             self._context_length,
             self._limits,
             load_media_bytes,
             ENGINE,
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
             budget=self._budget,
+            stop=self._launch_prompt.stop,
+            image_labels=self._launch_prompt.image_labels,
         )
 
     def _prompt(self, request: ChatRequest) -> dict[str, Any]:

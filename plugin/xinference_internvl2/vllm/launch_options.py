@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from ..chat.launch_prompt import PROMPT_OPTIONS
 from ..errors import CheckpointError
 from ..launch_options import ANY, LaunchOptions
 from ..media.limits import LAUNCH_OPTIONS
@@ -23,7 +24,7 @@ def options() -> LaunchOptions:
     own = {option.name for option in dataclasses.fields(AsyncEngineArgs)}
     return LaunchOptions(
         engine="vLLM",
-        honoured=own | _OF_HOST | set(LAUNCH_OPTIONS),
+        honoured=own | _OF_HOST | set(LAUNCH_OPTIONS) | set(PROMPT_OPTIONS),
         neutral={
             "reasoning_content": (False,),
             "enable_thinking": (False,),

@@ -18,10 +18,12 @@ from xinference_internvl2.tokenizer.control_tokens import image_tokens
 def test_prompts(case: Case) -> None:
     formats = {"Hermes-2": case.chatml, "internlm2-chat": case.chatml, "phi3-chat": case.phi3}
     for name, prompt in formats.items():
-        segments = build_prompt(case.messages, name, case.frames, case.continue_last)
+        segments = build_prompt(
+            case.messages, name, case.frames, case.continue_last, case.image_labels
+        )
         assert "".join(segment.text for segment in segments) == prompt
         if case.continue_last:
-            assert render(case.messages, name, case.frames).text == prompt
+            assert render(case.messages, name, case.frames, case.image_labels).text == prompt
 
 
 def test_media_come_in_the_order_of_their_placeholders() -> None:
@@ -83,3 +85,24 @@ def test_refused(messages: list[Any], sentence: str) -> None:
 def test_an_unknown_prompt_format_is_named() -> None:
     with pytest.raises(ValueError, match="prompt format 'Vicuna' is not one of Hermes-2, "):
         render([user("Hi")], "Vicuna")
+
+
+@pytest.mark.parametrize(
+    ("marks", "images"), [("<image>", 0), ("<image>", 2), ("<image><image>", 1)]
+)
+def test_as_many_marks_as_images_place_them(marks: str, images: int) -> None:
+    """With labels they are text, and without labels another number is refused."""
+    content = [*[image("a")] * images, text(marks)]
+    assert render([user(content)], "Hermes-2").text.count("<image>") > images
+    with pytest.raises(RequestError) as caught:
+        render([user(content)], "Hermes-2", image_labels=False)
+    assert str(caught.value) == (
+        f"messages[0]: the text has {marks.count('<image>')} <image>, but the message has {images} "
+        "images; write <image> once for each, or leave it out"
+    )
+
+
+def test_media_without_labels_come_in_the_order_of_their_placeholders() -> None:
+    content = [image("a"), text("<image><image>"), image("b")]
+    rendered = render([user(content)], "Hermes-2", image_labels=False)
+    assert [media.url for media in rendered.media] == ["a", "b"]

@@ -13,11 +13,13 @@ import pytest
 from PIL import Image
 from xinference.model.llm.media import load_media_bytes
 
+from tests.chat.media import video_uri
 from tests.tiny import make_checkpoint
+from xinference_internvl2.chat.launch_prompt import LaunchPrompt, read_launch_prompt
 from xinference_internvl2.chat.prompt import render
 from xinference_internvl2.chat.request import ServedCheckpoint, prepare, trained_length
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.errors import RequestError
+from xinference_internvl2.errors import CheckpointError, RequestError
 from xinference_internvl2.families.records import prompt_format_named
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
@@ -194,6 +196,82 @@ def test_there_is_an_answer_to_continue(
 def test_nothing_ends_an_answer_that_is_to_go_on(served: ServedCheckpoint) -> None:
     assert prepare([ASKED], {}, served).stop_ids == served.stop_ids != []
     assert prepare([ASKED], {"ignore_eos": True}, served).stop_ids == []
+
+
+def test_the_prompt_can_be_seen(served: ServedCheckpoint) -> None:
+    """With its control tokens, and the tokens of its tiles in place of `<image>`."""
+    messages = user(image_part(Image.new("RGB", (224, 112))), {"type": "text", "text": "Q"})
+    request = prepare(messages, {"render": True}, served)
+    tokens = "<IMG_CONTEXT>" * (3 * served.config.tokens_per_tile)
+    assert request.render
+    assert request.text.endswith(f"user\n<img>{tokens}</img>\nQ<|im_end|><|im_start|>assistant\n")
+    assert served.tokenizer.encode(request.text) == request.ids
+
+
+def test_boxes_lie_in_pictures_as_they_are_seen(served: ServedCheckpoint) -> None:
+    """A picture that lies on its side is turned first; the frames of a video are pictures too."""
+    lying = Image.new("RGB", (224, 112))
+    lying.getexif()[0x0112] = 6
+    file = io.BytesIO()
+    lying.save(file, "JPEG", exif=lying.getexif())
+    url = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    film = {"type": "video_url", "video_url": video_uri()}
+    messages = user(image_part(Image.new("RGB", (30, 20))), {"type": "image", "image": url}, film)
+    options = {"boxes": True, "mm_processor_kwargs": {"num_frames": 2}}
+    assert prepare(messages, options, served).pictures == [
+        ("Image-1", 30, 20),
+        ("Image-2", 112, 224),
+        ("Frame1", 128, 96),
+        ("Frame2", 128, 96),
+    ]
+    assert prepare(messages, {}, served).pictures is None
+
+
+def test_a_launch_says_how_prompts_are_built(served: ServedCheckpoint) -> None:
+    options = {"system": "Short.", "stop": '["<ref>", "END"]', "image_labels": "false"}
+    launched = read_launch_prompt(options, served.prompt_format, served.tokenizer)
+    own = replace(
+        served,
+        prompt_format=launched.format,
+        stop=launched.stop,
+        image_labels=launched.image_labels,
+    )
+    messages = user(*[image_part(Image.new("RGB", (8, 8)))] * 2)
+    request = prepare(messages, {"stop": "x"}, own)
+    assert request.text.startswith("<|im_start|>system\nShort.<|im_end|>")
+    assert "Image-1" not in request.text
+    assert request.sampling.stop == ("x", "END")
+    tokens = served.tokenizer.convert_tokens_to_ids(["<|im_end|>", "<ref>"])
+    assert request.stop_ids == tokens
+    labelled = {"chat_template_kwargs": {"image_labels": True}}
+    assert "Image-2: <img>" in prepare(messages, labelled, own).text
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"system": 5}, "system 5 is not a text"),
+        ({"stop": "[1]"}, "stop [1] is not a string or a JSON list of at most 16 strings"),
+        ({"stop": "[1"}, "stop [None] is not"),
+        ({"stop": [""]}, "stop [''] is not"),
+        ({"stop": ["a"] * 17}, "stop ['a', "),
+        ({"image_labels": "maybe"}, "image_labels 'maybe' is not true or false"),
+    ],
+)
+def test_a_launch_is_refused_by_name(
+    served: ServedCheckpoint, options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        read_launch_prompt(options, served.prompt_format, served.tokenizer)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_the_most_stops_of_a_launch(served: ServedCheckpoint) -> None:
+    options = {"stop": ["a"] * 16}
+    assert len(read_launch_prompt(options, served.prompt_format, served.tokenizer).stop) == 16
+    assert read_launch_prompt({}, served.prompt_format, served.tokenizer) == LaunchPrompt(
+        served.prompt_format
+    )
 
 
 def test_the_context_length_is_what_the_model_was_trained_on(tmp_path: Path) -> None:

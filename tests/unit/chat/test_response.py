@@ -9,11 +9,21 @@ from typing import Any
 import pytest
 
 from tests.tiny import make_checkpoint
+from xinference_internvl2.chat.boxes import Picture
 from xinference_internvl2.chat.detokenizer import Detokenizer
 from xinference_internvl2.chat.request import ChatRequest
-from xinference_internvl2.chat.response import TextDelta, build_response, detokenize
+from xinference_internvl2.chat.response import (
+    TextDelta,
+    build_response,
+    detokenize,
+    render_response,
+)
 from xinference_internvl2.engine import FinishOutput, SamplingParams, TokenOutput
-from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
+from xinference_internvl2.tokenizer.tokenizer import (
+    InternVL2Tokenizer,
+    encode_segments,
+    load_tokenizer,
+)
 
 
 @pytest.fixture(scope="module", params=["qwen2", "internlm2", "phi3", "llama"])
@@ -176,3 +186,49 @@ def test_every_chunk_has_the_usage_so_far_where_it_is_asked_for(
     assert counts[-1] == len(events) - 1
     assert end["usage"] == last["usage"] == {**last["usage"], "prompt_tokens": 2}
     assert last["choices"] == []
+
+
+GROUNDED = "<ref>circle</ref><box>[[0, 500, 250, 1000]]</box> STOP"
+BOX = {
+    "label": "circle",
+    "kind": "box",
+    "picture": "Image-1",
+    "coordinates": [0, 500, 250, 1000],
+    "pixels": [0, 100, 100, 200],
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("stop", [(), ("STOP",)])
+def test_an_answer_has_its_boxes_where_they_are_asked_for(
+    tokenizer: InternVL2Tokenizer, stream: bool, stop: tuple[str, ...]
+) -> None:
+    start = len(tokenizer.encode(""))
+    ids = encode_segments(tokenizer, [("A ", False), (GROUNDED, True)])[start:]
+    events = [*[TokenOutput(0, i) for i in ids], FinishOutput(0, "stop")]
+
+    async def answered(pictures: list[Picture] | None) -> list[Any]:
+        request = ChatRequest([1], [], SamplingParams(5), [], stream=stream, pictures=pictures)
+        parts = detokenize(Engine(events)(), detokenizers(tokenizer, 1, stop), tokenizer, pictures)
+        found: Any = await build_response("uid", request, parts)
+        return [chunk async for chunk in found] if stream else [found]
+
+    *chunks, last = asyncio.run(answered([Picture("Image-1", 400, 200)]))
+    part = "delta" if stream else "message"
+    assert last["choices"][0][part]["boxes"] == [BOX]
+    assert last["choices"][0]["finish_reason"] == "stop"
+    assert not any("boxes" in chunk["choices"][0][part] for chunk in chunks)
+    texts = [chunk["choices"][0][part].get("content", "") for chunk in (*chunks, last)]
+    assert "<" not in "".join(texts)
+    assert not any("boxes" in str(chunk) for chunk in asyncio.run(answered(None)))
+    # None is another thing than not asked for.
+    events[:-1] = tokens(tokenizer, 0, "nothing")
+    assert asyncio.run(answered([]))[-1]["choices"][0][part]["boxes"] == []
+
+
+def test_a_prompt_is_rendered_in_place_of_an_answer() -> None:
+    request = ChatRequest([1, 2], [], SamplingParams(5), [], text="<|im_start|>", render=True)
+    found = render_response("uid", request)
+    assert (found["prompt"], found["prompt_token_ids"]) == ("<|im_start|>", [1, 2])
+    assert found["usage"] == {"prompt_tokens": 2, "completion_tokens": 0, "total_tokens": 2}
+    assert found["choices"][0]["message"]["content"] == ""

@@ -1,0 +1,83 @@
+"""Reads the boxes and quadrilaterals of an answer: which picture, what, and where in its pixels.
+
+>>> find_boxes("<ref>circle</ref><box>[[0, 500, 250, 1000]]</box>", [Picture("Image-1", 64, 32)])
+[{'label': 'circle', 'kind': 'box', 'picture': 'Image-1', 'coordinates': [0, 500, 250, 1000],
+'pixels': [0, 16, 16, 32]}]
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+SCALE = 1000
+"""The model writes coordinates in thousandths of the width and the height of a picture."""
+
+_MARKED = re.compile(r"(?:<ref>([^<]*)</ref>\s*)?<(box|quad)>([^<]*)</\2>")
+_NUMBER = r"\d{1,4}(?:\.\d{1,4})?"
+_POINTS = re.compile(rf"\[\s*({_NUMBER}(?:\s*,\s*{_NUMBER})*)\s*\]")
+_MENTION = re.compile(r"(?:Image-|Frame)\d+", re.IGNORECASE)
+_LENGTH = {"box": 4, "quad": 8}
+
+
+class Picture(NamedTuple):
+    """An image or frame of the prompt: its label there, and its size in pixels, upright."""
+
+    label: str
+    width: int
+    height: int
+
+
+def find_boxes(text: str, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
+    """Return what `text`, which has its control tokens, marks as boxes and quadrilaterals.
+
+    A box belongs to the picture whose label the text mentions last before it, or to the only one
+    there is; with neither, `picture` and `pixels` are None. What is no box is left out.
+    """
+    found = []
+    for mark in _MARKED.finditer(text):
+        picture = _picture(text[: mark.start(2)], pictures)
+        for numbers in _read_numbers(mark[3], _LENGTH[mark[2]]):
+            found.append(
+                {
+                    "label": (mark[1] or "").strip() or None,
+                    "kind": mark[2],
+                    "picture": picture.label if picture else None,
+                    "coordinates": numbers,
+                    "pixels": _to_pixels(numbers, picture) if picture else None,
+                }
+            )
+    return found
+
+
+def _picture(before: str, pictures: Sequence[Picture]) -> Picture | None:
+    if len(pictures) == 1:
+        return pictures[0]
+    by_label: dict[str, Picture | None] = {}
+    for picture in pictures:
+        # The frames of several videos have the same labels.
+        label = picture.label.lower()
+        by_label[label] = None if label in by_label else picture
+    mentions = [label.lower() for label in _MENTION.findall(before)]
+    return by_label.get(mentions[-1]) if mentions else None
+
+
+def _read_numbers(text: str, length: int) -> Iterator[list[float]]:
+    """Yield the coordinates of each box; a quadrilateral may also be written as four points."""
+    lists = [[_number(n) for n in points.split(",")] for points in _POINTS.findall(text)]
+    if length == 8 and len(lists) % 4 == 0 and all(len(numbers) == 2 for numbers in lists):
+        lists = [[*chain(*lists[start : start + 4])] for start in range(0, len(lists), 4)]
+    for numbers in lists:
+        if len(numbers) == length and max(numbers) <= SCALE:
+            yield numbers
+
+
+def _number(text: str) -> float:
+    return float(text) if "." in text else int(text)
+
+
+def _to_pixels(numbers: Sequence[float], picture: Picture) -> list[int]:
+    sides = (picture.width, picture.height)
+    return [round(number * sides[index % 2] / SCALE) for index, number in enumerate(numbers)]

@@ -1,0 +1,82 @@
+"""The options of a launch that change the prompts of a model, since fine-tunes change them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import CheckpointError
+from ..families.records import PromptFormat
+from ..tokenizer.tokenizer import InternVL2Tokenizer
+
+PROMPT_OPTIONS = ("system", "stop", "image_labels")
+"""The options of a launch that `read_launch_prompt` reads."""
+MAX_STOPS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchPrompt:
+    """How the prompts of a launched model are built, and what ends its answers.
+
+    Attributes:
+        format: the checkpoint's prompt format, with the launch's own system text and stop tokens.
+        stop: strings that end an answer beside the format's stop tokens.
+        image_labels: several images are numbered, as in the model card.
+    """
+
+    format: PromptFormat
+    stop: tuple[str, ...] = ()
+    image_labels: bool = True
+
+
+def read_launch_prompt(
+    options: Mapping[str, Any], prompt_format: PromptFormat, tokenizer: InternVL2Tokenizer
+) -> LaunchPrompt:
+    """Return what a launch with `options` makes of the checkpoint's prompt format.
+
+    Of its `stop`, control tokens of the tokenizer end an answer as tokens, others as text.
+
+    Raises:
+        CheckpointError: an option of the wrong type.
+    """
+    system = options.get("system")
+    if system is not None and not isinstance(system, str):
+        raise CheckpointError(f"system {system!r:.80} is not a text")
+    stops = _stops(options.get("stop"))
+    controls = tokenizer.get_added_vocab()
+    tokens = [stop for stop in stops if stop in controls]
+    return LaunchPrompt(
+        replace(
+            prompt_format,
+            system_text=prompt_format.system_text if system is None else system,
+            stop=(*prompt_format.stop, *tokens),
+        ),
+        tuple(stop for stop in stops if stop not in controls),
+        _flag("image_labels", options.get("image_labels"), default=True),
+    )
+
+
+def _stops(value: Any) -> list[str]:
+    """A string, or a list, which is JSON where it comes from a command line."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = [None]
+    stops = [value] if isinstance(value, str) else value or []
+    valid = isinstance(stops, list) and all(isinstance(stop, str) and stop for stop in stops)
+    if not valid or len(stops) > MAX_STOPS:
+        raise CheckpointError(
+            f"stop {value!r:.80} is not a string or a JSON list of at most {MAX_STOPS} strings"
+        )
+    return list(stops)
+
+
+def _flag(name: str, value: Any, default: bool) -> bool:
+    # A command line gives text.
+    flags = {"true": True, "false": False, "none": default}
+    if (flag := flags.get(str(value).lower())) is None:
+        raise CheckpointError(f"{name} {value!r:.80} is not true or false")
+    return flag
