@@ -16,7 +16,7 @@ from docutils.parsers.rst import Directive
 from rooms import Arrow, House, read
 
 ROOT = Path(__file__).resolve().parents[2]
-WIDTH, FLOOR, HEIGHT, GAP, LETTER, ASIDE = 760, 92, 38, 64, 8.2, 14
+WIDTH, FLOOR, HEIGHT, GAP, LETTER, ASIDE = 860, 92, 38, 64, 8.2, 14
 """Of the picture, from floor to floor, of a box, between boxes, of a letter, and how
 far a broken arrow stands beside an unbroken one; in pixels."""
 
@@ -83,10 +83,11 @@ def placed(house: House) -> dict[str, Box]:
     for floor, group in groupby(rooms, key=house.floor):
         row = sorted(group, key=lambda room: (_middle_of_imports(house, boxes, room), room))
         widths = [len(room) * LETTER + 24 for room in row]
-        left = (WIDTH - sum(widths) - GAP * (len(row) - 1)) / 2
+        gap = min(GAP, (WIDTH - sum(widths)) / len(row))
+        left = (WIDTH - sum(widths) - gap * (len(row) - 1)) / 2
         for room, width in zip(row, widths, strict=True):
             boxes[room] = (left + width / 2, 2 + (most - floor) * FLOOR, width)
-            left += width + GAP
+            left += width + gap
     return boxes
 
 

@@ -19,8 +19,10 @@ TILES = 13
 
 FLOAT = 2
 """Bytes of a bfloat16 or float16, in which everything is that is not quantized."""
-TILES_AT_ONCE = 3
-"""Tiles that the plugin's Transformers loader shows to the vision tower together."""
+TILES_AT_ONCE = 1
+"""Tiles that the plugin's Transformers engine shows to the vision tower in a step."""
+PIECE = 512
+"""Tokens of a prompt that it reads in a step."""
 PATCHES_PER_TOKEN = 4
 """Pixel shuffle makes one token of 2 × 2 patches."""
 CHANNELS = 3
@@ -154,14 +156,15 @@ def memory(
 ) -> Memory:
     """Return what one request needs with a context of `tokens`, `tiles` of images among them.
 
-    The prompt is read at once, after all tiles have been, `TILES_AT_ONCE` of them at a time.
+    The prompt is read in pieces of `PIECE` tokens, and its tiles are looked at before them.
     """
     each = Shares.of(vision, language)
     tower = min(tiles, TILES_AT_ONCE) * each.tower_per_tile
+    prompt = min(tokens, PIECE) * each.prompt_per_token
     return Memory(
         weights=weights(vision, language, quantization),
         kv_cache=each.kv_cache_per_token * tokens,
-        activations=tiles * each.pixels_per_tile + max(tower, each.prompt_per_token * tokens),
+        activations=tiles * each.pixels_per_tile + max(tower, prompt),
     )
 
 

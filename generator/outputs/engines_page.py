@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..family.memory import CONTEXT, TILES, TILES_AT_ONCE, Memory, dimensions, estimates
+from ..family.memory import CONTEXT, PIECE, TILES, TILES_AT_ONCE, Memory, dimensions, estimates
 from ..family.model import Family, ModelSpec
 from .rst import template
 
@@ -32,6 +32,7 @@ def engines_page(family: Family) -> str:
         context=CONTEXT,
         tiles=TILES,
         tiles_at_once=TILES_AT_ONCE,
+        piece=PIECE,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xinference_internvl2.doctor.fits import LIBRARIES, VLLM_SHARE
+from xinference_internvl2.doctor.devices import Device
+from xinference_internvl2.doctor.fits import LIBRARIES, VLLM_SHARE, fits
 from xinference_internvl2.families.memory import Use
 from xinference_internvl2.families.records import load_runtimes
 
@@ -30,8 +31,19 @@ def test_26b_awq_on_a_card_of_24_gb() -> None:
         f"which are {CARD / GB:.1f} GB",
         f"nine tenths of that, {VLLM_SHARE['gpu'] * CARD / GB:.1f} GB",
         f"{(CARD - weights) / GB:.1f} GB are left",
-        f"needs {rest / GB:.1f} GB",
+        f"8k needs {rest / GB:.1f} GB",
         f"Our table says {memory.total('Int4', use) / GB:.1f} GB",
-        f"need {memory.activations(use) / GB:.1f} GB",
+        f"needs {memory.activations(use) / GB:.1f} GB",
+        f"With a context of {_context('26', 'awq', Use(8192))} it fits",
     ):
         assert sentence in PAGE.replace("\n", " "), sentence
+    assert _context("8", "pytorch", Use(14336, 4)) == _context("8", "awq", Use(14336, 4)) == 14336
+
+
+def _context(size: str, model_format: str, use: Use) -> int:
+    """The context with which the checkpoint fits, quantized no more than it is."""
+    found = fits([Device("gpu", "A card", CARD, CARD)], use)
+    quantization = {"awq": "Int4", "pytorch": "none"}[model_format]
+    wanted = ("Transformers", size, model_format, quantization)
+    (fit,) = (f for f in found if (f.engine, f.size, f.model_format, f.quantization) == wanted)
+    return fit.context

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..families.memory import Memory, Use
+from ..families.memory import PIECES, Memory, Use
 from ..families.records import SpecRuntime, load_runtimes
 from .devices import Device
 from .installation import Engine
@@ -79,6 +79,7 @@ def fit_of(
     quantization: str,
 ) -> Fit:
     """Return how one checkpoint fits one engine: on as few devices as can be."""
+    use = replace(use, piece=PIECES[engine])
     counts = [n for n in (1, 2, 4, 8) if n <= len(machine)]
     context = devices = 0
     for devices in counts:

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-TILES_AT_ONCE = 3
-"""Tiles that the vision tower is shown together."""
+TILES_AT_ONCE = 1
+"""Tiles that the vision tower looks at in a step."""
+PIECES = {"Transformers": 512, "vLLM": 8192}
+"""Tokens of a prompt that an engine reads in a step, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
     """What is to be held at once: `answers`, each with a context of `context` tokens, in which
-    there are `pictures` of the largest kind: by default twelve tiles and a thumbnail."""
+    there are `pictures` of the largest kind: by default twelve tiles and a thumbnail. A prompt is
+    read in pieces of `piece` tokens."""
 
     context: int = 8192
     pictures: int = 1
     answers: int = 1
     tiles_per_picture: int = 13
     tokens_per_tile: int = 256
+    piece: int = PIECES["Transformers"]
 
     @property
     def tiles(self) -> int:
@@ -35,8 +39,8 @@ class Use:
 class Memory:
     """What a checkpoint takes: its `weights` by quantization, and the shares of tokens and tiles.
 
-    A prompt is read at once. What it passes through then, at the widest place of the tower or of
-    the language model, is `tower_per_tile` or `prompt_per_token`, whichever is more in all.
+    A prompt is read in pieces. What one passes through, at the widest place of the tower or of the
+    language model, is `tower_per_tile` or `prompt_per_token`, whichever is more in all.
     """
 
     weights: Mapping[str, int]
@@ -52,7 +56,7 @@ class Memory:
     def activations(self, use: Use) -> int:
         """What one prompt passes through, with its pixels."""
         tower = self.tower_per_tile * min(use.tiles, TILES_AT_ONCE)
-        prompt = self.prompt_per_token * use.context
+        prompt = self.prompt_per_token * min(use.context, use.piece)
         return self.pixels_per_tile * use.tiles + max(tower, prompt)
 
     def total(self, quantization: str, use: Use, devices: int = 1) -> int:

@@ -10,7 +10,7 @@ from xinference_internvl2.doctor.devices import Device
 from xinference_internvl2.doctor.fits import ANSWER, LIBRARIES, STEP, Fit, best, fit_of, fits
 from xinference_internvl2.doctor.installation import Engine
 from xinference_internvl2.doctor.machine import refuse_pictures, sizes
-from xinference_internvl2.families.memory import Memory, Use
+from xinference_internvl2.families.memory import PIECES, Memory, Use
 from xinference_internvl2.families.records import SpecRuntime
 
 MEMORY = Memory({"none": 10**10}, 10**5, 10**5, 10**7, 10**6)
@@ -48,7 +48,7 @@ def test_the_shortest_context_holds_the_pictures_and_an_answer() -> None:
 
 
 def test_vllm_takes_nine_tenths_of_a_card_and_no_more_than_is_free() -> None:
-    needed = MEMORY.total("none", Use()) + LIBRARIES
+    needed = MEMORY.total("none", Use(piece=PIECES["vLLM"])) + LIBRARIES
     size = -(-needed * 10 // 9)
     assert fit([card(size)], Use(), "vLLM").verdict == "fits"
     assert fit([card(size - 2)], Use(), "vLLM").verdict != "fits"

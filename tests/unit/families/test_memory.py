@@ -19,6 +19,7 @@ from transformers import BitsAndBytesConfig
 
 from generator import ROOT
 from generator.family.memory import (
+    PIECE,
     TILES_AT_ONCE,
     LanguageModel,
     dimensions,
@@ -37,7 +38,7 @@ from xinference_internvl2.doctor.checkpoint_memory import memory_of
 from xinference_internvl2.families import memory as plugin_memory
 from xinference_internvl2.families.memory import Use
 from xinference_internvl2.families.records import FAMILIES, load_runtimes
-from xinference_internvl2.transformers.engine import context
+from xinference_internvl2.transformers.engine import model_runner
 from xinference_internvl2.transformers.model.config import model_config
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from xinference_internvl2.transformers.model.weight_names import InternVL2ForConditionalGeneration
@@ -185,7 +186,9 @@ def test_the_host_gets_the_estimates_of_the_weights() -> None:
             assert {q: m["weights_bytes"] for q, m in of_each.items()} == known
 
 
-@pytest.mark.parametrize(("context", "pictures"), [(1, 0), (256, 0), (8192, 1), (20000, 4)])
+@pytest.mark.parametrize(
+    ("context", "pictures"), [(1, 0), (512, 0), (513, 0), (8192, 1), (20000, 4)]
+)
 def test_the_plugin_counts_as_the_page_does(context: int, pictures: int) -> None:
     family = load_one(ROOT / "family_specs/internvl2.yaml").family
     use = Use(context, pictures)
@@ -213,4 +216,5 @@ def test_the_doctor_counts_a_checkpoint_as_the_page_does(tiny: Any) -> None:
 
 
 def test_the_loader_looks_at_as_many_tiles_at_once_as_are_counted() -> None:
-    assert context.TILES_AT_ONCE == TILES_AT_ONCE == plugin_memory.TILES_AT_ONCE
+    assert model_runner.TILES == TILES_AT_ONCE == plugin_memory.TILES_AT_ONCE
+    assert model_runner.PIECE == PIECE == plugin_memory.PIECES["Transformers"]
