@@ -9,11 +9,11 @@ from typing import Any
 
 from ..engine import Outputs
 from ..media.budget import Hold
-from ..media.limits import MAX_BYTES
+from ..media.limits import MAX_FETCHED_BYTES
 from .detokenizer import Detokenizer
 from .request import ChatRequest, ServedCheckpoint, decode_on_thread, prepare_on_thread
 from .response import TextDelta, build_response, detokenize, render_response
-from .size import count_media_bytes
+from .size import measure_media
 
 Generate = Callable[[ChatRequest], Awaitable[Outputs]]
 """Hands a request to an engine and returns its outputs."""
@@ -91,10 +91,16 @@ async def _fetch(
     hold: Hold,
 ) -> ChatRequest:
     """Prepare a request once there is memory for its files."""
-    remote = min(MAX_BYTES, served.budget.files.total)
-    await hold.take_files(count_media_bytes(messages, served.context_length, remote))
-    request = await prepare_on_thread(messages, config, served)
-    hold.keep_files(sum(len(item.file.data) for item in request.media))
+    size, budget = measure_media(messages, served.context_length), served.budget
+    if size.remote:
+        # How large a file is that is elsewhere shows itself once it is here.
+        most = min(size.inline + MAX_FETCHED_BYTES, budget.fetched.total)
+        await hold.move_to(budget.fetched, most)
+    else:
+        await hold.move_to(budget.files, size.inline)
+    request = await prepare_on_thread(messages, config, served, remote=size.remote)
+    if size.remote:
+        await hold.move_to(budget.files, sum(len(item.file.data) for item in request.media))
     return request
 
 
@@ -103,10 +109,9 @@ async def _decode(request: ChatRequest, served: ServedCheckpoint, hold: Hold) ->
     if not request.media:
         return request
     tiles = sum(item.tiles * item.frames for item in request.media)
-    await hold.take_tiles(tiles * 3 * served.config.tile_size**2)
-    cut = await decode_on_thread(request)
-    hold.keep_files(0)
-    return replace(request, media=[], tiles=cut)
+    files = sum(len(item.file.data) for item in request.media)
+    await hold.move_to(served.budget.tiles, files + tiles * 3 * served.config.tile_size**2)
+    return replace(request, media=[], tiles=await decode_on_thread(request))
 
 
 async def _release_at_first(outputs: Outputs, hold: Hold) -> Outputs:

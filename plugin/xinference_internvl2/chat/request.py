@@ -33,8 +33,9 @@ from .sampling import read_sampling
 MAX_CHARACTERS_PER_TOKEN = 32
 _OF_A_CHAT = ("boxes", "render", "image_labels", "continue_final_message", "add_generation_prompt")
 
-# Threads of their own: on those of the event loop, slow image servers would hold up every request.
-_fetching = ThreadPoolExecutor(8, thread_name_prefix="fetching")
+# Threads of their own: slow image servers hold up nobody else, neither here nor in the event loop.
+_fetching = ThreadPoolExecutor(16, thread_name_prefix="fetching")
+_preparing = ThreadPoolExecutor(8, thread_name_prefix="preparing")
 # They only wait for the processes that decode, which take turns between requests.
 _decoding = ThreadPoolExecutor(64, thread_name_prefix="decoding")
 
@@ -109,16 +110,20 @@ class ChatRequest:
 
 
 async def prepare_on_thread(
-    messages: Sequence[Mapping[str, Any]], config: Mapping[str, Any], served: ServedCheckpoint
+    messages: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    served: ServedCheckpoint,
+    *,
+    remote: bool,
 ) -> ChatRequest:
-    """Run `prepare` on a thread, so that neither the event loop nor requests without media wait."""
+    """Run `prepare` on a thread, so that the event loop does not wait.
+
+    Args:
+        remote: whether media have to be fetched, for which no other request should wait.
+    """
+    threads = _fetching if remote else _preparing
     work = partial(prepare, messages, config, served)
-    if any(
-        isinstance(message, Mapping) and isinstance(message.get("content"), list)
-        for message in messages
-    ):
-        return await asyncio.get_running_loop().run_in_executor(_fetching, work)
-    return await asyncio.to_thread(work)
+    return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
 async def decode_on_thread(request: ChatRequest) -> list[NDArray[np.uint8]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import RequestError
 
@@ -12,18 +12,22 @@ TOKENS_PER_PART = 4
 _ELSEWHERE = ("http", "file")
 
 
-def count_media_bytes(
-    messages: Sequence[Mapping[str, Any]], context_length: int, remote: int
-) -> int:
-    """Return how many bytes the media of `messages` have; those that are yet to be fetched count
-    as `remote`.
+class MediaSize(NamedTuple):
+    """The bytes of the media that are written in a request, and whether some are elsewhere."""
+
+    inline: int
+    remote: bool
+
+
+def measure_media(messages: Sequence[Mapping[str, Any]], context_length: int) -> MediaSize:
+    """Return how large the media of `messages` are.
 
     Raises:
         RequestError: more messages or parts than the context can hold.
     """
     most = context_length // TOKENS_PER_PART
     if not isinstance(messages, list):
-        return 0  # What it is instead is said where it is read.
+        return MediaSize(0, False)  # What it is instead is said where it is read.
     _check_count("messages", len(messages), most)
     sizes: list[int | None] = []
     parts = 0
@@ -33,8 +37,7 @@ def count_media_bytes(
             parts += len(content)
             _check_count("content parts", parts, most)
             sizes += [size for part in content for size in _media_bytes(part)]
-    known = sum(size for size in sizes if size is not None)
-    return max(known, remote) if None in sizes else known
+    return MediaSize(sum(size for size in sizes if size is not None), None in sizes)
 
 
 def _check_count(kind: str, count: int, most: int) -> None:

@@ -1,9 +1,9 @@
 """What all requests together hold before they are answered, and who waits for it.
 
-Half of the budget is for files as they were fetched, half for what is decoded of them. A request
-takes of the first, then of the second, so that none that holds files can keep another from being
-decoded. It waits in the order of arrival, and gives back what it holds as soon as its answer
-begins.
+A quarter of the budget is for files that are being fetched, a quarter for files that are here, half
+for what is being decoded or is decoded. A request goes through them in this order and never back,
+so that none can keep another from being decoded, and none waits for a foreign image server. It
+waits in the order of arrival, and gives back what it holds as soon as its answer begins.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class Budget:
 
     def __init__(self, memory: int | None = None, waiting: int = DEFAULT_WAITING) -> None:
         memory = default_memory() if memory is None else memory
-        self.files, self.tiles = _Pool(memory // 2), _Pool(memory - memory // 2)
+        self.fetched, self.files = _Pool(memory // 4), _Pool(memory // 4)
+        self.tiles = _Pool(memory // 2)
         self._most_waiting = waiting
 
     async def take(self, pool: _Pool, size: int) -> None:
@@ -107,7 +108,8 @@ class Budget:
             )
         if pool.take_at_once(size):
             return
-        if len(self.files.line) + len(self.tiles.line) >= self._most_waiting:
+        waiting = sum(len(each.line) for each in (self.fetched, self.files, self.tiles))
+        if waiting >= self._most_waiting:
             raise OverloadedError(
                 f"{self._most_waiting} requests wait for memory for their images and videos "
                 "already; send the request again later"
@@ -120,30 +122,20 @@ class Hold:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._files = self._tiles = 0
+        self._pool, self._size = budget.files, 0
 
-    async def take_files(self, size: int) -> None:
-        """Wait until `size` bytes of files may be held; errors as for `Budget.take`."""
-        await self._budget.take(self._budget.files, size)
-        self._files += size
-
-    async def take_tiles(self, size: int) -> None:
-        """Wait until `size` bytes of tiles may be held; errors as for `Budget.take`."""
-        await self._budget.take(self._budget.tiles, size)
-        self._tiles += size
-
-    def keep_files(self, size: int) -> None:
-        """Give back what the files take beyond `size` bytes."""
-        excess = max(self._files - size, 0)
-        self._files -= excess
-        self._budget.files.give_back(excess)
+    async def move_to(self, pool: _Pool, size: int) -> None:
+        """Wait until `size` bytes of `pool` may be held, and give back what was held of others;
+        errors as for `Budget.take`."""
+        await self._budget.take(pool, size)
+        self.release()
+        self._pool, self._size = pool, size
 
     def release(self) -> None:
         """Give everything back, to the system too."""
-        self.keep_files(0)
-        tiles, self._tiles = self._tiles, 0
-        self._budget.tiles.give_back(tiles)
-        if tiles >= _WORTH_A_TRIM:
+        size, self._size = self._size, 0
+        self._pool.give_back(size)
+        if self._pool is self._budget.tiles and size >= _WORTH_A_TRIM:
             trim()
 
     def __del__(self) -> None:

@@ -26,6 +26,8 @@ DEFAULT_WAITING = 128
 
 # The files of one request together, and the time to fetch them all.
 MAX_BYTES = 256 << 20
+# Those of them that have to be fetched.
+MAX_FETCHED_BYTES = 128 << 20
 FETCH_SECONDS = 60
 
 # One image. A JPEG may have four times the pixels, since a large one is decoded at half its size.

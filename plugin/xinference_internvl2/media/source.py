@@ -14,7 +14,14 @@ from ..checkpoint.config import CheckpointConfig
 from ..errors import RequestError
 from .data_url import read_inline
 from .image_file import ImageFile, open_image
-from .limits import FETCH_SECONDS, MAX_BYTES, MAX_FRAMES, MAX_PIXELS_TOGETHER, MediaLimits
+from .limits import (
+    FETCH_SECONDS,
+    MAX_BYTES,
+    MAX_FETCHED_BYTES,
+    MAX_FRAMES,
+    MAX_PIXELS_TOGETHER,
+    MediaLimits,
+)
 from .options import media_tiling
 from .tiles import Tiling
 from .video import VideoFile, open_video
@@ -83,12 +90,13 @@ def open_media(
     _check_counts(media, limits)
     deadline = time.monotonic() + FETCH_SECONDS
     found: list[OpenMedia] = []
-    size = pixels = 0
+    size = fetched = pixels = 0
     for item in media:
-        data = _fetch(item, fetch, deadline)
-        size += len(data)
-        if size > MAX_BYTES:
-            raise _too_much(item.where, f"{MAX_BYTES:,} bytes")
+        data, elsewhere = _fetch(item, fetch, deadline)
+        size, fetched = size + len(data), fetched + len(data) * elsewhere
+        if size > MAX_BYTES or fetched > MAX_FETCHED_BYTES:
+            most = MAX_FETCHED_BYTES if elsewhere else MAX_BYTES
+            raise _too_much(item.where, f"{most:,} bytes")
         found.append(_open(item, data, limits, checkpoint))
         if item.kind == "image":
             pixels += found[-1].file.width * found[-1].file.height
@@ -114,10 +122,11 @@ def _check_counts(media: Sequence[Media], limits: MediaLimits) -> None:
             )
 
 
-def _fetch(media: Media, fetch: Fetch, deadline: float) -> bytes:
+def _fetch(media: Media, fetch: Fetch, deadline: float) -> tuple[bytes, bool]:
+    """Return a file, and whether it was elsewhere."""
     try:
         inline = read_inline(media.url)
-        return bytes(fetch(media.url, deadline)) if inline is None else inline
+        return (bytes(fetch(media.url, deadline)), True) if inline is None else (inline, False)
     except Exception as error:
         raise RequestError(f"{media.where} cannot be fetched: {error}") from None
 

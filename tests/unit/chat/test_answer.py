@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +21,14 @@ from xinference_internvl2.engine import FinishOutput, TokenOutput
 from xinference_internvl2.errors import OverloadedError, RequestError
 from xinference_internvl2.families.records import prompt_format_named
 from xinference_internvl2.media.budget import Budget
+from xinference_internvl2.media.data_url import read_inline
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
 WIDE = image_uri(drawn(640, 320))
 TILES = 9
 """Eight and the thumbnail, of 112 × 112 pixels."""
-BYTES = TILES * 3 * 112**2
+BYTES = TILES * 3 * 112**2 + len(read_inline(WIDE) or b"")
 ASK = [user([image(WIDE)])]
 
 
@@ -77,7 +79,7 @@ def test_the_engine_gets_tiles_and_files_are_let_go(model: ServedCheckpoint) -> 
         (request,) = engine.seen
         assert [each.shape for each in request.tiles] == [(TILES, 3, 112, 112)]
         assert request.media == []
-        assert (served.budget.files.free, served.budget.tiles.free) == (BYTES, 0)
+        assert (served.budget.files.free, served.budget.tiles.free) == (BYTES // 2, 0)
         engine.go.set()
         await asked
         assert engine.held == [0]
@@ -113,7 +115,7 @@ def test_a_refused_request_and_one_that_is_never_read_hold_nothing(model: Served
         await stream.aclose()
         del stream
         assert await count_tokens(ASK, {}, served) > 0
-        assert (served.budget.files.free, served.budget.tiles.free) == (BYTES, BYTES)
+        assert (served.budget.files.free, served.budget.tiles.free) == (BYTES // 2, BYTES)
 
     asyncio.run(scenario())
 
@@ -122,3 +124,30 @@ def test_more_than_there_ever_is_is_refused(model: ServedCheckpoint) -> None:
     served = replace(model, budget=Budget(2 * BYTES - 2))
     with pytest.raises(RequestError, match=r"launch the model with a larger --media_memory"):
         asyncio.run(answer("uid", ASK, {}, served, Engine(served.budget).generate))
+
+
+def test_nobody_waits_for_somebody_elses_image_server(model: ServedCheckpoint) -> None:
+    go = threading.Event()
+
+    def slow(url: str, deadline: float) -> bytes:
+        go.wait(30)
+        raise ValueError("gone")
+
+    async def scenario() -> None:
+        served = replace(model, fetch=slow, budget=Budget(1 << 30))
+        engine = Engine(served.budget)
+        engine.go.set()
+        there = [user([image("http://slow.example/x.png")])]
+        waiting = [
+            asyncio.create_task(answer("uid", there, {}, served, engine.generate))
+            for _ in range(40)
+        ]
+        await asyncio.wait_for(ask(served, engine), 20)
+        assert not any(task.done() for task in waiting)
+        go.set()
+        assert all(
+            isinstance(error, RequestError)
+            for error in await asyncio.gather(*waiting, return_exceptions=True)
+        )
+
+    asyncio.run(scenario())

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from xinference_internvl2.chat.size import count_media_bytes
+from xinference_internvl2.chat.size import measure_media
 from xinference_internvl2.errors import RequestError
 
-CONTEXT, REMOTE = 400, 5000
+CONTEXT = 400
 
 
 def user(*parts: Any) -> dict[str, Any]:
@@ -22,25 +22,25 @@ def image(url: str) -> dict[str, Any]:
 
 
 URL = "data:image/png;base64," + "A" * 4000
-SIZES: list[tuple[Any, int]] = [
-    ([user({"type": "text", "text": "x" * 4000})], 0),
-    ([{"role": "user", "content": "x" * 4000}], 0),
-    ([user(image(URL))], len(URL) * 3 // 4),
-    ([user(image(URL), image(URL)), user(image(URL))], 3 * (len(URL) * 3 // 4)),
-    ([user({"type": "image", "source": {"type": "base64", "data": "A" * 4000}})], 3004),
-    ([user({"type": "video_url", "video_url": URL})], len(URL) * 3 // 4),
-    ([user(image("https://example.com/x.png"))], REMOTE),
-    ([user(image("HTTP://example.com/x.png"), image(URL))], REMOTE),
-    ([user(image("http://example.com/x.png"), *[image(URL)] * 3)], 3 * (len(URL) * 3 // 4) + 0),
-    (["no message", {"content": 3}, user(3, {"type": 3})], 0),
-    ("no messages", 0),
-    (None, 0),
+SIZES: list[tuple[Any, tuple[int, bool]]] = [
+    ([user({"type": "text", "text": "x" * 4000})], (0, False)),
+    ([{"role": "user", "content": "x" * 4000}], (0, False)),
+    ([user(image(URL))], (len(URL) * 3 // 4, False)),
+    ([user(image(URL), image(URL)), user(image(URL))], (3 * (len(URL) * 3 // 4), False)),
+    ([user({"type": "image", "source": {"type": "base64", "data": "A" * 4000}})], (3004, False)),
+    ([user({"type": "video_url", "video_url": URL})], (len(URL) * 3 // 4, False)),
+    ([user(image("https://example.com/x.png"))], (0, True)),
+    ([user(image("HTTP://example.com/x.png"), image(URL))], (len(URL) * 3 // 4, True)),
+    ([user(image("http://example.com/x.png"), *[image(URL)] * 3)], (3 * (len(URL) * 3 // 4), True)),
+    (["no message", {"content": 3}, user(3, {"type": 3})], (0, False)),
+    ("no messages", (0, False)),
+    (None, (0, False)),
 ]
 
 
 @pytest.mark.parametrize(("messages", "size"), SIZES)
 def test_bytes_of_media(messages: Any, size: int) -> None:
-    assert count_media_bytes(messages, CONTEXT, REMOTE) == size
+    assert measure_media(messages, CONTEXT) == size
 
 
 @pytest.mark.parametrize("kind", ["messages", "content parts"])
@@ -49,9 +49,9 @@ def test_more_than_the_context_can_hold(kind: str) -> None:
         text = {"type": "text", "text": "x"}
         return [user(text)] * count if kind == "messages" else [user(*[text] * count)]
 
-    assert count_media_bytes(request(100), CONTEXT, REMOTE) == 0
+    assert measure_media(request(100), CONTEXT) == (0, False)
     with pytest.raises(RequestError) as caught:
-        count_media_bytes(request(101), CONTEXT, REMOTE)
+        measure_media(request(101), CONTEXT)
     assert str(caught.value) == (
         f"the request has 101 {kind}, more than the context can hold; send at most 100"
     )
@@ -59,11 +59,11 @@ def test_more_than_the_context_can_hold(kind: str) -> None:
 
 def test_parts_of_all_messages_count() -> None:
     with pytest.raises(RequestError, match="the request has 102 content parts"):
-        count_media_bytes([user(*[{"type": "text", "text": "x"}] * 51)] * 2, CONTEXT, REMOTE)
+        measure_media([user(*[{"type": "text", "text": "x"}] * 51)] * 2, CONTEXT)
 
 
 def test_counting_a_hundred_thousand_takes_no_time() -> None:
     before = time.process_time()
     with pytest.raises(RequestError):
-        count_media_bytes([user("x")] * 100_000, 32768, REMOTE)
+        measure_media([user("x")] * 100_000, 32768)
     assert time.process_time() - before < 0.1

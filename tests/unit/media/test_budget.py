@@ -17,26 +17,26 @@ from xinference_internvl2.media.budget import Budget, Hold
 MB = 1 << 20
 
 
-def test_a_request_may_take_half_of_the_budget_for_each_and_no_more() -> None:
+@pytest.mark.parametrize(("pool", "most"), [("fetched", 16), ("files", 16), ("tiles", 32)])
+def test_a_request_may_take_all_of_a_part_and_no_more(pool: str, most: int) -> None:
     async def take(size: int) -> None:
-        hold = Hold(Budget(64 * MB))
-        await hold.take_files(size)
-        await hold.take_tiles(size)
+        budget = Budget(64 * MB)
+        await Hold(budget).move_to(getattr(budget, pool), size)
 
-    asyncio.run(take(32 * MB))
-    with pytest.raises(RequestError, match=r"take 32 MB, more than the 32 MB .* --media_memory"):
-        asyncio.run(take(32 * MB + 1))
+    asyncio.run(take(most * MB))
+    with pytest.raises(RequestError, match=rf"take {most} MB, more than the {most} MB .* --media_"):
+        asyncio.run(take(most * MB + 1))
 
 
 def test_who_does_not_fit_waits_in_the_order_of_arrival() -> None:
     async def scenario() -> list[str]:
         budget, order = Budget(20), []
         first = Hold(budget)
-        await first.take_tiles(10)
+        await first.move_to(budget.tiles, 10)
 
         async def later(name: str, size: int) -> None:
             hold = Hold(budget)
-            await hold.take_tiles(size)
+            await hold.move_to(budget.tiles, size)
             order.append(name)
             hold.release()
 
@@ -57,11 +57,11 @@ def test_too_many_that_wait_are_told_to_come_again(bound: int) -> None:
     async def scenario() -> None:
         budget = Budget(20, waiting=bound)
         first = Hold(budget)
-        await first.take_tiles(10)
-        tasks = [asyncio.create_task(Hold(budget).take_tiles(1)) for _ in range(bound)]
+        await first.move_to(budget.tiles, 10)
+        tasks = [asyncio.create_task(Hold(budget).move_to(budget.tiles, 1)) for _ in range(bound)]
         await asyncio.sleep(0)
         with pytest.raises(OverloadedError, match=rf"{bound} requests wait .* again later"):
-            await Hold(budget).take_tiles(1)
+            await Hold(budget).move_to(budget.tiles, 1)
         first.release()
         await asyncio.gather(*tasks)
 
@@ -72,9 +72,9 @@ def test_one_that_leaves_while_it_waits_gives_way() -> None:
     async def scenario() -> None:
         budget = Budget(20)
         first, last = Hold(budget), Hold(budget)
-        await first.take_tiles(5)
-        leaving = asyncio.create_task(Hold(budget).take_tiles(10))
-        waiting = asyncio.create_task(last.take_tiles(5))
+        await first.move_to(budget.tiles, 5)
+        leaving = asyncio.create_task(Hold(budget).move_to(budget.tiles, 10))
+        waiting = asyncio.create_task(last.move_to(budget.tiles, 5))
         await asyncio.sleep(0)
         leaving.cancel()
         await asyncio.wait_for(waiting, 5)
@@ -89,8 +89,8 @@ def test_one_that_leaves_as_it_is_admitted_gives_back() -> None:
     async def scenario() -> None:
         budget = Budget(20)
         first = Hold(budget)
-        await first.take_tiles(10)
-        leaving = asyncio.create_task(Hold(budget).take_tiles(10))
+        await first.move_to(budget.tiles, 10)
+        leaving = asyncio.create_task(Hold(budget).move_to(budget.tiles, 10))
         await asyncio.sleep(0)
         first.release()
         leaving.cancel()
@@ -101,17 +101,17 @@ def test_one_that_leaves_as_it_is_admitted_gives_back() -> None:
     asyncio.run(scenario())
 
 
-def test_files_are_given_back_in_part_and_a_forgotten_hold_as_a_whole() -> None:
+def test_what_is_held_moves_on_and_a_forgotten_hold_gives_it_back() -> None:
     async def scenario() -> None:
-        budget = Budget(200)
+        budget = Budget(400)
         hold = Hold(budget)
-        await hold.take_files(100)
-        hold.keep_files(30)
-        assert budget.files.free == 70
-        await hold.take_tiles(100)
+        for pool, size in ((budget.fetched, 100), (budget.files, 30), (budget.tiles, 150)):
+            await hold.move_to(pool, size)
+            assert pool.free == pool.total - size
+        assert (budget.fetched.free, budget.files.free) == (100, 100)
         del hold
         gc.collect()
-        assert (budget.files.free, budget.tiles.free) == (100, 100)
+        assert budget.tiles.free == 200
 
     asyncio.run(scenario())
 
@@ -121,9 +121,9 @@ def test_who_waits_in_a_loop_that_is_closed_holds_nothing() -> None:
     first = Hold(budget)
 
     async def leave() -> None:
-        await first.take_tiles(10)
+        await first.move_to(budget.tiles, 10)
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(asyncio.shield(Hold(budget).take_tiles(10)), 0.01)
+            await asyncio.wait_for(asyncio.shield(Hold(budget).move_to(budget.tiles, 10)), 0.01)
 
     loop = asyncio.new_event_loop()
     loop.run_until_complete(leave())
