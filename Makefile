@@ -13,7 +13,7 @@ PLUGIN := $(shell find plugin -type f -not -path '*/__pycache__/*')
 # Where it is set, every start of Xinference compiles all that it imports, which takes half a minute.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint generate check docs bench release hosts clean
+.PHONY: help demo test lint generate check families docs bench release hosts clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ generate: $(VENV)/.requirements ## Write the registrations and model pages from 
 
 check: $(VENV)/.requirements ## Compare what is generated with family_specs/.
 	$(BIN)/python -m generator build --check
+
+families: $(VENV)/.requirements ## Import and build all families of the installed Xinference, and compare.
+	$(BIN)/python -m tests.tools.families $(if $(PAGES),--pages $(PAGES))
 
 docs: generate ## Regenerate the model pages and build the site.
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html

@@ -93,3 +93,14 @@ def _import(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the published model pages, for the engines, which a registration does not have",
     )
+    command.add_argument(
+        "--architectures",
+        metavar="NAMES",
+        help="the architectures, with commas between them, where the registration has none",
+    )
+    command.add_argument(
+        "--prompt-formats",
+        type=Path,
+        metavar="FILE",
+        help="a YAML file with prompt_formats for the specs; the spec of another family will do",
+    )

@@ -6,6 +6,7 @@ import argparse
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import ROOT
 from ..importing.run import Imported, Request, import_families
@@ -13,6 +14,7 @@ from ..outputs.paths import outputs
 from ..outputs.spec_reference import REFERENCE, reference
 from ..outputs.write import diff_lines, find_changed, find_stale, write_files
 from ..problems import RunError, display
+from ..spec.file import load
 from ..spec.load import Spec, default_specs, load_all
 from .report import Report
 
@@ -71,8 +73,8 @@ def _differences(
 def import_(options: argparse.Namespace, report: Report) -> int:
     """Turn registrations into specs, and name what has no place in those."""
     folder = options.output
-    paths, others = options.registrations, options.modelscope
-    found = import_families(Request(paths, others, options.family, folder, options.pages))
+    paths, others, given = options.registrations, options.modelscope, _given(options)
+    found = import_families(Request(paths, others, options.family, folder, options.pages, given))
     if folder is None:
         if len(found) > 1:
             message = f"{len(found)} families need a folder; give one with -o, or one --family"
@@ -85,6 +87,19 @@ def import_(options: argparse.Namespace, report: Report) -> int:
             report.note(note)
         report.problems(sorted(family.problems))
     return 1 if any(family.problems for family in found) else 0
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the keys of specs that the options give."""
+    given: dict[str, Any] = {}
+    if options.architectures is not None:
+        given["architectures"] = options.architectures.split(",")
+    if options.prompt_formats is not None:
+        data = load(options.prompt_formats, display(options.prompt_formats)).data
+        if not isinstance(data, dict) or "prompt_formats" not in data:
+            raise RunError("there are no prompt_formats here; add them", options.prompt_formats)
+        given["prompt_formats"] = data["prompt_formats"]
+    return given
 
 
 def _write(found: Sequence[Imported], folder: Path, report: Report) -> None:

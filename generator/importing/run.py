@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from .. import ROOT
-from ..problems import Problem, ReadError, RunError, display, format_path, shown
+from ..problems import Issue, Problem, ReadError, RunError, display, format_path, shown
 from ..spec import schema
 from ..spec.file import Document
 from ..spec.load import check
@@ -45,6 +46,8 @@ class Request:
     """Where the specs will be."""
     pages: Path | None
     """Where the model pages are, for the engines."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of the specs that the registrations may lack."""
 
 
 def import_families(request: Request) -> list[Imported]:
@@ -99,7 +102,8 @@ def _import(
     path: Path, record: Record, other: Record | None, request: Request, *, one_of_many: bool
 ) -> Imported:
     modern, issues = registrations.modernize(record, other)
-    data, more = spec_data(modern, int(path.stat().st_mtime))
+    issues += _ask(record, request.given)
+    data, more = spec_data({**request.given, **modern}, int(path.stat().st_mtime))
     if request.pages:
         more += add_engines(data, request.pages)
     folder = request.folder
@@ -111,6 +115,18 @@ def _import(
         for issue in [*issues, *more]
     ]
     return Imported(record["model_name"], text, notes, _problems(name, text, one_of_many))
+
+
+def _ask(record: Record, given: Mapping[str, Any]) -> Iterator[Issue]:
+    """Yield what to say of the keys that were given, and which of them are still needed."""
+    for key in given.keys() & record.keys():
+        yield Issue((key,), "the registration has it; what was given beside it is left out")
+    if not {"architectures", "model_family"} & (given.keys() | record.keys()):
+        message = "not in the registration; which are they? Give them with --architectures"
+        yield Issue(("architectures",), message)
+    if "prompt_formats" in given:
+        message = "which checkpoint has which? Add prompt_format, backbone and engines to each that"
+        yield Issue(("prompt_formats",), f"{message} this plugin is to serve")
 
 
 def _problems(name: str, text: str, one_of_many: bool) -> list[Problem]:

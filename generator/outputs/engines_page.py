@@ -29,6 +29,11 @@ def engines_page(family: Family) -> str:
         engines=list(_engines(family)),
         memory=[row for spec in served for row in _memory(family, spec)],
         dimensions=list(dict.fromkeys(row for s in served for row in _dimensions(family, s))),
+        unknown=[
+            f"{spec.model_format} of {spec.size} billion"
+            for spec in served
+            if not estimates(family, spec)
+        ],
         context=CONTEXT,
         tiles=TILES,
         tiles_at_once=TILES_AT_ONCE,

@@ -56,7 +56,8 @@ def test_pages(site: dict[Path, Page]) -> None:
         *("index.html", "quickstart.html", "requests.html", "memory.html", "engines.html"),
         *("operate.html", "troubleshooting.html", "specs.html", "spec.html", "tutorial.html"),
         *("ci.html", "architecture.html", "changelog.html", "internvl2.html", "search.html"),
-        "internvl2-engines.html",
+        *("internvl2-engines.html", "internvl2.5.html", "internvl2.5-mpo.html"),
+        *("internvl-chat.html", "internvl-chat-engines.html"),
     }
 
 

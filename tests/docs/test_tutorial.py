@@ -83,7 +83,7 @@ def test_the_wheel_adds_the_family(shelf: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(runtime, "FAMILIES", installed / "xinference_internvl2/families")
     runtime.load_runtimes.cache_clear()
     try:
-        assert set(runtime.load_runtimes()) == {"internvl2", "shelf-vision"}
+        assert {"internvl2", "shelf-vision"} < set(runtime.load_runtimes())
         _serves_both()
     finally:
         runtime.load_runtimes.cache_clear()
@@ -102,7 +102,7 @@ def _serves_both() -> None:
         family = Record(name)
         assert serves(family, family, "8-bit", "Transformers") is True
         assert serves(family, family, "8-bit", "vLLM") is not True
-    own = runtime.prompt_format_named("shelf-chat")
+    own = runtime.prompt_format_named("Hermes-2", "shelf-vision")
     assert own.system_text == "You count products on shelves."
     assert runtime.prompt_format_named("Hermes-2").system_text != own.system_text
 

@@ -102,34 +102,50 @@ def test_plain_vllm_serves_our_checkpoints(without_host: Environment, tmp_path: 
 
 
 LEFT_ALONE = """
-import json, sys
-from pathlib import Path
+import json, pickle, sys
 from vllm.transformers_utils import config as vllm_config
 from xinference_internvl2.vllm import entry_point as vllm_plugin
 
-def outcome(folder):
+def outcome(folder, **options):
     try:
-        return type(vllm_config.get_config(folder, trust_remote_code=False)).__name__
+        return type(vllm_config.get_config(folder, trust_remote_code=False, **options)).__name__
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 
 before = [outcome(folder) for folder in sys.argv[1:]]
 vllm_plugin.register()
 vllm_plugin.register()
-print("outcomes:" + json.dumps([before, [outcome(folder) for folder in sys.argv[1:]]]))
+after = [outcome(folder) for folder in sys.argv[1:]]
+families = ["InternVL2.5", "InternVL2.5-MPO", "internvl2", "of somebody else"]
+key = "internvl2_family"
+named = {name: outcome(sys.argv[2], hf_overrides_kw={key: name}) for name in families}
+again = outcome(sys.argv[2])
+# In another process, which has the configuration from this one by pickle.
+overrides = {key: families[0]}
+config = vllm_config.get_config(sys.argv[2], trust_remote_code=False, hf_overrides_kw=overrides)
+sent = pickle.dumps(config)
+vllm_plugin._named.clear()
+received = pickle.loads(sent)
+named["sent"] = outcome(sys.argv[2])
+assert received.internvl2_family == families[0]
+print("outcomes:" + json.dumps([before, after, named, again]))
 """
+# What InternVL3 has and InternVL2.5 has not: nothing that could not be in one of either.
+INTERNVL3 = {"template": "internvl2_5", "system_message": None, "hidden_size": 64}
 
 
 def test_later_internvl_models_are_left_to_vllm(tmp_path: Path) -> None:
-    """They share the model type, but not the prompt format or the backbone."""
+    """They share the model type, and InternVL3 all that tells the others apart."""
     folders = []
     for name, change in {
         "ours": {},
-        "InternVL3": {"template": "internvl2_5"},
+        "InternVL2.5": {"template": "internvl2_5"},
+        "InternVL3": INTERNVL3,
         "InternVL3.5": {"llm_config": {"architectures": ["Qwen3ForCausalLM"]}},
     }.items():
         folder = make_checkpoint(tmp_path / name, backbone="qwen2")
         values = json.loads((folder / "config.json").read_text())
+        values |= {"auto_map": {"AutoConfig": "configuration_internvl_chat.InternVLChatConfig"}}
         (folder / "config.json").write_text(json.dumps({**values, **change}))
         folders.append(str(folder))
     done = subprocess.run(
@@ -143,9 +159,13 @@ def test_later_internvl_models_are_left_to_vllm(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("outcomes:"))
-    before, after = json.loads(line.removeprefix("outcomes:"))
+    before, after, named, again = json.loads(line.removeprefix("outcomes:"))
     assert after[0] == "InternVLChatConfig" != before[0]
     assert after[1:] == before[1:]
+    # Of a family that has the prompt format, and of no other.
+    assert named["InternVL2.5"] == named["InternVL2.5-MPO"] == "InternVLChatConfig"
+    assert named["sent"] == "InternVLChatConfig"
+    assert named["internvl2"] == named["of somebody else"] == again == before[1]
 
 
 BROKEN = """

@@ -18,13 +18,14 @@ from .environment import REPOSITORY, Environment
 pytestmark = pytest.mark.host
 
 FAMILY = "internvl2"
+FAMILIES = ("InternVL2.5-MPO", "InternVL2.5", "internvl-chat", FAMILY)
 CLASSES = {loader.name for loader in LOADERS}
 LIBRARIES = {"Transformers": "transformers", "vLLM": "vllm"}
 
 
-def matrix() -> dict[str, list[list[Any]]]:
+def matrix(family: str) -> dict[str, list[list[Any]]]:
     """The engine table that the spec asks for, of the engines that have a loader here."""
-    spec = yaml.safe_load((REPOSITORY / "family_specs/internvl2.yaml").read_text())
+    spec = yaml.safe_load((REPOSITORY / f"family_specs/{family}.yaml").read_text())
     here = [loader for loader in LOADERS if importlib.util.find_spec(LIBRARIES[loader.engine])]
     return {
         loader.engine: [
@@ -47,21 +48,22 @@ def computes(engine: str, model_format: str) -> bool:
 
 
 def others(table: dict[str, Any]) -> dict[str, Any]:
-    return {name: item for name, item in table.items() if name != FAMILY}
+    return {name: item for name, item in table.items() if name not in FAMILIES}
 
 
 @pytest.mark.parametrize("machine", ["here", "cuda"])
-def test_the_family_has_exactly_the_matrix_of_its_spec(
-    with_plugin: dict[str, Any], machine: str
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_has_exactly_the_matrix_of_its_spec(
+    with_plugin: dict[str, Any], family: str, machine: str
 ) -> None:
-    assert with_plugin[machine]["engines"][FAMILY] == matrix()
+    assert with_plugin[machine]["engines"][family] == matrix(family)
 
 
 @pytest.mark.parametrize("machine", ["here", "cuda"])
 def test_every_other_family_keeps_its_engines_and_classes(
     with_plugin: dict[str, Any], without: dict[str, Any], machine: str
 ) -> None:
-    assert FAMILY not in without[machine]["engines"]
+    assert not set(FAMILIES) & set(without[machine]["engines"])
     assert len(without[machine]["engines"]) > 100
     assert others(with_plugin[machine]["engines"]) == without[machine]["engines"]
 
@@ -77,7 +79,7 @@ def test_every_other_family_keeps_its_record(
     with_plugin: dict[str, Any], without: dict[str, Any], table: str
 ) -> None:
     assert others(with_plugin["here"][table]) == without["here"][table]
-    assert with_plugin["here"][table][FAMILY]
+    assert all(with_plugin["here"][table][family] for family in FAMILIES)
 
 
 @pytest.mark.parametrize("machine", ["here", "cuda"])
@@ -92,8 +94,9 @@ def test_every_other_family_is_listed_as_before(
 
 @pytest.mark.parametrize("mode", ["virtual environment", "strict"])
 @pytest.mark.parametrize("machine", ["here", "cuda"])
-def test_the_family_is_listed_with_the_matrix_of_its_spec(
-    with_plugin: dict[str, Any], machine: str, mode: str
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_is_listed_with_the_matrix_of_its_spec(
+    with_plugin: dict[str, Any], family: str, machine: str, mode: str
 ) -> None:
     found = with_plugin if machine == "here" else with_plugin[machine]
     listed = {
@@ -101,10 +104,10 @@ def test_the_family_is_listed_with_the_matrix_of_its_spec(
             [row["model_format"], row["model_size_in_billions"], row["quantizations"]]
             for row in rows
         ]
-        for engine, rows in found["listings"][FAMILY][mode].items()
+        for engine, rows in found["listings"][family][mode].items()
         if isinstance(rows, list)
     }
-    assert listed == {engine: [row[:3] for row in rows] for engine, rows in matrix().items()}
+    assert listed == {engine: [row[:3] for row in rows] for engine, rows in matrix(family).items()}
 
 
 def test_the_classes_of_the_host_keep_their_order(
@@ -131,7 +134,7 @@ def test_nothing_is_logged(with_plugin: dict[str, Any]) -> None:
 def test_a_refresh_changes_nothing(refreshed: dict[str, Any]) -> None:
     first, second, third = refreshed["tables"]
     assert first == second == third
-    assert first["family_names"].count(FAMILY) == 1
+    assert [first["family_names"].count(family) for family in FAMILIES] == [1] * len(FAMILIES)
     names = [name for names in first["classes"].values() for name in names]
     assert sorted(name for name in names if name in CLASSES) == sorted(CLASSES)
 
@@ -206,7 +209,7 @@ def test_the_official_extension_registers_once(
     alone = bool(switch)
     assert (found["known before"], found["rebuilt"]) == (not alone, alone)
     assert found["extensions"] == ["xinference-internvl2"]
-    assert found["metadata"]["xinference-internvl2"]["model_families"] == [FAMILY]
+    assert found["metadata"]["xinference-internvl2"]["model_families"] == sorted(FAMILIES)
     assert found["devices"] == [0, 1]
     assert found["tables"] == with_plugin["here"]
     assert found["messages"] == []

@@ -25,6 +25,7 @@ def files(environment: Environment) -> set[str]:
         f"{PACKAGE}/_autoload.py",
         f"{PACKAGE}/families/internvl2.json",
         f"{PACKAGE}/families/internvl2.runtime.json",
+        f"{PACKAGE}/families/InternVL2.5-MPO.runtime.json",
         f"{PACKAGE}/transformers/host_model.py",
     ],
 )

@@ -128,7 +128,7 @@ def _ids(
     whole = encoder.ids([*asked, (question.answer, False)])
     if whole[: len(prompt)] != prompt:
         raise ValueError(f"the answer {question.answer!r} changes its prompt's tokens")
-    end = encoder.id(prompt_format_named(encoder.template).turn_end)
+    end = encoder.id(prompt_format_named(encoder.template).stop[0])
     return prompt, [*whole[len(prompt) :], end]
 
 

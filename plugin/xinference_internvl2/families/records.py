@@ -9,10 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..errors import CheckpointError
 from .memory import Memory
 
 FAMILIES = Path(__file__).resolve().parent
 RUNTIME_SUFFIX = ".runtime.json"
+DEFAULT_FAMILY = "internvl2"
+"""Where a prompt format is looked up first if no family is named."""
 
 _withdrawn: set[str] = set()
 
@@ -47,6 +50,20 @@ class Runtime:
     prompt_formats: Mapping[str, PromptFormat]
     model_specs: tuple[SpecRuntime, ...]
 
+    def prompt_format(self, name: str) -> PromptFormat:
+        """Return the prompt format that a checkpoint of the family names in its `template`.
+
+        Raises:
+            CheckpointError: the family has no prompt format of that name.
+        """
+        if name not in self.prompt_formats:
+            known = ", ".join(self.prompt_formats)
+            raise CheckpointError(
+                f"the checkpoint's template {name!r} is no prompt format of {self.model_name} "
+                f"({known}); launch it as a model of the family that it belongs to"
+            )
+        return self.prompt_formats[name]
+
 
 @cache
 def load_runtimes() -> Mapping[str, Runtime]:
@@ -80,22 +97,30 @@ def family_of(model_family: Any) -> Runtime | None:
     return None
 
 
-def prompt_formats() -> Mapping[str, PromptFormat]:
-    """Return the prompt formats of all our families by their names."""
-    runtimes = load_runtimes().values()
-    return {key: item for runtime in runtimes for key, item in runtime.prompt_formats.items()}
+def prompt_format_of(model_family: Any, name: str) -> PromptFormat:
+    """Return a prompt format of a family of the host; errors as for `Runtime.prompt_format`."""
+    runtime = family_of(model_family)
+    if runtime is None:
+        raise CheckpointError(
+            f"{model_family.model_name} is no family of xinference-internvl2; launch another"
+        )
+    return runtime.prompt_format(name)
 
 
-def prompt_format_named(name: str) -> PromptFormat:
-    """Return a prompt format of any of our families.
+def prompt_format_named(name: str, family: str | None = None) -> PromptFormat:
+    """Return a prompt format of a family; errors as for `Runtime.prompt_format`.
 
-    Raises:
-        ValueError: no family has a prompt format of that name.
+    Without a family it is that of InternVL2 or, where InternVL2 has none of the name, of the first
+    family that has.
     """
-    formats = prompt_formats()
-    if name not in formats:
-        raise ValueError(f"prompt format {name!r} is not one of {', '.join(formats)}")
-    return formats[name]
+    runtimes = load_runtimes()
+    having = [each for each in runtimes.values() if name in each.prompt_formats]
+    default = runtimes[DEFAULT_FAMILY]
+    if family is not None:
+        default = runtimes[family]
+    elif having and default not in having:
+        default = having[0]
+    return default.prompt_format(name)
 
 
 def _runtime(data: Mapping[str, Any]) -> Runtime:

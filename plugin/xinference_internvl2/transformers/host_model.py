@@ -29,7 +29,7 @@ from ..checkpoint.weight_format import check_quantization
 from ..engine import Outputs
 from ..errors import CheckpointError, RequestError
 from ..families.engine_matrix import serves
-from ..families.records import prompt_format_named
+from ..families.records import prompt_format_of
 from ..media.budget import Budget
 from ..media.limits import launch_limits
 from ..media.pixel_values import normalize
@@ -90,8 +90,8 @@ class InternVL2TransformersModel(PytorchChatModel):
 
     def _serve(self) -> ServedCheckpoint:
         options = self._pytorch_model_config
-        prompt_format = prompt_format_named(self._checkpoint.template)
         limits = launch_limits(options, self._checkpoint)
+        prompt_format = prompt_format_of(self.model_family, self._checkpoint.template)
         prompt = read_launch_prompt(options, prompt_format, self._tokenizer)
         return ServedCheckpoint(
             self._checkpoint,

@@ -20,7 +20,12 @@ from ..checkpoint.backbones import BACKBONES
 from ..checkpoint.config import parse_config
 from ..checkpoint.hf_config import language_config
 from ..checkpoint.stored_weights import merge_as_they_come
-from ..families.records import PromptFormat, prompt_format_named, prompt_formats
+from ..families.records import (
+    DEFAULT_FAMILY,
+    PromptFormat,
+    load_runtimes,
+    prompt_format_named,
+)
 from ..patching import patch
 from .tile_stack import unstack
 from .unsupported import check_computable
@@ -29,6 +34,11 @@ logger = logging.getLogger(__package__)
 
 MODEL_TYPE = "internvl_chat"
 WITHOUT = "InternVL2 checkpoints need another version of vLLM here"
+FAMILY = "internvl2_family"
+"""The key of `hf_overrides` that says to which of our families a checkpoint belongs."""
+_named: dict[str, str] = {}
+"""The families of the models that this process was given with one, by path or repository: vLLM
+reads a configuration more than once, and not always with what overrides it."""
 TOKENIZER_FILES = ["*.json", "tokenizer.model", "merges.txt"]
 
 
@@ -45,9 +55,9 @@ class InternVLChatConfig(PreTrainedConfig):
         super().__init__()
         if not values:
             return
-        checkpoint = parse_config(
-            Path(str(values.get("_name_or_path") or ".")), {"model_type": MODEL_TYPE, **values}
-        )
+        self.internvl2_family = values.pop(FAMILY, DEFAULT_FAMILY)
+        self.internvl2_path = str(values.get("_name_or_path") or ".")
+        checkpoint = parse_config(Path(self.internvl2_path), {"model_type": MODEL_TYPE, **values})
         check_computable(checkpoint)
         self.architectures = ["InternVLChatModel"]
         self.dtype = checkpoint.dtype
@@ -73,6 +83,12 @@ class InternVLChatConfig(PreTrainedConfig):
         self.max_dynamic_patch = checkpoint.max_tiles
         self.use_thumbnail = checkpoint.use_thumbnail
         self.lora_ranks = dict(checkpoint.lora_ranks)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Tell the process of vLLM that receives this configuration which family it is of."""
+        self.__dict__.update(state)
+        if "internvl2_path" in state:
+            _named[self.internvl2_path] = self.internvl2_family
 
 
 _SHARED_VISION_FIELDS = (
@@ -104,15 +120,21 @@ def register() -> None:
         )
 
 
-def is_internvl2(values: Mapping[str, Any]) -> bool:
-    """Whether a `config.json` is of this family: later InternVL models share its `model_type`,
-    and are vLLM's own business."""
+def is_ours(values: Mapping[str, Any], family: str) -> bool:
+    """Whether a `config.json` is of one of our families.
+
+    Later InternVL models share its `model_type` and are vLLM's own business. InternVL3 names the
+    prompt format of InternVL2.5 too, with the same language models: nothing in the file tells the
+    two apart, so a family must be named, by our loader or by who starts vLLM. Without a name a
+    checkpoint is only taken for one of InternVL2, whose prompt formats no later model names.
+    """
+    formats = load_runtimes()[family].prompt_formats if family in load_runtimes() else {}
     llm = values.get("llm_config")
     architectures = llm.get("architectures") if isinstance(llm, Mapping) else None
     return (
         values.get("model_type") == MODEL_TYPE
         and isinstance(values.get("template"), str)
-        and values["template"] in prompt_formats()
+        and values["template"] in formats
         and isinstance(architectures, list)
         and architectures[:1] != []
         and isinstance(architectures[0], str)
@@ -131,11 +153,19 @@ def _parse_ours(parse: Any) -> Any:
         # A folder that cannot be read is for vLLM to report.
         with suppress(OSError):
             values, _ = PreTrainedConfig.get_config_dict(model, revision=kwargs.get("revision"))
-            if is_internvl2(values):
-                return values, InternVLChatConfig(**{**values, "_name_or_path": str(model)})
+            family = _family_of(model, kwargs.get("hf_overrides"))
+            if is_ours(values, family):
+                ours = {**values, "_name_or_path": str(model), FAMILY: family}
+                return values, InternVLChatConfig(**ours)
         return parse(self, model, *args, **kwargs)
 
     return parse_config_json
+
+
+def _family_of(model: Any, overrides: Any) -> str:
+    if isinstance(overrides, Mapping) and isinstance(overrides.get(FAMILY), str):
+        _named[str(model)] = overrides[FAMILY]
+    return _named.get(str(model), DEFAULT_FAMILY)
 
 
 def _extend_tokenizers() -> None:
@@ -164,10 +194,14 @@ def _load_ours(load: Any) -> Any:
         tokenizer = load_tokenizer(folder)
         # vLLM adds no BOS to a rendered chat, so it is part of the template where there is one.
         start = tokenizer.decode(tokenizer.encode(""))
-        tokenizer.chat_template = chat_template(prompt_format_named(config.template), start)
+        tokenizer.chat_template = chat_template(_prompt_format(config), start)
         return get_cached_tokenizer(tokenizer)
 
     return from_pretrained
+
+
+def _prompt_format(config: InternVLChatConfig) -> PromptFormat:
+    return prompt_format_named(config.template, config.internvl2_family)
 
 
 def _extend_weights() -> None:

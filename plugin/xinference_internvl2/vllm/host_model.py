@@ -25,11 +25,12 @@ from ..checkpoint.weight_format import check_quantization
 from ..engine import Outputs
 from ..errors import CheckpointError, RequestError
 from ..families.engine_matrix import serves
-from ..families.records import prompt_format_named
+from ..families.records import family_of, prompt_format_of
 from ..media.budget import Budget
 from ..media.limits import LAUNCH_OPTIONS, MAX_FRAMES, launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
+from .entry_point import FAMILY
 from .launch_options import check_cards, options
 from .placeholders import with_placeholders
 from .requirements import computes, install, missing_awq_kernel, platform
@@ -84,13 +85,14 @@ class InternVL2VLLMModel(VLLMMultiModel):
     def _read_checkpoint(self) -> None:
         self._checkpoint = read_config(self.model_path)
         check_computable(self._checkpoint)
+        prompt_format = prompt_format_of(self.model_family, self._checkpoint.template)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if self._checkpoint.quantization and (missing := missing_awq_kernel()):
             raise CheckpointError(missing)
         self._own_tokenizer = load_tokenizer(self.model_path)
         self._launch_prompt = read_launch_prompt(
             self._model_config or {},
-            prompt_format_named(self._checkpoint.template),
+            prompt_format,
             self._own_tokenizer,
         )
         self._limits = launch_limits(self._model_config or {}, self._checkpoint)
@@ -123,7 +125,13 @@ class InternVL2VLLMModel(VLLMMultiModel):
         if self._checkpoint.llm.get("sliding_window") is not None:
             # Wider than the context, so it changes nothing but the choice of a kernel that fails.
             config.setdefault("disable_sliding_window", True)
-        return {**super()._sanitize_model_config(config), "trust_remote_code": False}
+        sanitized = super()._sanitize_model_config(config)
+        # Nothing in the checkpoint tells InternVL2.5 from later models of the same prompt format.
+        runtime = family_of(self.model_family)
+        overrides = {**(sanitized.get("hf_overrides") or {})}
+        if runtime is not None:
+            overrides[FAMILY] = runtime.model_name
+        return {**sanitized, "hf_overrides": overrides, "trust_remote_code": False}
 
     def _parallel_size(self) -> int:
         """As many devices as the attention heads can be divided among; the host counts CUDA

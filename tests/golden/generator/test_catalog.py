@@ -20,6 +20,7 @@ from referencing import Registry, Resource
 
 from generator.__main__ import main
 from tests.support.host import package
+from tests.tools import families
 
 ROOT = Path(__file__).resolve().parents[3]
 FAMILIES = Path("plugin/xinference_internvl2/families")
@@ -87,6 +88,19 @@ def _as_read(record: Any) -> Any:
             if str(spec.get(key)).isdigit():
                 spec[key] = int(spec[key])
     return record
+
+
+def test_the_comparison_that_people_run_finds_the_same(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = catalog.built / "docs/models"
+    monkeypatch.setattr("sys.argv", ["families", "--pages", str(pages)])
+    assert families.main() == 0
+    said = capsys.readouterr().out.splitlines()
+    total = len(catalog.files)
+    assert said[0].startswith(f"{total} of {total} families: import ")
+    assert "  0 families differ otherwise" in said
+    assert said[-1] == f"pages: {total} are equal, 0 are not published"
 
 
 def test_all_that_is_not_expressed_is_named(catalog: Catalog) -> None:

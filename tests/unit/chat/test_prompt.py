@@ -83,7 +83,7 @@ def test_refused(messages: list[Any], sentence: str) -> None:
 
 
 def test_an_unknown_prompt_format_is_named() -> None:
-    with pytest.raises(ValueError, match="prompt format 'Vicuna' is not one of Hermes-2, "):
+    with pytest.raises(ValueError, match="'Vicuna' is no prompt format of internvl2"):
         render([user("Hi")], "Vicuna")
 
 

@@ -87,7 +87,8 @@ def test_gigabytes_are_told_from_gibibytes() -> None:
 def test_every_checkpoint_on_every_engine_that_serves_it() -> None:
     found = fits([card(10**12)], Use())
     assert {f.verdict for f in found} == {"fits"}
-    assert len(found) == 7 * 4 + 5 * 2
+    # Of internvl2, of InternVL2.5 twice, and of internvl-chat, but for a size that is not known.
+    assert len(found) == (7 * 4 + 5 * 2) * 3 + 2 * 4
     assert {f.engine for f in found if f.quantization == "4-bit"} == {"Transformers"}
 
 

@@ -49,7 +49,8 @@ def test_served(family: object, model_spec: object, quantization: str, engine: s
             spec("pytorch", 2),
             "none",
             "Transformers",
-            "The plugin xinference-internvl2 serves internvl2, not qwen2-vl-instruct.",
+            "The plugin xinference-internvl2 serves InternVL2.5-MPO, InternVL2.5, internvl-chat,"
+            " internvl2, not qwen2-vl-instruct.",
         ),
         (
             OURS,
@@ -104,8 +105,3 @@ def test_a_family_that_is_left_to_the_host_is_not_served(family: SimpleNamespace
         False,
         "The host has the model family internvl2 itself, so xinference-internvl2 leaves it.",
     )
-
-
-def test_an_unknown_prompt_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="prompt format 'v9' is not one of Hermes-2"):
-        records.prompt_format_named("v9")

@@ -236,7 +236,8 @@ def test_file_without_a_spec(copy: Path, arguments: tuple[str, ...]) -> None:
 
 
 def test_repository_without_specs(copy: Path) -> None:
-    (copy / "family_specs/internvl2.yaml").unlink()
+    for spec in (copy / "family_specs").glob("*.yaml"):
+        spec.unlink()
     result = _run(copy, "validate")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (

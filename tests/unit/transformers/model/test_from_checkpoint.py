@@ -127,10 +127,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "another pixel shuffle": (config(ps_version="v1"), 'ps_version is "v1", but must be "v2"'),
     "no pixel shuffle": (config(ps_version=None), "ps_version is null, but must be"),
     "no template": (config(template=None), "template is null, but must be the name of"),
-    "unknown template": (
-        config(template="internvl2_5"),
-        'template is "internvl2_5", but must be the name of a prompt format: Hermes-2',
-    ),
+    "template of another kind": (config(template=1), "template is 1, but must be the name of"),
     "layer that is not there": (config(select_layer=77), "select_layer is 77, but must be"),
     "fewer tiles than the least": (
         config(min_dynamic_patch=13),
