@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from generator.__main__ import main
 from generator.spec import yaml_positions
 from tests.unit.generator.mutations import mutated
+from tests.unit.generator.specs import load_data
 
 RECORD: dict[str, Any] = {
     "version": 2,
@@ -253,3 +254,51 @@ def test_no_registration_makes_it_crash(data: Any) -> None:
         assert status in (0, 1)
         written = list(Path(folder).glob("*.yaml"))
         assert status == 1 or written
+
+
+def test_what_a_registration_lacks_is_asked_for_and_can_be_given(
+    folder: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = {key: value for key, value in RECORD.items() if key != "architectures"}
+    asked = "$.architectures: not in the registration; which are they? Give them with"
+    assert _import(folder, record) == 1
+    assert f"base.json: base: {asked} --architectures\n" in capsys.readouterr().err
+    (folder / "formats.yaml").write_text(base, "utf-8")
+    given = ("--architectures", "One,Two", "--prompt-formats", "formats.yaml")
+    assert _import(folder, record, *given) == 0
+    printed = capsys.readouterr()
+    assert asked not in printed.err
+    assert printed.err == (
+        "base.json: base: $.prompt_formats: which checkpoint has which? Add prompt_format, "
+        "backbone and engines to each that this plugin is to serve\n"
+    )
+    data = load_data(printed.out)
+    assert data["architectures"] == ["One", "Two"]
+    assert data["prompt_formats"] == load_data(base)["prompt_formats"]
+
+
+def test_what_is_given_beside_a_registration_that_has_it_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _import(folder, RECORD, "--architectures", "Other") == 0
+    printed = capsys.readouterr()
+    assert load_data(printed.out)["architectures"] == ["BaseModel"]
+    assert printed.err == (
+        "base.json: base: $.architectures: the registration has it; "
+        "what was given beside it is left out\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: b\n", "formats.yaml: there are no prompt_formats here; add them"),
+        ("[a\n", "formats.yaml:2:1: $: not valid YAML"),
+    ],
+)
+def test_a_file_without_prompt_formats(
+    text: str, line: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "formats.yaml").write_text(text, "utf-8")
+    assert _import(folder, RECORD, "--prompt-formats", "formats.yaml") == 1
+    assert capsys.readouterr().err.startswith(line)
