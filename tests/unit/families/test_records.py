@@ -25,7 +25,7 @@ def test_families() -> None:
     assert sorted(records.load_runtimes()) == names
 
 
-@pytest.mark.parametrize(("family", "name"), SYSTEM, ids="/".join)
+@pytest.mark.parametrize(("family", "name"), SYSTEM)
 def test_a_prompt_format_is_that_of_the_launched_family(family: str, name: str) -> None:
     for launched in (
         SimpleNamespace(model_name=family, model_family=None),
