@@ -44,6 +44,10 @@ def _context(size: str, model_format: str, use: Use) -> int:
     """The context with which the checkpoint fits, quantized no more than it is."""
     found = fits([Device("gpu", "A card", CARD, CARD)], use)
     quantization = {"awq": "Int4", "pytorch": "none"}[model_format]
-    wanted = ("Transformers", size, model_format, quantization)
-    (fit,) = (f for f in found if (f.engine, f.size, f.model_format, f.quantization) == wanted)
+    wanted = ("internvl2", "Transformers", size, model_format, quantization)
+    (fit,) = (
+        f
+        for f in found
+        if (f.family, f.engine, f.size, f.model_format, f.quantization) == wanted
+    )
     return fit.context

@@ -25,7 +25,8 @@ HI = user("Hi")
 def pictures_of(case: Case) -> Pictures:
     """What the model is to see, from the parts of the messages in their order."""
     found: list[Any] = []
-    parts = [part for message in case.messages for part in message["content"] or ()]
+    contents = [message["content"] for message in case.messages]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
     most = case.options.get("mm_processor_kwargs", {}).get("max_dynamic_patch", 12)
     for part in parts:
         kind = part["type"] if isinstance(part, dict) else "text"

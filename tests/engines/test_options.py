@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.tiny import make_checkpoint
-from xinference_internvl2.media.limits import IMAGE_LIMIT, MAX_FRAMES, VIDEO_LIMIT
+from xinference_internvl2.media.limits import MAX_FRAMES, MAX_IMAGES, MAX_VIDEOS
 
 from .conftest import needs_vllm, printed
 
@@ -21,7 +21,7 @@ RESERVED = "VLLM_CPU_NUM_OF_RESERVED_CPU"
 DEFAULTS = {
     "dtype": "torch.float32",
     "max_model_len": 32768,
-    "images": IMAGE_LIMIT + VIDEO_LIMIT * MAX_FRAMES,
+    "images": MAX_IMAGES + MAX_VIDEOS * MAX_FRAMES,
     "max_dynamic_patch": None,
     "tensor_parallel_size": 1,
     "max_num_seqs": 256,
