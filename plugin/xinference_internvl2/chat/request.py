@@ -65,6 +65,7 @@ class ServedCheckpoint:
     budget: Budget = field(default_factory=Budget)
     stop: tuple[str, ...] = ()
     image_labels: bool = True
+    adapters: frozenset[str] = frozenset()
 
     @property
     def stop_ids(self) -> list[int]:
@@ -92,6 +93,7 @@ class ChatRequest:
         stop_ids: the tokens that end an answer, and are no part of it.
         render: the prompt is the answer; nothing is generated.
         pictures: what the boxes of an answer may lie in; None if they are not asked for.
+        adapter: the LoRA adapter that answers, or None for the model as it is.
     """
 
     ids: list[int]
@@ -106,6 +108,7 @@ class ChatRequest:
     include_usage: bool = False
     continuous_usage: bool = False
     cache_salt: str | None = None
+    adapter: str | None = None
     tiles: list[NDArray[np.uint8]] = field(default_factory=list)
 
 
@@ -198,6 +201,17 @@ def _build_request(
         include_usage=options.get("include_usage", False),
         continuous_usage=options.get("continuous_usage_stats", False),
         cache_salt=options.get("cache_salt"),
+        adapter=_adapter(options.get("lora_name"), served.adapters),
+    )
+
+
+def _adapter(name: str | None, adapters: frozenset[str]) -> str | None:
+    if not name or name in adapters:
+        return name or None
+    known = ", ".join(sorted(adapters)) or "none"
+    raise RequestError(
+        f"lora_name {name[:100]} is not an adapter of this model, which was launched with {known}; "
+        "name one of those, or none"
     )
 
 

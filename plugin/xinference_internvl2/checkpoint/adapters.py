@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..errors import CheckpointError
+from .config import CheckpointConfig
 from .json_files import Section, read_json
+from .safetensors_file import FLOATS, open_file
 
 MAX_RANK = 4096
 WEIGHTS = "adapter_model.safetensors"
@@ -62,6 +64,13 @@ class LoraName(NamedTuple):
 
     module: str
     part: Literal["A", "B"]
+
+
+class Layer(NamedTuple):
+    """A linear layer's features."""
+
+    outputs: int
+    inputs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,68 @@ def _patterns(config: Section, key: str) -> dict[str, float]:
     return {name: patterns.number(name) for name in patterns.values}
 
 
-def parse_name(file: Path, name: str) -> LoraName:
+def read_matrices(folder: Path) -> dict[str, dict[str, Any]]:
+    """Module by its published name → `A` and `B`, lazy slices of lora_A and lora_B.
+
+    Raises:
+        CheckpointError: the file of weights is missing, damaged or pickled, or has something else
+            than pairs of such matrices.
+    """
+    file = folder / WEIGHTS
+    if not file.exists() and (folder / "adapter_model.bin").exists():
+        raise CheckpointError(
+            f"{folder} has only pickled weights (adapter_model.bin), which could run code when "
+            "opened; save the adapter as safetensors"
+        )
+    found: dict[str, dict[str, Any]] = {}
+    for name, tensor in open_file(file).items():
+        if tensor.get_dtype() not in FLOATS:
+            raise CheckpointError(
+                f"{file}: weight {name} is of type {tensor.get_dtype()}, but must be "
+                f"{' or '.join(FLOATS)}"
+            )
+        module, part = _parse_name(file, name)
+        found.setdefault(module, {})[part] = tensor
+    for module, parts in found.items():
+        if len(parts) != 2:
+            raise CheckpointError(f"{file}: {module} has only lora_{min(parts)}; save it again")
+    if not found:
+        raise CheckpointError(f"{file} has no weights; save the adapter again")
+    return found
+
+
+def check_shapes(folder: Path, module: str, parts: Mapping[str, Any], layer: Layer) -> int:
+    """The rank of the matrices of `module`, which have to fit the checkpoint's `layer`.
+
+    Raises:
+        CheckpointError: they do not.
+    """
+    a, b = (list(parts[part].get_shape()) for part in "AB")
+    if len(a) == 2 and a[1] == layer.inputs and b == [layer.outputs, a[0]]:
+        return int(a[0])
+    raise CheckpointError(
+        f"{folder}: {module} has lora_A {a} and lora_B {b}, but the model's layer has "
+        f"{layer.inputs} inputs and {layer.outputs} outputs; check that the adapter was trained "
+        "for this checkpoint"
+    )
+
+
+def linear_layers(checkpoint: CheckpointConfig) -> dict[str, Layer]:
+    """The linear layers in each layer of the language model, by the end of their names."""
+    llm = checkpoint.llm
+    hidden, inner = llm["hidden_size"], llm["intermediate_size"]
+    keys = hidden // llm["num_attention_heads"] * llm["num_key_value_heads"]
+    outputs = {
+        **{"qkv": hidden + 2 * keys, "q": hidden, "k": keys, "o": hidden},
+        **{"up": inner, "gate_up": 2 * inner, "down": hidden},
+    }
+    return {
+        name: Layer(outputs[kind], inner if kind == "down" else hidden)
+        for name, kind in checkpoint.backbone.linear_layers.items()
+    }
+
+
+def _parse_name(file: Path, name: str) -> LoraName:
     """What the tensor `name` of the `file` of an adapter is.
 
     Raises:

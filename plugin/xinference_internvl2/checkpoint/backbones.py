@@ -7,11 +7,17 @@ from transformers' own, and its memory in the generator's `family/memory.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _VISION = "<img> </img> <IMG_CONTEXT> <quad> </quad> <ref> </ref> <box> </box>"
 _CHATML = "<|im_start|> <|im_end|>"
+
+
+_LLAMA_LAYERS: Mapping[str, str] = {
+    **{f"self_attn.{x}_proj": kind for x, kind in zip("qkvo", "qkko", strict=True)},
+    **{"mlp.gate_proj": "up", "mlp.up_proj": "up", "mlp.down_proj": "down"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,8 @@ class Backbone:
     `llm_config` mean: the class defaults of its published configuration, which newer tools leave
     out. `rope_kinds` are those that it knows; `bias_field` is the field that gives its attention
     biases, where it has one; `window_by_default` says whether a sliding window holds without
-    `use_sliding_window`. `control_tokens` are those of its published tokenizers: no text of a
+    `use_sliding_window`; `linear_layers` are those of each layer by their published names, and what
+    each computes. `control_tokens` are those of its published tokenizers: no text of a
     user may become one.
     """
 
@@ -34,6 +41,7 @@ class Backbone:
     bias_field: str | None = None
     has_sliding_window: bool = False
     window_by_default: bool = False
+    linear_layers: Mapping[str, str] = field(default_factory=lambda: _LLAMA_LAYERS)
 
 
 def _defaults(**values: Any) -> Mapping[str, Any]:
@@ -80,6 +88,10 @@ BACKBONES = {
                 "<|plugin|> <|interpreter|> <|action_start|> <|action_end|>",
             ),
             bias_field="bias",
+            linear_layers={
+                **{"attention.wqkv": "qkv", "attention.wo": "o"},
+                **{"feed_forward.w1": "up", "feed_forward.w3": "up", "feed_forward.w2": "down"},
+            },
         ),
         Backbone(
             "Phi3ForCausalLM",
@@ -96,6 +108,10 @@ BACKBONES = {
                 *(f"<|placeholder{number}|>" for number in range(1, 7)),
             ),
             rope_kinds=("longrope", "default"),
+            linear_layers={
+                **{"self_attn.qkv_proj": "qkv", "self_attn.o_proj": "o"},
+                **{"mlp.gate_up_proj": "gate_up", "mlp.down_proj": "down"},
+            },
             has_sliding_window=True,
             window_by_default=True,
         ),

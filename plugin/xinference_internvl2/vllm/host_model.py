@@ -6,6 +6,8 @@ import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from xinference.constants import XINFERENCE_MAX_TOKENS
@@ -30,6 +32,7 @@ from ..media.budget import Budget
 from ..media.limits import LAUNCH_OPTIONS, MAX_FRAMES, launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
+from .adapters import write_adapters
 from .entry_point import FAMILY
 from .launch_options import check_cards, options
 from .placeholders import with_placeholders
@@ -97,6 +100,19 @@ class InternVL2VLLMModel(VLLMMultiModel):
         )
         self._limits = launch_limits(self._model_config or {}, self._checkpoint)
         self._budget = Budget(self._limits.memory, self._limits.waiting)
+        self._write_adapters()
+
+    def _write_adapters(self) -> None:
+        """Give vLLM adapters that it can read, for as long as this model lives."""
+        self._lora_rank = 0
+        if not self.lora_modules:
+            return
+        self._adapter_folder = TemporaryDirectory(prefix="internvl2-lora-")
+        given = {adapter.lora_name: adapter.local_path for adapter in self.lora_modules}
+        target = Path(self._adapter_folder.name)
+        folders, self._lora_rank = write_adapters(self._checkpoint, given, target)
+        for adapter in self.lora_modules:
+            adapter.local_path = str(folders[adapter.lora_name])
 
     def get_limit_mm_per_prompt(self) -> None:
         """Leave it to `requests.py` to refuse what is too much: it names the part, and knows that
@@ -122,6 +138,8 @@ class InternVL2VLLMModel(VLLMMultiModel):
         if config.get("max_model_len") is None:
             family = self.model_family.context_length
             config["max_model_len"] = trained_length(self._checkpoint, family)
+        if self._lora_rank:
+            config["max_lora_rank"] = max(self._lora_rank, config.get("max_lora_rank") or 0)
         if self._checkpoint.llm.get("sliding_window") is not None:
             # Wider than the context, so it changes nothing but the choice of a kernel that fails.
             config.setdefault("disable_sliding_window", True)
@@ -172,7 +190,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
     ) -> Outputs:
         prompt = self._prompt(request)
         parameters = parameters_of(request, served.tokenizer)
-        return self._outputs(prompt, parameters, request_id or str(uuid.uuid4()))
+        return self._outputs(request, prompt, parameters, request_id or str(uuid.uuid4()))
 
     async def async_count_tokens(
         self, messages: list[dict[str, Any]], config: dict[str, Any] | None = None
@@ -192,6 +210,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             budget=self._budget,
             stop=self._launch_prompt.stop,
             image_labels=self._launch_prompt.image_labels,
+            adapters=frozenset(adapter.lora_name for adapter in self.lora_modules or ()),
         )
 
     def _prompt(self, request: ChatRequest) -> dict[str, Any]:
@@ -207,9 +226,13 @@ class InternVL2VLLMModel(VLLMMultiModel):
             "multi_modal_data": {"image": images},
         }
 
-    async def _outputs(self, prompt: dict[str, Any], parameters: Any, request_id: str) -> Outputs:
+    async def _outputs(
+        self, request: ChatRequest, prompt: dict[str, Any], parameters: Any, request_id: str
+    ) -> Outputs:
+        adapter = next((x for x in self.lora_requests if x.lora_name == request.adapter), None)
         outputs = self._track_engine_request(
-            request_id, self._engine.generate(prompt, parameters, request_id)
+            request_id,
+            self._engine.generate(prompt, parameters, request_id, lora_request=adapter),
         )
         async with aclosing(outputs):
             try:

@@ -179,7 +179,6 @@ BAD_SAMPLINGS: list[tuple[dict[str, Any], str]] = [
     ({"logit_bias": {"5": 1}}, "logit_bias is not supported: no engine of this plugin has it"),
     ({"tools": [{}]}, "tools is not supported: the model calls no tools; leave it out"),
     ({"tool_choice": "required"}, "tool_choice is not supported: the model calls no tools"),
-    ({"lora_name": "x"}, "lora_name is not supported"),
     ({"reasoning_effort": "high"}, "reasoning_effort is not supported: the model does not reason"),
     (
         {"chat_template_kwargs": {"enable_thinking": True}},

@@ -18,9 +18,8 @@ from torch import nn
 from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
-from ...checkpoint.adapters import WEIGHTS, AdapterConfig, parse_name, read_adapter_config
+from ...checkpoint.adapters import Layer, check_shapes, read_adapter_config, read_matrices
 from ...errors import CheckpointError
-from .weight_files import FLOATS, open_file
 from .weight_names import split_rows, target_names
 
 
@@ -62,7 +61,7 @@ def load_adapters(model: PreTrainedModel, folders: Mapping[str, str | Path]) -> 
     """
     model._adapters = frozenset(folders)
     for name, folder in folders.items():
-        for module, matrices in _read_matrices(model, Path(folder)).items():
+        for module, matrices in _read(model, Path(folder)).items():
             layer = _wrap(model, module)
             device = next(iter(layer.layer.state_dict().values())).device
             layer.matrices[name] = Matrices(*(x.contiguous().to(device) for x in matrices))
@@ -94,65 +93,27 @@ def _wrap(model: PreTrainedModel, module: str) -> LoraLinear:
     return layer
 
 
-def _read_matrices(model: PreTrainedModel, folder: Path) -> dict[str, Matrices]:
+def _read(model: PreTrainedModel, folder: Path) -> dict[str, Matrices]:
     """The matrices by the modules of `model`."""
-    config, file = read_adapter_config(folder), folder / WEIGHTS
-    _refuse_pickled(folder)
-    found: dict[str, dict[str, Any]] = {}
-    for name, tensor in open_file(file).items():
-        if tensor.get_dtype() not in FLOATS:
+    config, modules = read_adapter_config(folder), dict(model.named_modules())
+    found: dict[str, Matrices] = {}
+    for module, parts in read_matrices(folder).items():
+        names = [name.removesuffix(".weight") for name in target_names(f"{module}.weight")]
+        layers = [_base(modules.get(name)) for name in names]
+        if any(not hasattr(layer, "in_features") for layer in layers):
             raise CheckpointError(
-                f"{file}: weight {name} is of type {tensor.get_dtype()}, but must be "
-                f"{' or '.join(FLOATS)}"
+                f"{folder}: {module} is no linear layer of the model; check that the adapter was "
+                "trained for this checkpoint"
             )
-        module, part = parse_name(file, name)
-        found.setdefault(module, {})[part] = tensor
-    modules = dict(model.named_modules())
-    matrices: dict[str, Matrices] = {}
-    for module, parts in found.items():
-        matrices |= _fit(module, parts, config, modules, model.config.text_config)
-    if not matrices:
-        raise CheckpointError(f"{file} has no weights; save the adapter again")
-    return matrices
-
-
-def _refuse_pickled(folder: Path) -> None:
-    if not (folder / WEIGHTS).exists() and (folder / "adapter_model.bin").exists():
-        raise CheckpointError(
-            f"{folder} has only pickled weights (adapter_model.bin), which could run code when "
-            "opened; save the adapter as safetensors"
-        )
-
-
-def _fit(
-    module: str,
-    parts: Mapping[str, Any],
-    config: AdapterConfig,
-    modules: Mapping[str, Any],
-    text_config: Any,
-) -> dict[str, Matrices]:
-    if len(parts) != 2:
-        raise CheckpointError(f"{config.path}: {module} has only lora_{min(parts)}; save it again")
-    a, b = (parts[part][...].float() for part in "AB")
-    weight = f"{module}.weight"
-    names = [name.removesuffix(".weight") for name in target_names(weight)]
-    if any(not hasattr(_base(modules.get(name)), "in_features") for name in names):
-        raise CheckpointError(
-            f"{config.path}: {module} is no linear layer of the model; check that the adapter was "
-            "trained for this checkpoint"
-        )
-    layers = [_base(modules[name]) for name in names]
-    outputs = sum(layer.out_features for layer in layers)
-    if a.dim() != 2 or tuple(b.shape) != (outputs, len(a)) or a.shape[1] != layers[0].in_features:
-        raise CheckpointError(
-            f"{config.path}: {module} has lora_A {list(a.shape)} and lora_B {list(b.shape)}, but "
-            f"the model's layer has {layers[0].in_features} inputs and {outputs} outputs; check "
-            "that the adapter was trained for this checkpoint"
-        )
-    rows = split_rows(weight, b * config.scale(module, len(a)), text_config)
-    return {name: Matrices(a, part) for name, part in zip(names, rows, strict=True)}
+        layer = Layer(sum(x.out_features for x in layers), layers[0].in_features)
+        rank = check_shapes(folder, module, parts, layer)
+        a, b = (parts[part][...].float() for part in "AB")
+        scaled = b * config.scale(module, rank)
+        rows = split_rows(f"{module}.weight", scaled, model.config.text_config)
+        found |= {name: Matrices(a, part) for name, part in zip(names, rows, strict=True)}
+    return found
 
 
 def _base(module: Any) -> Any:
-    """The layer itself, below an adapter that was loaded before."""
+    """The layer itself, where an adapter was loaded before."""
     return module.layer if isinstance(module, LoraLinear) else module
