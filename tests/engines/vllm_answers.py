@@ -2,7 +2,8 @@
 
 A job is {"checkpoint": directory, "dtype": …, "requests": […]}, a request {"ids": […],
 "pictures": [PNG file in base64, …]}; the answer has the prompt that vLLM made of it, its tokens and
-their logprobs. With "first": true it also has the logprobs of the whole vocabulary at the first
+their logprobs. A job with "lora_rank" may have requests with "adapter", a folder that is named by
+its number. With "first": true it also has the logprobs of the whole vocabulary at the first
 token, and how the linear layers were quantized. A process of its own, since vLLM spawns others from
 it.
 """
@@ -19,7 +20,7 @@ from typing import Any
 TOKENS = 32
 
 
-def engine(checkpoint: str, dtype: str) -> Any:
+def engine(checkpoint: str, dtype: str, lora_rank: int = 0) -> Any:
     from vllm import LLM
 
     from xinference_internvl2.checkpoint.config import read_config
@@ -33,6 +34,7 @@ def engine(checkpoint: str, dtype: str) -> Any:
         gpu_memory_utilization=0.1,
         max_logprobs=-1,
         limit_mm_per_prompt={"image": 3},
+        **({"enable_lora": True, "max_loras": 2, "max_lora_rank": lora_rank} if lora_rank else {}),
         disable_sliding_window=read_config(checkpoint).llm.get("sliding_window") is not None,
     )
 
@@ -40,6 +42,7 @@ def engine(checkpoint: str, dtype: str) -> Any:
 def answer(llm: Any, request: dict[str, Any]) -> dict[str, Any]:
     from PIL import Image
     from vllm import SamplingParams
+    from vllm.lora.request import LoRARequest
 
     # By its importable name: vLLM's worker has another `__main__`.
     from tests.engines.vllm_answers import linear_methods
@@ -52,7 +55,11 @@ def answer(llm: Any, request: dict[str, Any]) -> dict[str, Any]:
     options = SamplingParams(
         max_tokens=TOKENS, temperature=0, ignore_eos=True, logprobs=-1 if whole else 1
     )
-    (output,) = llm.generate(prompt, options, use_tqdm=False)
+    adapter = None
+    if folder := request.get("adapter"):
+        number = 1 + int(os.path.basename(folder))
+        adapter = LoRARequest(folder, number, folder)
+    (output,) = llm.generate(prompt, options, use_tqdm=False, lora_request=adapter)
     tokens, steps = list(output.outputs[0].token_ids), output.outputs[0].logprobs
     found = {
         "prompt": list(output.prompt_token_ids),
@@ -76,7 +83,7 @@ def linear_methods(model: Any) -> dict[str, list[str]]:
 
 
 def answers(job: dict[str, Any]) -> list[dict[str, Any]]:
-    llm = engine(job["checkpoint"], job["dtype"])
+    llm = engine(job["checkpoint"], job["dtype"], job.get("lora_rank", 0))
     try:
         return [answer(llm, request) for request in job["requests"]]
     finally:

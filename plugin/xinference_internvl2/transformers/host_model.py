@@ -39,6 +39,7 @@ from .engine.limits import EngineLimits
 from .engine.sequence import Prompt
 from .launch_options import OPTIONS
 from .model.cpu import speed_up
+from .model.lora import load_adapters
 from .requirements import missing_library
 
 logger = logging.getLogger(__name__)
@@ -74,11 +75,6 @@ class InternVL2TransformersModel(PytorchChatModel):
         from ..checkpoint.config import read_config
 
         OPTIONS.check(self._pytorch_model_config)
-        if self._peft_model:
-            raise CheckpointError(
-                f"LoRA adapters are not supported for {self.model_family.model_name}; "
-                "launch it without --lora-modules"
-            )
         engine_limits = EngineLimits.from_options(self._pytorch_model_config)
         self._checkpoint = read_config(self.model_path)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
@@ -106,7 +102,12 @@ class InternVL2TransformersModel(PytorchChatModel):
             budget=Budget(limits.memory, limits.waiting),
             stop=prompt.stop,
             image_labels=prompt.image_labels,
+            adapters=frozenset(self._adapters()),
         )
+
+    def _adapters(self) -> dict[str, str]:
+        """The folders of LoRA adapters by name."""
+        return {adapter.lora_name: adapter.local_path for adapter in self._peft_model or ()}
 
     def _load_model(self) -> PreTrainedModel:
         from .model.from_checkpoint import load_model
@@ -120,6 +121,7 @@ class InternVL2TransformersModel(PytorchChatModel):
             device_map="auto" if everywhere else {"": device},
             quantization_config=self._quantization_config(dtype),
         )
+        load_adapters(model, self._adapters())
         speed_up(model)
         return model
 
@@ -200,4 +202,4 @@ class InternVL2TransformersModel(PytorchChatModel):
     def _prompt(request: ChatRequest) -> Prompt:
         tiles = [tile for tiles in request.tiles for tile in tiles]
         request.tiles.clear()  # the request lives as long as its answers, which need them no more
-        return Prompt(request.ids, tiles, request.cache_salt)
+        return Prompt(request.ids, tiles, request.cache_salt, request.adapter)

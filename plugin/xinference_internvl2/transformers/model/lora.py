@@ -48,7 +48,7 @@ class LoraLinear(nn.Module):
         if self.adapter not in self.matrices:
             return found
         a, b = self.matrices[self.adapter]
-        return found + linear(linear(rows.to(a.dtype), a), b).to(found.dtype)
+        return found + linear(linear(rows.to(a), a), b).to(found)
 
 
 def load_adapters(model: PreTrainedModel, folders: Mapping[str, str | Path]) -> None:
