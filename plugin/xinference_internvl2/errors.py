@@ -13,13 +13,13 @@ def one_sentence(message: str) -> str:
     The middle is left out where it is too long: its beginning names the thing, its end the remedy.
     """
     line = " ".join(message[: 1 << 16].split())
-    shown = "".join(letter if letter.isprintable() else _escaped(letter) for letter in line)
+    shown = "".join(letter if letter.isprintable() else _escape(letter) for letter in line)
     if len(shown) <= MAX_MESSAGE:
         return shown
     return shown[:_HEAD] + " … " + shown[_HEAD + 3 - MAX_MESSAGE :]
 
 
-def _escaped(letter: str) -> str:
+def _escape(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
 

@@ -46,8 +46,6 @@ def _context(size: str, model_format: str, use: Use) -> int:
     quantization = {"awq": "Int4", "pytorch": "none"}[model_format]
     wanted = ("internvl2", "Transformers", size, model_format, quantization)
     (fit,) = (
-        f
-        for f in found
-        if (f.family, f.engine, f.size, f.model_format, f.quantization) == wanted
+        f for f in found if (f.family, f.engine, f.size, f.model_format, f.quantization) == wanted
     )
     return fit.context

@@ -114,7 +114,7 @@ def made(path: Path, case: tuple[str, str, str]) -> Path:
 
 def requests_of(path: Path, unseen: list[Sample]) -> tuple[list[list[int]], list[dict[str, Any]]]:
     """Prompts and what vLLM is sent for them."""
-    from xinference_internvl2.vllm.placeholders import with_placeholders
+    from xinference_internvl2.vllm.placeholders import insert_placeholders
 
     config, own = read_config(path), load_tokenizer(path)
     prompts = [prompt_ids(config, own, images) for images in IMAGES]
@@ -124,7 +124,7 @@ def requests_of(path: Path, unseen: list[Sample]) -> tuple[list[list[int]], list
         asked = segments(sample, sample.questions[0], counts, config.template)
         prompts.append(encode_segments(own, asked))
         pictures.append([b64encode(encoded(p.draw())).decode() for p in sample.pictures])
-    sent = [with_placeholders(ids, own) for ids in prompts]
+    sent = [insert_placeholders(ids, own) for ids in prompts]
     return prompts, [
         {"ids": ids, "pictures": images} for ids, images in zip(sent, pictures, strict=True)
     ]

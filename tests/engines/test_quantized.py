@@ -55,7 +55,7 @@ def test_vllm_answers_as_the_dequantized_weights(
     tmp_path: Path, backbone: str, no_kernel: str
 ) -> None:
     """In float16, as published, against our own model in float32; the settings in both places."""
-    from xinference_internvl2.vllm.placeholders import with_placeholders
+    from xinference_internvl2.vllm.placeholders import insert_placeholders
 
     if no_kernel:
         pytest.skip(no_kernel)
@@ -66,7 +66,7 @@ def test_vllm_answers_as_the_dequantized_weights(
     config, own = read_config(path), load_tokenizer(path)
     prompts = {images: prompt_ids(config, own, images) for images in (0, 1)}
     requests = [
-        {"ids": with_placeholders(ids, own), "pictures": [PNG] * images, "first": True}
+        {"ids": insert_placeholders(ids, own), "pictures": [PNG] * images, "first": True}
         for images, ids in prompts.items()
     ]
     for (images, ids), answer in zip(

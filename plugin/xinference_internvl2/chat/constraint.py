@@ -22,7 +22,7 @@ def read_constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
     Raises:
         RequestError: a value of the wrong type, or more than one constraint.
     """
-    found = [_guided(name, options[name]) for name in _GUIDED if name in options]
+    found = [_read_guided(name, options[name]) for name in _GUIDED if name in options]
     if "response_format" in options:
         found.append(_response_format(options["response_format"]))
     if options.get("guided_json_object"):
@@ -32,7 +32,7 @@ def read_constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
     return found[0] if found else None
 
 
-def _guided(name: str, value: Any) -> tuple[str, Any]:
+def _read_guided(name: str, value: Any) -> tuple[str, Any]:
     key, types, wanted = _GUIDED[name]
     strings = not isinstance(value, list) or all(isinstance(item, str) for item in value)
     if not isinstance(value, types) or not value or not strings:

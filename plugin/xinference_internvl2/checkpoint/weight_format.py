@@ -38,7 +38,7 @@ def check_quantization(
 def found_weights(checkpoint: CheckpointConfig) -> str:
     """What `config.json`, or a file that lies beside it, says of the weights."""
     if checkpoint.quantization is not None:
-        return _described(checkpoint.quantization)
+        return _describe(checkpoint.quantization)
     for pattern, method in _TELLTALES.items():
         if file := next(checkpoint.path.glob(pattern), None):
             return f"weights quantized with {method} ({file.name})"
@@ -53,7 +53,7 @@ _TELLTALES = {
 """Files that quantizers leave in a checkpoint whose `config.json` says nothing of it."""
 
 
-def _described(quantization: Mapping[str, Any]) -> str:
+def _describe(quantization: Mapping[str, Any]) -> str:
     method = str(quantization.get("quant_method"))[:40]
     if method.lower() != "awq":
         return f"weights quantized with {method}"

@@ -16,9 +16,9 @@ from ..families.memory import Use
 from ..families.records import SpecRuntime, load_runtimes
 from ..tokenizer.tokenizer import load_tokenizer
 from . import installation
-from .checkpoint_memory import Shapes, count_parameters, memory_of
+from .checkpoint_memory import Shapes, count_parameters, estimate_memory
 from .devices import Device
-from .fits import Fit, best, fit_of
+from .fits import Fit, best, judge_fit
 from .machine import table
 
 FORMATS = {UNQUANTIZED: "pytorch", AWQ: "awq"}
@@ -51,11 +51,11 @@ def examine(path: Path, machine: Sequence[Device], use: Use) -> Checkpoint:
     """Look at everything in the folder, whatever is wrong with the rest."""
     problems: list[str] = []
     folder = path.expanduser().resolve()
-    config = _tried(problems, lambda: read_config(folder))
+    config = _collect(problems, lambda: read_config(folder))
     if not folder.is_dir():
         return Checkpoint(str(folder), {}, [], problems, use, [], None, None)
-    _tried(problems, lambda: load_tokenizer(folder))
-    shapes = _tried(problems, lambda: _shapes(folder, config)) or {}
+    _collect(problems, lambda: load_tokenizer(folder))
+    shapes = _collect(problems, lambda: _shapes(folder, config)) or {}
     use = _own_use(config, use) if config else use
     not_read = sorted(file.name for file in folder.iterdir() if file.suffix in NOT_READ)
     about = _about(config, shapes) if config else {}
@@ -84,7 +84,7 @@ def _own_use(config: CheckpointConfig, use: Use) -> Use:
     )
 
 
-def _tried(problems: list[str], check: Callable[[], T]) -> T | None:
+def _collect(problems: list[str], check: Callable[[], T]) -> T | None:
     try:
         return check()
     except CheckpointError as error:
@@ -133,10 +133,10 @@ def _about(config: CheckpointConfig, shapes: Shapes) -> dict[str, str]:
 def _fits(
     config: CheckpointConfig, shapes: Shapes, machine: Sequence[Device], use: Use
 ) -> list[Fit]:
-    memory = memory_of(config, shapes)
+    memory = estimate_memory(config, shapes)
     family, spec = _nearest(config, next(iter(memory.weights.values())), memory.weights)
     return [
-        fit_of(machine, use, family, spec, memory, engine, quantization)
+        judge_fit(machine, use, family, spec, memory, engine, quantization)
         for quantization in memory.weights
         for engine, served in spec.engines.items()
         if quantization in served
@@ -194,7 +194,7 @@ def as_json(found: Checkpoint) -> str:
 def as_text(found: Checkpoint) -> Iterator[str]:
     """Yield the lines of the findings for a reader."""
     yield found.path
-    yield from _named(found.about)
+    yield from _describe_names(found.about)
     if found.not_read:
         yield f"  Never read: {', '.join(found.not_read)}"
     yield from (f"✗ {problem}" for problem in found.problems)
@@ -209,5 +209,5 @@ def as_text(found: Checkpoint) -> Iterator[str]:
         yield json.dumps(found.registration, indent=2, ensure_ascii=False)
 
 
-def _named(about: Mapping[str, str]) -> Iterator[str]:
+def _describe_names(about: Mapping[str, str]) -> Iterator[str]:
     yield from (f"  {name}: {value}" for name, value in about.items())

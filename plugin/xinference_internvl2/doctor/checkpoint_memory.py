@@ -25,7 +25,7 @@ def count_parameters(shapes: Shapes) -> int:
     return sum(math.prod(shape) for shape in shapes.values())
 
 
-def memory_of(config: CheckpointConfig, shapes: Shapes) -> Memory:
+def estimate_memory(config: CheckpointConfig, shapes: Shapes) -> Memory:
     """Return what a checkpoint takes, by the quantizations that it can be launched with."""
     vision, llm = config.vision, config.llm
     head = llm["hidden_size"] // llm["num_attention_heads"]

@@ -59,7 +59,7 @@ class Fit:
 def fits(machine: Sequence[Device], use: Use) -> list[Fit]:
     """Return every checkpoint of every family, on each engine that serves it."""
     return [
-        fit_of(machine, use, name, spec, spec.memory, engine, quantization)
+        judge_fit(machine, use, name, spec, spec.memory, engine, quantization)
         for name, runtime in load_runtimes().items()
         for spec in runtime.model_specs
         if spec.memory is not None
@@ -69,7 +69,7 @@ def fits(machine: Sequence[Device], use: Use) -> list[Fit]:
     ]
 
 
-def fit_of(
+def judge_fit(
     machine: Sequence[Device],
     use: Use,
     family: str,

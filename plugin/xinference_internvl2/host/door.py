@@ -101,12 +101,12 @@ def log_refusal(where: str, model: object, message: str) -> None:
     logger.warning("%s of model %s is refused: %s", where, model, message)
 
 
-def status_of(error: RequestError) -> int:
+def http_status(error: RequestError) -> int:
     """The status that tells a client whether to come again with the same request."""
     return 429 if isinstance(error, OverloadedError) else 400
 
 
-def sentence_of(error: object) -> str:
+def read_sentence(error: object) -> str:
     """The message of an error without what the actor system adds to it."""
     return _ADDRESS.sub("", str(getattr(error, "__wrapped__", error)))
 

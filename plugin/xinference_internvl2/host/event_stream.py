@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from .door import Door, error_object, sentence_of
+from .door import Door, error_object, read_sentence
 
 
 class StreamRefused(Exception):
@@ -56,4 +56,4 @@ def _error_in(event: Any) -> str | None:
     data = event.get("data") if isinstance(event, dict) else None
     if not isinstance(data, str) or not data.startswith('{"error":'):
         return None
-    return sentence_of(json.loads(data)["error"])
+    return read_sentence(json.loads(data)["error"])

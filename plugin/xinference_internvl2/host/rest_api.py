@@ -20,11 +20,11 @@ from .door import (
     Door,
     Refuse,
     current_door,
+    http_status,
     is_ours,
     log_refusal,
     pass_through,
-    sentence_of,
-    status_of,
+    read_sentence,
 )
 from .event_stream import StreamRefused, start_stream
 from .request_body import read_body
@@ -88,7 +88,7 @@ def _open_route(host: ModuleType, api: Api, route: Callable[..., Any]) -> Any:
             if await is_ours(rest_api, door.body["model"]):
                 return await _answer(host, api, functools.partial(route, rest_api), request, door)
         except RequestError as error:
-            return _refuse(host, api, request, door, status_of(error), str(error))
+            return _refuse(host, api, request, door, http_status(error), str(error))
         return await route(rest_api, request)
 
     return answer
@@ -115,7 +115,7 @@ async def _answer(
     except StreamRefused as error:
         return _refuse(host, api, request, door, door.status, str(error))
     except host.HTTPException as error:
-        message = sentence_of(error.detail)
+        message = read_sentence(error.detail)
         return _refuse(host, api, request, door, error.status_code, message, error.headers)
 
 
@@ -147,7 +147,7 @@ def _raise_refusals(get: Callable[..., Any]) -> Any:
         if not isinstance(error, RequestError):
             return await get(api, replica_uid, error)
         kind = OverloadedError if isinstance(error, OverloadedError) else RequestError
-        refusal = kind(sentence_of(error))
+        refusal = kind(read_sentence(error))
         if current_door() is not None:
             raise refusal from None
         # The response has begun, so the host puts an error into it.
@@ -163,7 +163,7 @@ def _keep_sentences(host: ModuleType, handle: Callable[..., None]) -> Any:
     def handle_request_limit_error(error: Exception, **options: Any) -> None:
         door = current_door()
         if isinstance(error, RequestError):
-            raise host.HTTPException(status_of(error), sentence_of(error))
+            raise host.HTTPException(http_status(error), read_sentence(error))
         try:
             handle(error, **options)
         except host.HTTPException as known:

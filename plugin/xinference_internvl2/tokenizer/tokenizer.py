@@ -101,9 +101,9 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
                 parts[position + 1] = parts[position + 1].lstrip()
             if parts[position] in self._eats_left:
                 parts[position - 1] = parts[position - 1].rstrip()
-        return self._with_prefix(parts)
+        return self._add_prefix(parts)
 
-    def _with_prefix(self, parts: list[str]) -> list[str]:
+    def _add_prefix(self, parts: list[str]) -> list[str]:
         if self._prefix == "every":
             return [p if i % 2 or not p else _SPACE + p for i, p in enumerate(parts)]
         if self._prefix == "none" or parts == [""]:
@@ -118,7 +118,7 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
     def _encode_plus(self, text: Any, text_pair: Any = None, **kwargs: Any) -> BatchEncoding:
         if self._prefix != "none" and not kwargs.get("is_split_into_words"):
             trusted = not kwargs.get("split_special_tokens")
-            text, text_pair = self._prepared(text, trusted), self._prepared(text_pair, trusted)
+            text, text_pair = self._prepare(text, trusted), self._prepare(text_pair, trusted)
         with panics_as(RequestError(f"{_TOO_MUCH}; send less text")):
             return super()._encode_plus(text=text, text_pair=text_pair, **kwargs)
 
@@ -153,12 +153,12 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
         text = _INVALID_BYTE.sub("\ufffd", data.decode("utf-8", "surrogateescape"))
         return text[1:] if self._prefix != "none" and text.startswith(" ") else text
 
-    def _prepared(self, text: Any, trusted: bool) -> Any:
+    def _prepare(self, text: Any, trusted: bool) -> Any:
         """The text or texts with the prefix space that the backend does not add."""
         if isinstance(text, str):
             return "".join(self._parts([(text, trusted)]))
         if isinstance(text, (list, tuple)):
-            return [self._prepared(item, trusted) for item in text]
+            return [self._prepare(item, trusted) for item in text]
         return text
 
 

@@ -26,7 +26,7 @@ def set_defaults(config: dict[str, Any], quantized: bool) -> None:
     os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
 
 
-def with_installed_build(model_family: Any) -> Any:
+def require_installed_build(model_family: Any) -> Any:
     """The family with the distribution that vLLM is of here among its virtualenv's requirements.
 
     The CPU build is another distribution than `vllm`. By that name the host would not find it, and

@@ -35,10 +35,10 @@ from . import cpu
 from .adapters import write_adapters
 from .entry_point import FAMILY
 from .launch_options import check_cards, options
-from .placeholders import with_placeholders
+from .placeholders import insert_placeholders
 from .requirements import computes, install, missing_awq_kernel, platform
 from .tile_stack import stack_tiles
-from .translate import events_of, parameters_of
+from .translate import translate_output, translate_request
 from .unsupported import check_computable
 
 ENGINE = "vLLM"
@@ -58,7 +58,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         model_config: Any,
         peft_model: Any = None,
     ) -> None:
-        family = cpu.with_installed_build(model_family)
+        family = cpu.require_installed_build(model_family)
         super().__init__(model_uid, family, model_path, model_config, peft_model)
 
     @classmethod
@@ -189,7 +189,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         self, served: ServedCheckpoint, request_id: str | None, request: ChatRequest
     ) -> Outputs:
         prompt = self._prompt(request)
-        parameters = parameters_of(request, served.tokenizer)
+        parameters = translate_request(request, served.tokenizer)
         return self._outputs(request, prompt, parameters, request_id or str(uuid.uuid4()))
 
     async def async_count_tokens(
@@ -222,7 +222,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         request.tiles.clear()  # the request lives as long as its answers, which need them no more
         return {
             **salt,
-            "prompt_token_ids": with_placeholders(request.ids, self._own_tokenizer),
+            "prompt_token_ids": insert_placeholders(request.ids, self._own_tokenizer),
             "multi_modal_data": {"image": images},
         }
 
@@ -241,7 +241,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
                         # The host aborts a request whose end it has not seen.
                         await anext(outputs, None)
                     for part in output.outputs:
-                        for event in events_of(part, parameters):
+                        for event in translate_output(part, parameters):
                             yield event
             except Exception as error:
                 # vLLM reads a grammar only when it is given the request.

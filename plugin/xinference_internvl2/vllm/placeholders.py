@@ -7,7 +7,7 @@ from ..tokenizer.control_tokens import IMAGE_END, IMAGE_START
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 
 
-def with_placeholders(ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
+def insert_placeholders(ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
     """The prompt with vLLM's placeholder in place of every image's run of image tokens.
 
     vLLM replaces as many placeholders as there are images, from the left. Text of a user that

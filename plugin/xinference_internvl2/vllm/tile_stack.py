@@ -33,7 +33,7 @@ def unstack(images_to_pixel_values: Any) -> Any:
 
     def pixel_values(self: Any, images: list[Image.Image], *args: Any, **kwargs: Any) -> list[Any]:
         return [
-            normalize(_unstacked(image, image.info[_IS_STACK]))
+            normalize(_unstack(image, image.info[_IS_STACK]))
             if _IS_STACK in image.info
             else images_to_pixel_values(self, [image], *args, **kwargs)[0]
             for image in images
@@ -42,6 +42,6 @@ def unstack(images_to_pixel_values: Any) -> Any:
     return pixel_values
 
 
-def _unstacked(image: Image.Image, count: int) -> NDArray[np.uint8]:
+def _unstack(image: Image.Image, count: int) -> NDArray[np.uint8]:
     rows = np.asarray(image)
     return rows.reshape(count, -1, image.width, 3).transpose(0, 3, 1, 2)

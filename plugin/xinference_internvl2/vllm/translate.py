@@ -10,7 +10,7 @@ from ..engine import FinishOutput, TokenOutput
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 
 
-def parameters_of(request: ChatRequest, tokenizer: InternVL2Tokenizer) -> Any:
+def translate_request(request: ChatRequest, tokenizer: InternVL2Tokenizer) -> Any:
     """vLLM's `SamplingParams`. The text and its stop strings are left to `chat.detokenizer`."""
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
     from vllm.sampling_params import SamplingParams as VLLMSamplingParams
@@ -42,7 +42,7 @@ def parameters_of(request: ChatRequest, tokenizer: InternVL2Tokenizer) -> Any:
     )
 
 
-def events_of(part: Any, parameters: Any) -> Iterator[TokenOutput | FinishOutput]:
+def translate_output(part: Any, parameters: Any) -> Iterator[TokenOutput | FinishOutput]:
     """What vLLM reports of one answer since it last did, without the token that ends it."""
     for position, token in enumerate(part.token_ids):
         if token in parameters.stop_token_ids:

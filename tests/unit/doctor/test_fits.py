@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from xinference_internvl2.doctor.devices import Device
-from xinference_internvl2.doctor.fits import ANSWER, LIBRARIES, STEP, Fit, best, fit_of, fits
+from xinference_internvl2.doctor.fits import ANSWER, LIBRARIES, STEP, Fit, best, fits, judge_fit
 from xinference_internvl2.doctor.installation import Engine
 from xinference_internvl2.doctor.machine import refuse_pictures, sizes
 from xinference_internvl2.families.memory import PIECES, Memory, Use
@@ -27,7 +27,7 @@ def cpu(size: int) -> Device:
 
 
 def fit(machine: list[Device], use: Use, engine: str = "Transformers") -> Fit:
-    return fit_of(machine, use, "internvl2", SPEC, MEMORY, engine, "none")
+    return judge_fit(machine, use, "internvl2", SPEC, MEMORY, engine, "none")
 
 
 def test_what_fits_to_the_byte_fits_and_a_byte_less_shortens_the_context() -> None:

@@ -77,20 +77,20 @@ class KVCache:
             return
         capacity = max(tokens, self.capacity + self.capacity // 2)
         for layers in (self._keys, self._values):
-            layers[:] = [self._copied(layer, self.length, capacity) for layer in layers]
+            layers[:] = [self._copy_layer(layer, self.length, capacity) for layer in layers]
         self._pool.bytes_held += (capacity - self.capacity) * self._pool.bytes_per_token
         self.capacity = capacity
 
     def copy(self, length: int, capacity: int) -> KVCache:
         """A cache of its own with the first `length` tokens, and room for `capacity`."""
         other = self._pool.allocate(capacity)
-        other._keys = [self._copied(layer, length, capacity) for layer in self._keys]
-        other._values = [self._copied(layer, length, capacity) for layer in self._values]
+        other._keys = [self._copy_layer(layer, length, capacity) for layer in self._keys]
+        other._values = [self._copy_layer(layer, length, capacity) for layer in self._values]
         other.length = length
         return other
 
     @staticmethod
-    def _copied(layer: torch.Tensor | None, length: int, capacity: int) -> torch.Tensor | None:
+    def _copy_layer(layer: torch.Tensor | None, length: int, capacity: int) -> torch.Tensor | None:
         if layer is None:
             return None
         copy = layer.new_empty(*layer.shape[:2], capacity, layer.shape[3])

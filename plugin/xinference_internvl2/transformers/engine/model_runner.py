@@ -59,7 +59,7 @@ class ModelRunner:
         if unseen := [
             tile for tile in self._tiles(prompt, start, stop) if tile not in prompt.features
         ]:
-            self._look(prompt, unseen[:TILES])
+            self._encode_tiles(prompt, unseen[:TILES])
             return None
         embeds = self._embed(sequence, start, stop)
         sequence.kv.grow(stop)
@@ -99,7 +99,7 @@ class ModelRunner:
             return range(0)
         return range(before // per_tile, (before + here - 1) // per_tile + 1)
 
-    def _look(self, prompt: Prompt, tiles: Many[int]) -> None:
+    def _encode_tiles(self, prompt: Prompt, tiles: Many[int]) -> None:
         pixels = self._to_pixels(np.stack([prompt.tiles[tile] for tile in tiles]))
         pixels = pixels.to(self.model.device, self.model.dtype)
         features = self.model.get_image_features(pixels).pooler_output

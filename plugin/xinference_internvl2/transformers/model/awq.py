@@ -107,7 +107,7 @@ class _InType:
         return str(self._tensor.get_dtype())
 
 
-def with_floats_as(tensors: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Any]:
+def cast_floats(tensors: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Any]:
     """The lazy `tensors` of a checkpoint, all but those of packed layers in the type `dtype`:
     transformers would leave every one in the type that its file has."""
     return {

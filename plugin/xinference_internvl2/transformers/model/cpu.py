@@ -21,7 +21,7 @@ def speed_up(model: PreTrainedModel) -> None:
     """Change how a model on a CPU that has bfloat16 computes in it; the result is the same but for
     the last bits.
 
-    Linear layers are packed, and the vision tower attends with `look`.
+    Linear layers are packed, and the vision tower attends with `attend_tiles`.
     """
     if model.device.type != "cpu" or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return
@@ -67,7 +67,7 @@ def _is_packable(layer: nn.Module) -> bool:
     return type(layer) is nn.Linear and layer.weight.dtype == torch.bfloat16
 
 
-def look(
+def attend_tiles(
     module: nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -98,4 +98,4 @@ def look(
     return seen, None
 
 
-AttentionInterface.register(VISION_ATTENTION, look)
+AttentionInterface.register(VISION_ATTENTION, attend_tiles)

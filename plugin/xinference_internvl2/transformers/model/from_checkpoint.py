@@ -51,9 +51,9 @@ def load_model(
     dtype = _torch_dtype(dtype or checkpoint.dtype)
     group, config, tensors = open_checked(checkpoint, quantization_config)
     if group is None:
-        return _loaded(config, tensors, dtype, device_map, quantization_config)
+        return _load_tensors(config, tensors, dtype, device_map, quantization_config)
     config.quantization_config = awq.settings(group, bitsandbytes.KEPT, _is_cpu(device_map))
-    model = _loaded(config, awq.with_floats_as(tensors, dtype), dtype, device_map, None)
+    model = _load_tensors(config, awq.cast_floats(tensors, dtype), dtype, device_map, None)
     awq.prepare(model)
     return model
 
@@ -77,7 +77,7 @@ def open_checked(
     return group, config, tensors
 
 
-def _loaded(
+def _load_tensors(
     config: InternVLConfig,
     tensors: dict[str, Any],
     dtype: torch.dtype,

@@ -174,7 +174,7 @@ def check_names_and_shapes(
             raise CheckpointError(
                 f"weight {name} is a second one for {parts[0]}; keep only one of the two"
             )
-        expected = _joined([wanted[part] for part in parts], output_axis(name))
+        expected = _join([wanted[part] for part in parts], output_axis(name))
         if shape != expected:
             raise CheckpointError(
                 f"weight {name} has shape {list(shape)}, but config.json asks for "
@@ -187,7 +187,7 @@ def check_names_and_shapes(
         )
 
 
-def _joined(shapes: list[tuple[int, ...]], axis: int) -> tuple[int, ...]:
+def _join(shapes: list[tuple[int, ...]], axis: int) -> tuple[int, ...]:
     """The shape of parts that lie one after the other on the dimension `axis`."""
     joined = list(shapes[0])
     joined[axis] = sum(shape[axis] for shape in shapes)

@@ -16,7 +16,7 @@ from tests.tiny import make_checkpoint
 from xinference_internvl2.transformers.model.cpu import (
     VISION_ATTENTION,
     PackedLinear,
-    look,
+    attend_tiles,
     speed_up,
 )
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
@@ -92,7 +92,7 @@ def test_layers_of_other_types_are_left_alone(tmp_path: Path, dtype: str) -> Non
 def test_a_tile_is_looked_at_as_by_transformers(heads: int) -> None:
     query, key, value = (torch.randn(3, 17, heads, 64).transpose(1, 2) for _ in range(3))
     module: Any = SimpleNamespace(is_causal=False)
-    ours, _ = look(module, query, key, value, None, scaling=0.2)
+    ours, _ = attend_tiles(module, query, key, value, None, scaling=0.2)
     theirs, _ = sdpa_attention_forward(module, query, key, value, None, scaling=0.2)
     assert ours.shape == theirs.shape
     assert torch.allclose(ours, theirs, atol=1e-5)
