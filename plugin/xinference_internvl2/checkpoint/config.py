@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import CheckpointError
 from .backbones import Backbone
 from .json_files import Section, read_json
+from .known_fields import check_fields
 from .language_model import MAX_DIMENSION, MAX_LAYERS, read_backbone, read_language_model
 
 MAX_SIDE = 4096
@@ -68,7 +69,10 @@ def parse_config(path: Path, values: Any) -> CheckpointConfig:
         raise top.refuse("model_type", '"internvl_chat" (the original OpenGVLab format)')
     if top.get("ps_version") != "v2":
         raise top.refuse("ps_version", '"v2", the pixel shuffle that InternVL2 was trained with')
-    vision, llm = _vision(top.section("vision_config")), top.section("llm_config")
+    vision_config, llm = top.section("vision_config"), top.section("llm_config")
+    for section in (top, vision_config, llm):
+        check_fields(section)
+    vision = _vision(vision_config)
     tile_size = top.integer("force_image_size", 1, MAX_SIDE, vision["image_size"])
     layers = vision["num_hidden_layers"]
     min_tiles, max_tiles = _tiles(top)

@@ -103,6 +103,11 @@ class Section:
         self._path, self._name, self._values = path, name, values
 
     @property
+    def name(self) -> str:
+        """Its key in the file, or nothing for all of the file."""
+        return self._name
+
+    @property
     def values(self) -> Mapping[str, Any]:
         return self._values
 

@@ -73,6 +73,9 @@ def _window(llm: Section, backbone: Backbone) -> dict[str, Any]:
         return {}
     switched_on = llm.flag("use_sliding_window", backbone.window_by_default)
     if llm.get("sliding_window") is None or not switched_on:
+        types = llm.get("layer_types", [])
+        if not isinstance(types, list) or any(kind != "full_attention" for kind in types):
+            raise llm.refuse("layer_types", "full_attention for each layer, or left out")
         return {"sliding_window": None}
     window = {"sliding_window": llm.integer("sliding_window", 1, MAX_POSITIONS)}
     if backbone.window_by_default:
