@@ -88,6 +88,15 @@ def test_a_wrong_launch_names_the_cause(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_pickled_weights_are_not_opened(host: Host, tmp_path: Path, engine: str) -> None:
+    path = make_checkpoint(tmp_path / "pickled", backbone="qwen2")
+    (path / "model.safetensors").rename(path / "pytorch_model.bin")
+    done = launch(host, "wrong", model_engine=engine, model_path=str(path))
+    assert done.returncode != 0
+    assert "has only pickled weights (pytorch_model.bin)" in done.stderr
+
+
 def test_answers_at_once_are_a_number(host: Host, checkpoint: Path) -> None:
     done = launch(host, "wrong", "--max_num_seqs", "0", model_path=str(checkpoint))
     assert done.returncode != 0

@@ -1,7 +1,8 @@
-"""One safetensors file, opened; no tensor is read before it is asked for."""
+"""The safetensors files of a checkpoint; no tensor is read before it is asked for."""
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,40 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ..errors import CheckpointError
+from .json_files import read_object
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 """Names and shapes of one file; those of the largest published files have 0.1 MB."""
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_FILE_NAME = re.compile(r"[\w.-]{1,200}\.safetensors", re.ASCII)
 FLOATS = ("BF16", "F16", "F32")
 """The types of weights that are not packed."""
+
+
+def list_weight_files(path: Path) -> list[Path]:
+    """Return the files that hold the weights; raises CheckpointError where there are none."""
+    index = path / "model.safetensors.index.json"
+    if index.exists():
+        return _indexed_files(index)
+    if (path / "model.safetensors").exists():
+        return [path / "model.safetensors"]
+    pickled = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLED)
+    if pickled:
+        raise CheckpointError(
+            f"{path} has only pickled weights ({pickled[0]}), which could run code when opened; "
+            "convert them to safetensors or download the safetensors files"
+        )
+    raise CheckpointError(f"{path} has no model.safetensors; download the weights")
+
+
+def _indexed_files(index: Path) -> list[Path]:
+    weight_map = read_object(index).get("weight_map")
+    names = list(weight_map.values()) if isinstance(weight_map, dict) else []
+    if not names or not all(isinstance(x, str) and _FILE_NAME.fullmatch(x) for x in names):
+        raise CheckpointError(
+            f"{index}: weight_map does not name files of its own folder (model-….safetensors)"
+        )
+    return [index.parent / name for name in sorted(set(names))]
 
 
 def open_file(file: Path) -> Mapping[str, Any]:

@@ -99,11 +99,11 @@ def _shapes(folder: Path, config: CheckpointConfig | None) -> Shapes:
     Raises:
         CheckpointError: names a file or a weight that is missing, damaged or of another shape.
     """
+    from ..checkpoint.safetensors_file import list_weight_files
     from ..transformers.model.from_checkpoint import open_checked
-    from ..transformers.model.weight_files import weight_files
 
     if config is None:
-        weight_files(folder)  # without a configuration only their presence can be checked
+        list_weight_files(folder)  # without a configuration only their presence can be checked
         return {}
     if found_weights(config) not in FORMATS:
         raise CheckpointError(

@@ -23,6 +23,7 @@ from ..chat.launch_prompt import PROMPT_OPTIONS, read_launch_prompt
 from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest, ServedCheckpoint, trained_length
 from ..checkpoint.config import read_config
+from ..checkpoint.safetensors_file import list_weight_files
 from ..checkpoint.weight_format import check_quantization
 from ..engine import Outputs
 from ..errors import CheckpointError, RequestError
@@ -88,6 +89,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
     def _read_checkpoint(self) -> None:
         self._checkpoint = read_config(self.model_path)
         check_computable(self._checkpoint)
+        list_weight_files(self._checkpoint.path)  # vLLM would read pickled ones
         prompt_format = prompt_format_of(self.model_family, self._checkpoint.template)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if self._checkpoint.quantization and (missing := missing_awq_kernel()):

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from ...checkpoint.config import CheckpointConfig
-from ...checkpoint.json_files import read_object
-from ...checkpoint.safetensors_file import FLOATS, open_file
+from ...checkpoint.safetensors_file import FLOATS, list_weight_files, open_file
 from ...checkpoint.stored_weights import add, is_unused, merge
 from ...errors import CheckpointError
 from .weight_names import INTEGERS
-
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-_FILE_NAME = re.compile(r"[\w.-]{1,200}\.safetensors", re.ASCII)
 
 
 class _Merged:
@@ -45,7 +39,7 @@ def open_weights(checkpoint: CheckpointConfig, *, packed: bool) -> dict[str, Any
             type that is not read; `packed` allows the integers of AWQ.
     """
     tensors: dict[str, Any] = {}
-    for file in weight_files(checkpoint.path):
+    for file in list_weight_files(checkpoint.path):
         for name, tensor in open_file(file).items():
             if is_unused(name):
                 continue
@@ -59,29 +53,3 @@ def open_weights(checkpoint: CheckpointConfig, *, packed: bool) -> dict[str, Any
                 )
             tensors[name] = tensor
     return merge(tensors, checkpoint.lora_ranks, _Merged)
-
-
-def weight_files(path: Path) -> list[Path]:
-    """Return the files that hold the weights; raises CheckpointError where there are none."""
-    index = path / "model.safetensors.index.json"
-    if index.exists():
-        return _indexed_files(index)
-    if (path / "model.safetensors").exists():
-        return [path / "model.safetensors"]
-    pickled = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLED)
-    if pickled:
-        raise CheckpointError(
-            f"{path} has only pickled weights ({pickled[0]}), which could run code when opened; "
-            "convert them to safetensors or download the safetensors files"
-        )
-    raise CheckpointError(f"{path} has no model.safetensors; download the weights")
-
-
-def _indexed_files(index: Path) -> list[Path]:
-    weight_map = read_object(index).get("weight_map")
-    names = list(weight_map.values()) if isinstance(weight_map, dict) else []
-    if not names or not all(isinstance(x, str) and _FILE_NAME.fullmatch(x) for x in names):
-        raise CheckpointError(
-            f"{index}: weight_map does not name files of its own folder (model-….safetensors)"
-        )
-    return [index.parent / name for name in sorted(set(names))]
