@@ -448,11 +448,11 @@ REFUSED: list[tuple[list[Any], str]] = [
     ([system("S")], "messages: there is no user message to answer"),
     (
         [{"role": "tool", "content": "x"}, HI],
-        "messages[0]: role 'tool' is not supported; use system, user or assistant",
+        "messages[0]: the model calls no tools, so nothing can be the result of one",
     ),
     (
         [{"role": "function", "name": "f", "content": "x"}, HI],
-        "messages[0]: role 'function' is not supported; use system, user or assistant",
+        "messages[0]: the model calls no tools, so nothing can be the result of one",
     ),
     (
         [HI, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}, HI],

@@ -34,7 +34,7 @@ from tests.tiny.dims import Backbone, Dims, Vit, resolve_dims
 from tests.tiny.llm_config import ARCHITECTURES
 from tests.tiny.weights import weight_shapes
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.doctor.checkpoint_memory import memory_of
+from xinference_internvl2.doctor.checkpoint_memory import estimate_memory
 from xinference_internvl2.families import memory as plugin_memory
 from xinference_internvl2.families.memory import Use
 from xinference_internvl2.families.records import FAMILIES, load_runtimes
@@ -209,7 +209,7 @@ def test_the_doctor_counts_a_checkpoint_as_the_page_does(tiny: Any) -> None:
     with safe_open(path / "model.safetensors", framework="np") as file:
         names = list(file.keys())
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-    found = memory_of(read_config(path), shapes)
+    found = estimate_memory(read_config(path), shapes)
     use = Use(context=100, tiles_per_picture=2)
     for quantization in ("none", "8-bit", "4-bit"):
         assert found.total(quantization, use) == page(quantization).total
