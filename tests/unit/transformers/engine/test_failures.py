@@ -27,7 +27,7 @@ STAGES: dict[str, tuple[Any, str]] = {
     "grouping": (Scheduler, "schedule"),
     "adding": (Scheduler, "add"),
     "finding a prefix": (PrefixCache, "find"),
-    "looking": (ModelRunner, "_look"),
+    "looking": (ModelRunner, "_encode_tiles"),
     "prefill": (ModelRunner, "prefill"),
     "decoding": (ModelRunner, "decode"),
     "switching adapters": (model_runner, "use_adapter"),
