@@ -6,6 +6,10 @@ MAX_MESSAGE = 600
 """Characters of a message: what a checkpoint or a request holds may be of any length."""
 _HEAD = 400
 
+NO_TOOLS = "the model calls no tools"
+NO_TOOL_RESULT = f"{NO_TOOLS}, so nothing can be the result of one"
+"""What a request that has tools is told, whichever door it comes through."""
+
 
 def one_sentence(message: str) -> str:
     """`message` in one line of at most `MAX_MESSAGE` printable characters, whatever it quotes.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from ..errors import RequestError
+from ..errors import NO_TOOL_RESULT, NO_TOOLS, RequestError
 from ..media.options import OF_MEDIA, read_values
 from ..media.source import Media
 from .option_table import Option
@@ -33,13 +33,13 @@ def _fields(neutral: Mapping[str, tuple[str, Any]], **accepted: Values) -> Mappi
     return table
 
 
-_NO_TOOLS, _NO_REASONING = "the model calls no tools", "the model does not reason"
+_NO_REASONING = "the model does not reason"
 _MESSAGE = _fields(
     {
         "name": ("the prompt format has no names", ""),
-        "tool_calls": (_NO_TOOLS, []),
-        "tool_call_id": (_NO_TOOLS, ""),
-        "function_call": (_NO_TOOLS, {}),
+        "tool_calls": (NO_TOOLS, []),
+        "tool_call_id": (NO_TOOLS, ""),
+        "function_call": (NO_TOOLS, {}),
         "reasoning": (_NO_REASONING, ""),
         "reasoning_content": (_NO_REASONING, ""),
         "refusal": ("the prompt format has no refusals", ""),
@@ -100,6 +100,8 @@ def read_turns(messages: Sequence[Mapping[str, Any]]) -> list[Turn]:
 
 def _read_turn(where: str, message: Any) -> Turn:
     name = message.get("role") if isinstance(message, Mapping) else None
+    if name in ("tool", "function"):
+        raise RequestError(f"{where}: {NO_TOOL_RESULT}")
     role = _ROLES.get(name) if isinstance(name, str) else None
     if role is None:
         raise RequestError(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import NO_TOOLS
 from .values import Described, Flag, Number, Object, Text, Texts, Values, Whole
 
 DEFAULT_MAX_TOKENS = 1024
@@ -49,7 +50,6 @@ def _table(*options: Option) -> Mapping[str, Option]:
 
 
 _NO_REASONING = "the model does not reason"
-_NO_TOOLS = "the model calls no tools"
 _NO_BEAMS = "answers are sampled, not searched for with beams"
 _NOT_HERE = "no engine of this plugin has it"
 _GRAMMAR = "the answer follows it"
@@ -186,10 +186,10 @@ ONLY_NEUTRAL = _table(
     Option("echo", "a response has only what is new", None, (False,)),
     Option("suffix", "the model does not fill in", None, ("",)),
     Option("priority", "requests are answered in the order of their arrival", None, (0,)),
-    Option("tools", _NO_TOOLS, None, ([],)),
-    Option("functions", _NO_TOOLS, None, ([],)),
-    Option("tool_choice", _NO_TOOLS, None, ("none", "auto")),
-    Option("function_call", _NO_TOOLS, None, ("none", "auto")),
+    Option("tools", NO_TOOLS, None, ([],)),
+    Option("functions", NO_TOOLS, None, ([],)),
+    Option("tool_choice", NO_TOOLS, None, ("none", "auto")),
+    Option("function_call", NO_TOOLS, None, ("none", "auto")),
     Option("documents", "the prompt format has no place for them", None, ([],)),
     Option("modalities", "answers are text", None, (["text"],)),
     Option("verbosity", "the model has no such setting", None, ("medium",)),
@@ -205,7 +205,7 @@ WITHOUT_EFFECT = _table(
     *(Option(name, _WHO_ASKS) for name in ("user", "metadata", "safety_identifier", "store")),
     *(Option(name, _SERVER) for name in ("request_id", "service_tier", "stream_interval")),
     *(Option(name, _SERVER) for name in ("prompt_cache_key", "prompt_cache_retention")),
-    Option("parallel_tool_calls", _NO_TOOLS),
+    Option("parallel_tool_calls", NO_TOOLS),
     Option("include_reasoning", _REASONING),
     Option("separate_reasoning", _REASONING),
     Option("spaces_between_special_tokens", "changes nothing with this family's tokenizers"),

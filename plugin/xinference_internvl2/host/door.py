@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from ..errors import OverloadedError, RequestError
+from ..errors import NO_TOOL_RESULT, NO_TOOLS, OverloadedError, RequestError
 from ..families import records
 
 ERROR_TYPES = {
@@ -87,13 +87,11 @@ def refuse_tools(body: Mapping[str, Any]) -> None:
     """
     for name in ("tools", "functions"):
         if body.get(name):
-            raise RequestError(f"{name} is not supported: the model calls no tools; leave it out")
+            raise RequestError(f"{name} is not supported: {NO_TOOLS}; leave it out")
     messages = body.get("messages")
     for index, message in enumerate(messages if isinstance(messages, list) else ()):
         if isinstance(message, dict) and message.get("role") in ("tool", "function"):
-            raise RequestError(
-                f"messages[{index}]: the model calls no tools, so nothing can be the result of one"
-            )
+            raise RequestError(f"messages[{index}]: {NO_TOOL_RESULT}")
 
 
 def log_refusal(where: str, model: object, message: str) -> None:

@@ -89,11 +89,11 @@ class InternVL2VLLMModel(VLLMMultiModel):
     def _read_checkpoint(self) -> None:
         self._checkpoint = read_config(self.model_path)
         check_computable(self._checkpoint)
-        list_weight_files(self._checkpoint.path)  # vLLM would read pickled ones
         prompt_format = prompt_format_of(self.model_family, self._checkpoint.template)
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if self._checkpoint.quantization and (missing := missing_awq_kernel()):
             raise CheckpointError(missing)
+        list_weight_files(self._checkpoint.path)  # vLLM would read pickled ones
         self._own_tokenizer = load_tokenizer(self.model_path)
         self._launch_prompt = read_launch_prompt(
             self._model_config or {},
