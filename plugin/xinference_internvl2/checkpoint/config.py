@@ -86,7 +86,7 @@ def parse_config(path: Path, values: Any) -> CheckpointConfig:
         tokens_per_tile=_tokens_per_tile(top, tile_size, vision["patch_size"]),
         min_tiles=min_tiles,
         max_tiles=max_tiles,
-        use_thumbnail=top.flag("use_thumbnail", True),
+        use_thumbnail=top.flag("use_thumbnail", False),
         downsample_ratio=top.number("downsample_ratio", 0.5),
         select_layer=top.integer("select_layer", -layers, layers - 1, -1),
         vision=vision,
@@ -119,9 +119,13 @@ def _template(top: Section) -> str:
 
 
 def _tiles(top: Section) -> tuple[int, int]:
-    if not top.flag("dynamic_image_size", True):
+    """The least and the most tiles of a picture; what is absent is the class default, as below."""
+    dynamic, padded = top.flag("dynamic_image_size", False), top.flag("pad2square", False)
+    if padded and not dynamic:
+        raise top.refuse("pad2square", "false: a picture is resized to the tile, never padded")
+    if not dynamic:
         return 1, 1
-    most = top.integer("max_dynamic_patch", 1, MAX_GRID, 12)
+    most = top.integer("max_dynamic_patch", 1, MAX_GRID, 6)
     return top.integer("min_dynamic_patch", 1, most, 1), most
 
 

@@ -4,8 +4,8 @@ A field is honoured, which the readers beside this module do; or its neutral val
 accepted; or it is irrelevant to an answer. Every other field is refused, unless it says nothing:
 the model may depend on it.
 
-The keys are those of transformers 4.37 to 5, ms-swift, LLaMA-Factory, xtuner and the published
-scripts.
+The keys are those that transformers 4.37 to 5.17, ms-swift, LLaMA-Factory, xtuner, Unsloth,
+transformers.js and the published scripts of InternVL2 to InternVL3 write.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _EVERYWHERE = frozenset(
         "_name_or_path",
         "_output_attentions",
         "add_cross_attention",
+        "architectures",
         "attn_implementation",
         "attn_implementation_autoset",
         "auto_map",
@@ -49,6 +50,7 @@ _EVERYWHERE = frozenset(
         "finetuning_task",
         "forced_bos_token_id",
         "forced_eos_token_id",
+        "gradient_checkpointing",
         "id2label",
         "initializer_range",
         "initializer_factor",
@@ -87,6 +89,7 @@ _EVERYWHERE = frozenset(
         "top_k",
         "top_p",
         "torchscript",
+        "transformers.js_config",
         "transformers_version",
         "typical_p",
         "unsloth_fixed",
@@ -98,17 +101,38 @@ _EVERYWHERE = frozenset(
     ]
 )
 _DTYPES = frozenset(("dtype", "torch_dtype"))
+# Later scripts of the authors write them into every section; they say how layers of experts are
+# trained, which there are none of while `use_moe` is false.
+_EXPERTS = frozenset(
+    [
+        "capacity_factor",
+        "eval_capacity_factor",
+        "laux_allreduce",
+        "moe_coeff_ratio",
+        "moe_intermediate_size",
+        "moe_output_scale",
+        "noisy_gate_policy",
+        "num_experts",
+        "num_routed_experts",
+        "num_shared_experts",
+        "shared_expert_intermediate_size",
+        "use_residual",
+        "use_rts",
+        "use_weighted_residual",
+    ]
+)
 
 _HONOURED: Mapping[str, frozenset[str]] = {
     "": frozenset(
         [
-            "architectures",
             "downsample_ratio",
             "dynamic_image_size",
             "force_image_size",
             "llm_config",
             "max_dynamic_patch",
             "min_dynamic_patch",
+            "model_type",
+            "pad2square",
             "ps_version",
             "quantization_config",
             "select_layer",
@@ -148,7 +172,6 @@ _HONOURED: Mapping[str, frozenset[str]] = {
     ),
     "vision_config": frozenset(
         [
-            "architectures",
             "hidden_act",
             "hidden_size",
             "image_size",
@@ -167,20 +190,9 @@ _HONOURED: Mapping[str, frozenset[str]] = {
 """Section → the fields that its reader honours."""
 
 _IRRELEVANT: Mapping[str, frozenset[str]] = {
-    # What is computed from others, or concerns the images of training alone; the language model
-    # says itself whether its embeddings are tied.
+    # What is computed from others; the language model says itself whether its embeddings are tied.
     "": frozenset(
-        [
-            "hidden_size",
-            "image_fold",
-            "img_context_token_id",
-            "num_image_token",
-            "pad2square",
-            "loss_reduction",
-            "loss_reduction_all_gather",
-            "system_message",
-            "tie_word_embeddings",
-        ]
+        ["hidden_size", "img_context_token_id", "num_image_token", "tie_word_embeddings"]
     ),
     "llm_config": frozenset(
         [
@@ -188,18 +200,17 @@ _IRRELEVANT: Mapping[str, frozenset[str]] = {
             "embd_pdrop",
             "embedding_dropout",
             "hidden_dropout",
-            "max_length_per_sample",
+            "ignore_keys_at_rope_validation",
             "pretraining_tp",
             "resid_pdrop",
-            "rope_type",
         ]
     ),
     "vision_config": frozenset(
-        ["attention_dropout", "drop_path_rate", "dropout", "projection_dim", "tie_word_embeddings"]
+        ["attention_dropout", "drop_path_rate", "dropout", "tie_word_embeddings"]
     ),
 }
 _NEUTRAL: Mapping[str, Mapping[str, Any]] = {
-    "llm_config": {"partial_rotary_factor": 1, "mlp_bias": False, "logits_scaling": 1},
+    "llm_config": {"partial_rotary_factor": 1, "rope_pos_id_version": "default"},
 }
 """Section → field → the value with which the model is the published one."""
 
@@ -211,7 +222,7 @@ def check_fields(section: Section) -> None:
         CheckpointError: names the field and its value.
     """
     name = section.name
-    known = _EVERYWHERE | _DTYPES | _HONOURED[name] | _IRRELEVANT[name]
+    known = _EVERYWHERE | _DTYPES | _EXPERTS | _HONOURED[name] | _IRRELEVANT[name]
     neutral = _NEUTRAL.get(name, {})
     for key, value in section.values.items():
         if key in known or any(value is x or value == x for x in _NOTHING):

@@ -77,7 +77,7 @@ def other_dtype(config: Config) -> None:
 
 
 def trainers(config: Config) -> None:
-    config.update(hidden_size=128, img_context_token_id=7, system_message="x", use_cache=False)
+    config.update(hidden_size=128, img_context_token_id=7, system_message=None, use_cache=False)
     config["llm_config"].update(_attn_implementation_autoset=True, unsloth_version="2025.1")
 
 
