@@ -2,10 +2,10 @@
 
 A job is {"checkpoint": directory, "dtype": …, "requests": […]}, a request {"ids": […],
 "pictures": [PNG file in base64, …]}; the answer has the prompt that vLLM made of it, its tokens and
-their logprobs. A job with "lora_rank" may have requests with "adapter", a folder that is named by
-its number. With "first": true it also has the logprobs of the whole vocabulary at the first
-token, and how the linear layers were quantized. A process of its own, since vLLM spawns others from
-it.
+their logprobs. So many "ranks" share a job's model, each a process with a core of its own. A job
+with "lora_rank" may have requests with "adapter", a folder that is named by its number. With
+"first": true it also has the logprobs of the whole vocabulary at the first token, and how the
+linear layers were quantized. A process of its own, since vLLM spawns others from it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from typing import Any
 TOKENS = 32
 
 
-def engine(checkpoint: str, dtype: str, lora_rank: int = 0) -> Any:
+def engine(checkpoint: str, dtype: str, lora_rank: int = 0, ranks: int = 1) -> Any:
+    if ranks > 1:
+        os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "|".join(map(str, range(ranks)))
     from vllm import LLM
 
     from xinference_internvl2.checkpoint.config import read_config
@@ -32,6 +34,7 @@ def engine(checkpoint: str, dtype: str, lora_rank: int = 0) -> Any:
         max_num_seqs=4,
         enforce_eager=True,
         gpu_memory_utilization=0.1,
+        tensor_parallel_size=ranks,
         max_logprobs=-1,
         limit_mm_per_prompt={"image": 3},
         **({"enable_lora": True, "max_loras": 2, "max_lora_rank": lora_rank} if lora_rank else {}),
@@ -83,7 +86,7 @@ def linear_methods(model: Any) -> dict[str, list[str]]:
 
 
 def answers(job: dict[str, Any]) -> list[dict[str, Any]]:
-    llm = engine(job["checkpoint"], job["dtype"], job.get("lora_rank", 0))
+    llm = engine(job["checkpoint"], job["dtype"], job.get("lora_rank", 0), job.get("ranks", 1))
     try:
         return [answer(llm, request) for request in job["requests"]]
     finally:

@@ -23,6 +23,7 @@ NEEDS_VLLM = pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="ne
         {"device": "cpu", "torch_dtype": "float32", "max_num_seqs": 4, "num_frames": 3},
         {"trust_remote_code": True, "revision": "main", "gptq_wbits": 16, "cpu_offload": False},
         {"tensor_parallel_size": None, "_of_the_host": 3},
+        {"kv_cache_memory": 512, "prefix_cache_memory": 0, "media_memory": 64},
     ],
 )
 def test_transformers_takes(given: dict[str, Any]) -> None:

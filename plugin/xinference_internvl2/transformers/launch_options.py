@@ -10,7 +10,7 @@ OPTIONS = LaunchOptions(
     engine="Transformers",
     honoured={
         *("device", "torch_dtype", "quantization_config", "max_num_seqs", "context_length"),
-        *("kv_cache_bytes", "prefix_cache_bytes"),
+        *("kv_cache_memory", "prefix_cache_memory"),
         *LAUNCH_OPTIONS,
         *PROMPT_OPTIONS,
     },
