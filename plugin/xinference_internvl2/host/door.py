@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import NO_TOOL_RESULT, NO_TOOLS, OverloadedError, RequestError
-from ..families import records
+from .model_process import UnavailableError
 
 ERROR_TYPES = {
     400: "invalid_request_error",
@@ -67,18 +67,6 @@ def pass_through(door: Door) -> Iterator[Door]:
         _current.reset(token)
 
 
-async def is_ours(api: Any, model_uid: str) -> bool:
-    """Whether a launched model is of one of our families; one that is not there is not."""
-    try:
-        supervisor = await api._get_supervisor_ref()
-        description = await supervisor.describe_model(model_uid)
-    except Exception:
-        # The host reports it.
-        return False
-    names = (description.get("model_name"), description.get("model_family"))
-    return any(name in records.load_runtimes() for name in names)
-
-
 def refuse_tools(body: Mapping[str, Any]) -> None:
     """The host would answer with a list of all its models that call tools.
 
@@ -101,6 +89,8 @@ def log_refusal(where: str, model: object, message: str) -> None:
 
 def http_status(error: RequestError) -> int:
     """The status that tells a client whether to come again with the same request."""
+    if isinstance(error, UnavailableError):
+        return 503
     return 429 if isinstance(error, OverloadedError) else 400
 
 

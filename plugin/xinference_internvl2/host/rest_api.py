@@ -21,12 +21,12 @@ from .door import (
     Refuse,
     current_door,
     http_status,
-    is_ours,
     log_refusal,
     pass_through,
     read_sentence,
 )
 from .event_stream import StreamRefused, start_stream
+from .model_process import UnavailableError, describe_absence, is_away, is_ours
 from .request_body import read_body
 
 HOST_MODULE = "xinference.api.restful_api"
@@ -86,7 +86,8 @@ def _open_route(host: ModuleType, api: Api, route: Callable[..., Any]) -> Any:
         try:
             door.body = await read_body(request)
             if await is_ours(rest_api, door.body["model"]):
-                return await _answer(host, api, functools.partial(route, rest_api), request, door)
+                ours = functools.partial(route, rest_api)
+                return await _answer(host, api, ours, rest_api, request, door)
         except RequestError as error:
             return _refuse(host, api, request, door, http_status(error), str(error))
         return await route(rest_api, request)
@@ -95,28 +96,45 @@ def _open_route(host: ModuleType, api: Api, route: Callable[..., Any]) -> Any:
 
 
 async def _answer(
-    host: ModuleType, api: Api, route: Callable[[Any], Any], request: Any, door: Door
+    host: ModuleType, api: Api, route: Callable[[Any], Any], rest_api: Any, request: Any, door: Door
 ) -> Any:
     api.read(host, door)
     invalid = importlib.import_module("xinference._compat").ValidationError
+    closed = importlib.import_module("xoscar").ServerClosed
+    response, headers = None, None
     try:
-        with pass_through(door):
-            if door.body.get("stream"):
-                response = await route(request)
-            else:
-                response = await answer_unless_client_leaves(request, route(request))
-            if isinstance(response, host.EventSourceResponse):
-                response = await start_stream(response, door)
-            if response.status_code in TRY_AGAIN:
-                response.headers.setdefault("Retry-After", RETRY_AFTER)
+        response = await _take(host, route, request, door)
+        if response.status_code in TRY_AGAIN:
+            response.headers.setdefault("Retry-After", RETRY_AFTER)
+        if response.status_code != 500:
             return response
+        status, message = 500, response.body.decode()
     except invalid as error:
-        return _refuse(host, api, request, door, 400, _describe(error))
+        status, message = 400, _describe(error)
     except StreamRefused as error:
-        return _refuse(host, api, request, door, door.status, str(error))
+        status, message = door.status, str(error)
     except host.HTTPException as error:
-        message = read_sentence(error.detail)
-        return _refuse(host, api, request, door, error.status_code, message, error.headers)
+        status, message, headers = error.status_code, read_sentence(error.detail), error.headers
+    except (OSError, closed) as error:
+        status, message = 500, str(error)
+    uid = door.body["model"]
+    if status == 500 and await is_away(rest_api, uid, message):
+        status, message = 503, describe_absence(uid)
+    elif response is not None:
+        return response
+    return _refuse(host, api, request, door, status, message, headers)
+
+
+async def _take(host: ModuleType, route: Callable[[Any], Any], request: Any, door: Door) -> Any:
+    """Return the host's response to a request; a stream once it has begun."""
+    with pass_through(door):
+        if door.body.get("stream"):
+            response = await route(request)
+        else:
+            response = await answer_unless_client_leaves(request, route(request))
+        if isinstance(response, host.EventSourceResponse):
+            response = await start_stream(response, door)
+    return response
 
 
 def _refuse(
@@ -142,11 +160,16 @@ def _describe(error: Any) -> str:
 
 def _raise_refusals(get: Callable[..., Any]) -> Any:
     """The host asks here what an error of a model stands for, before it logs and hides it."""
+    closed = importlib.import_module("xoscar").ServerClosed
 
     async def get_model_last_error(api: Any, replica_uid: bytes, error: Exception) -> Any:
+        # One that the model itself has raised comes wrapped.
+        if isinstance(error, closed | OSError) and not hasattr(error, "__wrapped__"):
+            error = UnavailableError(describe_absence(replica_uid.decode()))
         if not isinstance(error, RequestError):
             return await get(api, replica_uid, error)
-        kind = OverloadedError if isinstance(error, OverloadedError) else RequestError
+        kinds = (OverloadedError, UnavailableError, RequestError)
+        kind = next(kind for kind in kinds if isinstance(error, kind))
         refusal = kind(read_sentence(error))
         if current_door() is not None:
             raise refusal from None

@@ -60,6 +60,9 @@ class Model:
             raise ValueError(f"Model not found in the model list, uid: {uid}")
         return {"model_name": "internvl2" if self.ours else "other", "model_family": "other"}
 
+    async def get_instance_info(self, name: str | None, uid: str) -> list[dict[str, Any]]:
+        return [{"model_name": "internvl2" if self.ours else "other"}] if uid == "model" else []
+
     async def get_model(self, uid: str) -> Model:
         await self.describe_model(uid)
         return self

@@ -1,0 +1,70 @@
+"""Which model a request is for, also while its process is not there.
+
+The host starts the process of a model that was killed once more, and answers 500 in the meantime.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from ..errors import RequestError
+from ..families import records
+
+PROBE_SECONDS = 5
+_NO_CONNECTION = re.compile(r"\[Errno \d+\] Connect call failed|Remote server \S+ closed")
+_names_of_ours: set[str] = set()
+"""Names of families that are registered by users, as far as their models have been asked."""
+
+
+class UnavailableError(RequestError):
+    """A request that nobody is there to answer, for the moment."""
+
+
+async def is_ours(api: Any, model_uid: str) -> bool:
+    """Whether a launched model is of one of our families; one that is not there is not."""
+    try:
+        supervisor = await api._get_supervisor_ref()
+        try:
+            description = await supervisor.describe_model(model_uid)
+        except Exception:
+            # Its process is being started; what was launched is known all the same.
+            found = await supervisor.get_instance_info(None, model_uid)
+            return bool(found) and _is_family_of_ours(found[0]["model_name"])
+    except Exception:
+        # The host reports it.
+        return False
+    name = description.get("model_name")
+    if description.get("model_family") in records.load_runtimes():
+        _names_of_ours.add(name)
+    return _is_family_of_ours(name)
+
+
+def _is_family_of_ours(name: str) -> bool:
+    return name in records.load_runtimes() or name in _names_of_ours
+
+
+async def is_away(api: Any, model_uid: str, message: str) -> bool:
+    """Whether an error with `message` is there because the process of a model is not.
+
+    With several replicas the next request goes to another one, so the message counts too.
+    """
+    if _NO_CONNECTION.search(message):
+        return True
+    supervisor = await api._get_supervisor_ref()
+    if not await supervisor.get_instance_info(None, model_uid):
+        return False
+    try:
+        model = await supervisor.get_model(model_uid)
+        await asyncio.wait_for(model.is_vllm_backend(), PROBE_SECONDS)
+    except Exception:
+        return True
+    return False
+
+
+def describe_absence(model_uid: object) -> str:
+    return (
+        f"the process of model {str(model_uid)[:100]} has ended and is being started again; "
+        "send the request again later"
+    )
