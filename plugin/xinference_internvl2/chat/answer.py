@@ -105,13 +105,18 @@ async def _fetch(
 
 
 async def _decode(request: ChatRequest, served: ServedCheckpoint, hold: Hold) -> ChatRequest:
-    """Decode the media of a request once there is memory for their tiles."""
+    """Decode the media of a request once there is memory for their tiles and for a decoder."""
     if not request.media:
         return request
-    tiles = sum(item.tiles * item.frames for item in request.media)
+    count = sum(item.tiles * item.frames for item in request.media)
     files = sum(len(item.file.data) for item in request.media)
-    await hold.move_to(served.budget.tiles, files + tiles * 3 * served.config.tile_size**2)
-    return replace(request, media=[], tiles=await decode_on_thread(request))
+    held, pool = files + count * 3 * served.config.tile_size**2, served.budget.tiles
+    # A decoder that takes more than there is works alone; it has bounds of its own.
+    decoding = max(item.file.memory for item in request.media)
+    await hold.move_to(pool, max(held, min(held + decoding, pool.total)))
+    tiles = await decode_on_thread(request)
+    hold.shrink(held)
+    return replace(request, media=[], tiles=tiles)
 
 
 async def _release_at_first(outputs: Outputs, hold: Hold) -> Outputs:

@@ -1,9 +1,10 @@
 """What all requests together hold before they are answered, and who waits for it.
 
 A quarter of the budget is for files that are being fetched, a quarter for files that are here, half
-for what is being decoded or is decoded. A request goes through them in this order and never back,
-so that none can keep another from being decoded, and none waits for a foreign image server. It
-waits in the order of arrival, and gives back what it holds as soon as its answer begins.
+for what is being decoded, with the memory of its decoder, or is decoded. A request goes through
+them in this order and never back, so that none can keep another from being decoded, and none waits
+for a foreign image server. It waits in the order of arrival, and gives back what it holds as soon
+as its answer begins.
 """
 
 from __future__ import annotations
@@ -130,6 +131,11 @@ class Hold:
         await self._budget.take(pool, size)
         self.release()
         self._pool, self._size = pool, size
+
+    def shrink(self, size: int) -> None:
+        """Hold only `size` bytes from here on."""
+        self._pool.give_back(self._size - size)
+        self._size = size
 
     def release(self) -> None:
         """Give everything back, to the system too."""

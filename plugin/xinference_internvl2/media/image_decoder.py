@@ -18,6 +18,7 @@ from PIL import Image, features
 from ..errors import RequestError
 from .as_seen import as_seen, upright_size
 from .limits import (
+    BYTES_PER_PIXEL,
     DRAFT_PIXELS,
     MAX_IMAGE_MEMORY,
     MAX_IMAGE_SECONDS,
@@ -90,8 +91,12 @@ def _answer(
     image = open_image(data, where)
     size = image.size if published else upright_size(image)
     if tiling is None:
-        cost = image.width * image.height * _passes(image, data)
-        _write_line(answers, {"width": size[0], "height": size[1], "cost": cost})
+        passes = _passes(image, data)
+        found = {"width": size[0], "height": size[1], "cost": image.width * image.height * passes}
+        if passes == 1:  # else all of it is in memory before it is made smaller
+            _draft(image)
+        memory = min(image.width * image.height * BYTES_PER_PIXEL, MAX_IMAGE_MEMORY)
+        _write_line(answers, {**found, "memory": memory})
         return
     _draft(image)
     # Decoders of broken files raise whatever they run into.

@@ -19,6 +19,7 @@ class ImageFile:
         where: the part of the request it came from, for messages.
         width, height: in pixels; where it is not `published`, after it is turned upright.
         cost: pixels that a decoder visits.
+        memory: bytes that its decoder may take.
         published: it is decoded as by the published preprocessing, not as people see it.
     """
 
@@ -27,6 +28,7 @@ class ImageFile:
     width: int
     height: int
     cost: int
+    memory: int
     published: bool
 
     def cut(self, tiling: Tiling) -> NDArray[np.uint8]:

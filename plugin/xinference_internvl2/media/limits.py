@@ -43,6 +43,8 @@ MAX_PIXELS_TOGETHER = 400_000_000
 # A process that decodes an image: of a processor's time and of memory, and of anybody's patience.
 MAX_IMAGE_SECONDS = 5
 MAX_IMAGE_MEMORY = 1 << 30
+# What decoding takes at most: 5 for most files, 16 for WebP.
+BYTES_PER_PIXEL = 16
 MAX_WALL_SECONDS = 60
 # Processes for small images, and as many for others.
 DECODERS = 2
@@ -54,6 +56,8 @@ MAX_VIDEO_CPU_SECONDS = 60
 MAX_VIDEO_MEMORY = 2 << 30
 MAX_VIDEO_DECODERS = 2
 MAX_FRAME_PIXELS = 8192 * 4320
+# What decoding takes of every pixel of a frame: the frames that others refer to, and threads.
+BYTES_PER_FRAME_PIXEL = 40
 MAX_STREAMS = 32
 
 

@@ -22,7 +22,12 @@ from numpy.typing import NDArray
 
 from ..errors import RequestError
 from .decoder_pool import LEAN
-from .limits import MAX_VIDEO_DECODERS, MAX_VIDEO_SECONDS
+from .limits import (
+    BYTES_PER_FRAME_PIXEL,
+    MAX_VIDEO_DECODERS,
+    MAX_VIDEO_MEMORY,
+    MAX_VIDEO_SECONDS,
+)
 from .tiles import Tiling
 
 # FFmpeg's names, and those that people know.
@@ -60,6 +65,11 @@ class VideoFile:
     width: int
     height: int
     seconds: float
+
+    @property
+    def memory(self) -> int:
+        """Bytes that its decoder may take."""
+        return min(self.width * self.height * BYTES_PER_FRAME_PIXEL, MAX_VIDEO_MEMORY)
 
     def cut(
         self, count: int, tiling: Tiling, start: float | None = None, end: float | None = None

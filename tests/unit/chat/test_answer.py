@@ -15,14 +15,14 @@ from xinference.model.llm.media import load_media_bytes
 from tests.chat.media import drawn, image, image_uri, user
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.answer import answer, count_tokens
-from xinference_internvl2.chat.request import ChatRequest, ServedCheckpoint
+from xinference_internvl2.chat.request import ChatRequest, ServedCheckpoint, decode_on_thread
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.engine import FinishOutput, TokenOutput
 from xinference_internvl2.errors import OverloadedError, RequestError
 from xinference_internvl2.families.records import prompt_format_named
 from xinference_internvl2.media.budget import Budget
 from xinference_internvl2.media.data_url import read_inline
-from xinference_internvl2.media.limits import MediaLimits
+from xinference_internvl2.media.limits import BYTES_PER_PIXEL, MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
 WIDE = image_uri(drawn(640, 320))
@@ -84,6 +84,31 @@ def test_the_engine_gets_tiles_and_files_are_let_go(model: ServedCheckpoint) -> 
         await asked
         assert engine.held == [0]
 
+    asyncio.run(scenario())
+
+
+def test_a_decoder_counts_as_long_as_it_decodes(
+    model: ServedCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, held = replace(model, budget=Budget(1 << 30)), list[int]()
+    pool = served.budget.tiles
+
+    async def recorded(request: ChatRequest) -> Any:
+        held.append(pool.total - pool.free)
+        return await decode_on_thread(request)
+
+    async def scenario() -> None:
+        engine = Engine(served.budget)
+        asked = asyncio.create_task(ask(served, engine))
+        while not engine.seen:
+            await asyncio.sleep(0.01)
+        assert held == [BYTES + 640 * 320 * BYTES_PER_PIXEL]
+        assert pool.free == pool.total - BYTES
+        engine.go.set()
+        await asked
+        assert pool.free == pool.total
+
+    monkeypatch.setattr("xinference_internvl2.chat.answer.decode_on_thread", recorded)
     asyncio.run(scenario())
 
 

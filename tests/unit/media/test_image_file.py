@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -195,3 +196,45 @@ def test_a_decoder_that_cannot_start_is_not(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(decoder_pool, "_CODE", "raise SystemExit(3)")
     with pytest.raises(RuntimeError, match="the image decoder ended with the status 3"):
         decoder_pool.DecoderPool(1).ask({"published": False, "tiling": None}, b"x", "part")
+
+
+def _upside_down(image: Image.Image) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    return encode(image, "JPEG", exif=exif)
+
+
+LARGE: dict[str, Callable[[], bytes]] = {
+    "png": lambda: encode(noise(3000, 1000)),
+    "transparent": lambda: encode(noise(3000, 1000, "RGBA")),
+    "jpeg": lambda: encode(noise(3000, 1000), "JPEG"),
+    "progressive": lambda: encode(noise(3000, 1000), "JPEG", progressive=True),
+    "turned": lambda: _upside_down(noise(3000, 1000)),
+    "16 bit": lambda: encode(Image.fromarray(np.full((1000, 3000), 5, np.uint16))),
+    "float": lambda: encode(Image.fromarray(np.full((1000, 3000), 0.5, np.float32)), "TIFF"),
+    "webp": lambda: encode(noise(3000, 1000), "WEBP"),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux")
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_decoder_takes_no_more_than_is_counted(kind: str) -> None:
+    data = LARGE[kind]()
+    counted = open_image(data, "part").memory
+    decoder = decoder_pool._Decoder()
+    question = {"published": False, "where": "part", "tiling": None}
+    decoder.ask(question, data)
+    folder = Path(f"/proc/{decoder._process.pid}")
+
+    def resident(key: str) -> int:
+        lines = (folder / "status").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith(key))
+
+    (folder / "clear_refs").write_text("5")  # the peak begins anew
+    before = resident("VmRSS")
+    decoder.ask({**question, "tiling": asdict(Tiling())}, data)
+    # What libraries keep of their first calls is not counted, and the file is elsewhere.
+    assert resident("VmHWM") - before - len(data) < counted + (16 << 20)
+    assert counted <= 3000 * 1000 * limits.BYTES_PER_PIXEL
+    decoder._process.kill()
+    decoder._process.wait()
