@@ -131,6 +131,20 @@ def test_a_broken_checkpoint_names_the_cause(host: Host, checkpoint: Path, engin
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_token_beyond_the_embedding_is_named(host: Host, tmp_path: Path, engine: str) -> None:
+    path = make_checkpoint(tmp_path / "checkpoint", backbone="qwen2")
+    config = json.loads((path / "config.json").read_text())
+    rows = config["llm_config"]["vocab_size"]
+    tokenizer = json.loads((path / "tokenizer_config.json").read_text())
+    tokenizer["added_tokens_decoder"][str(rows)] = {"content": "[STAR]", "special": False}
+    (path / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+    options = {"model_size_in_billions": 1, "model_format": "pytorch", "quantization": "none"}
+    named = rf'token "\[STAR\]" with the id {rows}, but llm_config.vocab_size is {rows}'
+    with pytest.raises(RuntimeError, match=named):
+        request_launch(host, "wrong", model_engine=engine, model_path=str(path), **options)
+
+
 def test_a_truncated_shard_names_the_file(host: Host, tmp_path: Path) -> None:
     path = make_checkpoint(tmp_path, backbone="qwen2", shards=2)
     shard = path / "model-00001-of-00002.safetensors"

@@ -37,7 +37,7 @@ def _served(path: Path) -> ServedCheckpoint:
     config = read_config(path)
     return ServedCheckpoint(
         config=config,
-        tokenizer=load_tokenizer(path),
+        tokenizer=load_tokenizer(path, config.llm["vocab_size"]),
         prompt_format=prompt_format_named(config.template),
         context_length=CONTEXT,
         limits=launch_limits({}, config),

@@ -54,7 +54,8 @@ def examine(path: Path, machine: Sequence[Device], use: Use) -> Checkpoint:
     config = _collect(problems, lambda: read_config(folder))
     if not folder.is_dir():
         return Checkpoint(str(folder), {}, [], problems, use, [], None, None)
-    _collect(problems, lambda: load_tokenizer(folder))
+    rows = config.llm["vocab_size"] if config else None
+    _collect(problems, lambda: load_tokenizer(folder, rows))
     shapes = _collect(problems, lambda: _shapes(folder, config)) or {}
     use = _own_use(config, use) if config else use
     not_read = sorted(file.name for file in folder.iterdir() if file.suffix in NOT_READ)

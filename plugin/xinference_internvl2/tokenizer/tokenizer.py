@@ -16,7 +16,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from ..errors import CheckpointError, RequestError
-from .backend import panics_as, without_control_tokens
+from .backend import panics_as, shown, without_control_tokens
 from .files import SAVED_PREFIX, Prefix, read_tokenizer_files
 
 _SPACE = "▁"
@@ -168,22 +168,38 @@ def _any_of(texts: Collection[str]) -> re.Pattern[str]:
     return re.compile("(" + ("|".join(map(re.escape, longest_first)) or "(?!)") + ")")
 
 
-def load_tokenizer(path: str | Path) -> InternVL2Tokenizer:
-    """Load the tokenizer of the checkpoint in the directory `path`.
+def load_tokenizer(path: str | Path, vocab_size: int | None = None) -> InternVL2Tokenizer:
+    """Load the tokenizer of the checkpoint in the directory `path`, whose embedding has
+    `vocab_size` rows; None leaves ids beyond them to the caller.
 
     `tokenizer.model`, `vocab.json` with `merges.txt`, or `tokenizer.json` is read, in this
     order, and `tokenizer_config.json`, or for want of its tokens `added_tokens.json`. Nothing
     else is: no code, no network.
 
     Raises:
-        CheckpointError: a file is missing, damaged, or lacks a control token.
+        CheckpointError: a file is missing, damaged, or lacks a control token; or a token has no
+            row in the embedding.
     """
     directory = Path(path)
     if not directory.is_dir():
         raise CheckpointError(f"{directory} is not a directory; give the folder of a checkpoint")
     problem = "makes the tokenizer library fail; download the tokenizer files again"
     with panics_as(CheckpointError(f"{directory} {problem}")):
-        return _load(directory)
+        tokenizer = _load(directory)
+    beyond = {} if vocab_size is None else _tokens_from(tokenizer, vocab_size)
+    if beyond:
+        index = min(beyond)
+        raise CheckpointError(
+            f"{directory}: the tokenizer has the token {shown(beyond[index])} with the id {index}, "
+            f"but llm_config.vocab_size is {vocab_size}; save the model again after "
+            "resize_token_embeddings, or its tokenizer without the token"
+        )
+    return tokenizer
+
+
+def _tokens_from(tokenizer: InternVL2Tokenizer, index: int) -> dict[int, str]:
+    """The tokens by id, from `index` on."""
+    return {i: token for token, i in tokenizer.get_vocab().items() if i >= index}
 
 
 def _load(directory: Path) -> InternVL2Tokenizer:

@@ -80,7 +80,7 @@ class InternVL2TransformersModel(PytorchChatModel):
         check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if missing := missing_library(self.quantization):
             raise CheckpointError(missing)
-        self._tokenizer = load_tokenizer(self.model_path)
+        self._tokenizer = load_tokenizer(self.model_path, self._checkpoint.llm["vocab_size"])
         self._served = self._serve()
         self._engine = AsyncEngine(self._load_model, engine_limits, normalize)
 

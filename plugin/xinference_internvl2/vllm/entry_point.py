@@ -68,6 +68,10 @@ class InternVLChatConfig(PreTrainedConfig):
             initializer_factor=1.0,
         )
         self.text_config = language_config(checkpoint)
+        if self.text_config.rope_parameters["rope_type"] == "dynamic":
+            # The same for as many positions as the file says, and vLLM has no other beyond them.
+            theta = self.text_config.rope_parameters["rope_theta"]
+            self.text_config.rope_parameters = {"rope_type": "default", "rope_theta": theta}
         self.text_config.architectures = [checkpoint.backbone.architecture]
         self.text_config.dtype = checkpoint.dtype
         if checkpoint.quantization:
@@ -191,7 +195,7 @@ def _load_ours(load: Any) -> Any:
         from ..tokenizer.tokenizer import load_tokenizer
 
         folder = _download(path_or_repo_id, kwargs.get("revision"), kwargs.get("download_dir"))
-        tokenizer = load_tokenizer(folder)
+        tokenizer = load_tokenizer(folder, config.text_config.vocab_size)
         # vLLM adds no BOS to a rendered chat, so it is part of the template where there is one.
         start = tokenizer.decode(tokenizer.encode(""))
         tokenizer.chat_template = chat_template(_prompt_format(config), start)

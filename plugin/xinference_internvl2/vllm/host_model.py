@@ -94,7 +94,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         if self._checkpoint.quantization and (missing := missing_awq_kernel()):
             raise CheckpointError(missing)
         list_weight_files(self._checkpoint.path)  # vLLM would read pickled ones
-        self._own_tokenizer = load_tokenizer(self.model_path)
+        self._own_tokenizer = load_tokenizer(self.model_path, self._checkpoint.llm["vocab_size"])
         self._launch_prompt = read_launch_prompt(
             self._model_config or {},
             prompt_format,
@@ -139,7 +139,10 @@ class InternVL2VLLMModel(VLLMMultiModel):
             cpu.set_defaults(config, quantized=bool(self._checkpoint.quantization))
         if config.get("max_model_len") is None:
             family = self.model_family.context_length
-            config["max_model_len"] = trained_length(self._checkpoint, family)
+            trained = trained_length(self._checkpoint, family)
+            # vLLM has no positions beyond them, however they can be stretched.
+            most = self._checkpoint.llm["max_position_embeddings"]
+            config["max_model_len"] = min(trained, most)
         if self._lora_rank:
             config["max_lora_rank"] = max(self._lora_rank, config.get("max_lora_rank") or 0)
         if self._checkpoint.llm.get("sliding_window") is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from tests.tiny import edit_config, make_checkpoint
+from tests.tiny.resaved import VARIANTS, Config, add_buffers, in_rope_parameters
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.checkpoint.hf_config import check_holds, language_config
 from xinference_internvl2.errors import CheckpointError
@@ -23,7 +24,6 @@ from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 BACKBONES = ("qwen2", "internlm2", "phi3", "llama")
 HUB = Path(__file__).resolve().parents[4] / "shared" / "reference" / "hub"
-Config = dict[str, Any]
 
 
 @pytest.fixture(scope="module", params=BACKBONES)
@@ -46,53 +46,6 @@ def expected(checkpoint: Path) -> torch.Tensor:
     return logits(checkpoint)
 
 
-def in_rope_parameters(config: Config, *, keep: bool = False) -> None:
-    """As transformers 5 saves it."""
-    llm = config["llm_config"]
-    scaling = llm.get("rope_scaling") or {"type": "default"}
-    rope = {key: value for key, value in scaling.items() if key != "type"}
-    kind = {"su": "longrope"}.get(scaling["type"], scaling["type"])
-    rope |= {"rope_type": kind, "rope_theta": llm["rope_theta"]}
-    if "original_max_position_embeddings" in llm:
-        rope["original_max_position_embeddings"] = llm["original_max_position_embeddings"]
-        rope["partial_rotary_factor"] = 1.0
-    llm["rope_parameters"] = rope
-    if not keep:
-        for key in ("rope_theta", "rope_scaling", "original_max_position_embeddings"):
-            llm.pop(key, None)
-
-
-def no_scaling(value: Any) -> Callable[[Config], None]:
-    def change(config: Config) -> None:
-        llm = config["llm_config"]
-        if llm.get("rope_scaling") is None:
-            llm["rope_scaling"] = value
-
-    return change
-
-
-def other_dtype(config: Config) -> None:
-    for part in (config, config["llm_config"], config["vision_config"]):
-        part["dtype"] = part.pop("torch_dtype")
-
-
-def trainers(config: Config) -> None:
-    config.update(hidden_size=128, img_context_token_id=7, system_message=None, use_cache=False)
-    config["llm_config"].update(_attn_implementation_autoset=True, unsloth_version="2025.1")
-
-
-VARIANTS: dict[str, Callable[[Config], Any]] = {
-    "rope_parameters": in_rope_parameters,
-    "both forms": lambda config: in_rope_parameters(config, keep=True),
-    "empty scaling": no_scaling({}),
-    "default scaling": no_scaling({"type": "default"}),
-    "default rope type": no_scaling({"rope_type": "default"}),
-    "dtype": other_dtype,
-    "head_dim": lambda config: config["llm_config"].update(head_dim=32),
-    "trainers": trainers,
-}
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_same_model(checkpoint: Path, expected: Any, tmp_path: Path, variant: str) -> None:
     path = tmp_path / "again"
@@ -107,17 +60,9 @@ def test_the_same_model(checkpoint: Path, expected: Any, tmp_path: Path, variant
 
 
 def test_buffers_are_skipped(checkpoint: Path, expected: Any, tmp_path: Path) -> None:
-    names = (
-        "language_model.model.layers.0.self_attn.rotary_emb.inv_freq",
-        "language_model.model.layers.1.attention.rotary_emb.inv_freq",
-        "vision_model.embeddings.position_ids",
-    )
     for file in checkpoint.iterdir():
-        (tmp_path / file.name).symlink_to(file)
-    tensors = load_file(checkpoint / "model.safetensors")
-    (tmp_path / "model.safetensors").unlink()
-    tensors |= {name: torch.arange(4) for name in names}
-    save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
+        shutil.copy(file, tmp_path)
+    add_buffers(tmp_path)
     assert torch.equal(logits(tmp_path), expected)
 
 

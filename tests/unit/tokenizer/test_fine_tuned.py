@@ -65,6 +65,19 @@ def tuned(request: pytest.FixtureRequest, directories, tmp_path_factory) -> Inte
     return load_tokenizer(path)
 
 
+def test_a_token_needs_a_row_of_the_embedding(tuned: InternVL2Tokenizer) -> None:
+    """At the bound, and one beyond it."""
+    path, last = tuned.name_or_path, max(tuned.get_vocab().values())
+    assert tuned.convert_tokens_to_ids("<obj>") == last
+    assert load_tokenizer(path, last + 1).get_vocab() == tuned.get_vocab()
+    for size in (last, last - 1):
+        token = "<obj>" if size == last else ORDINARY[-1]
+        assert (
+            f'has the token "{token}" with the id {size}, but llm_config.vocab_size is {size}; '
+            "save the model again after resize_token_embeddings"
+        ) in refusal(lambda size=size: load_tokenizer(path, size))
+
+
 @pytest.mark.parametrize("trusted", [True, False])
 def test_an_added_token_is_one_id_in_any_text(tuned: InternVL2Tokenizer, trusted: bool) -> None:
     for token in (*ORDINARY, *SPECIAL):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transformers import InternVLConfig
 
 from ...checkpoint.config import CheckpointConfig
-from ...checkpoint.hf_config import language_config
+from ...checkpoint.hf_config import check_holds, language_config
 from ...tokenizer.control_tokens import IMAGE_TOKEN
 from ...tokenizer.files import token_id
 
@@ -16,7 +16,7 @@ def model_config(checkpoint: CheckpointConfig) -> InternVLConfig:
     Raises:
         CheckpointError: the tokenizer's files do not name the image token.
     """
-    return InternVLConfig(
+    config = InternVLConfig(
         vision_config=dict(checkpoint.vision),
         text_config=language_config(checkpoint),
         image_token_id=token_id(checkpoint.path, IMAGE_TOKEN, checkpoint.llm["vocab_size"]),
@@ -25,3 +25,6 @@ def model_config(checkpoint: CheckpointConfig) -> InternVLConfig:
         vision_feature_layer=checkpoint.select_layer,
         tie_word_embeddings=checkpoint.llm["tie_word_embeddings"],
     )
+    sides = {name: (checkpoint.vision[name],) * 2 for name in ("image_size", "patch_size")}
+    check_holds(config.vision_config, {**checkpoint.vision, **sides})
+    return config

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from transformers import InternVLForConditionalGeneration
+from transformers import InternVLConfig, InternVLForConditionalGeneration
 from transformers.conversion_mapping import register_checkpoint_conversion_mapping
 from transformers.core_model_loading import (
     Chunk,
@@ -122,6 +122,14 @@ class InternVL2ForConditionalGeneration(InternVLForConditionalGeneration):
 
     Its name is the key under which transformers looks up the weight mapping.
     """
+
+    def __init__(self, config: InternVLConfig) -> None:
+        super().__init__(config)
+        if config.vision_config.use_qk_norm:
+            # transformers leaves them at its default, whatever the configuration says.
+            for layer in self.model.vision_tower.encoder.layer:
+                for norm in (layer.attention.q_norm, layer.attention.k_norm):
+                    norm.variance_epsilon = config.vision_config.layer_norm_eps
 
 
 register_checkpoint_conversion_mapping(

@@ -42,6 +42,29 @@ def test_every_weight_finds_its_place(tmp_path: Path, backbone: Any, vit: Any) -
     assert {p.dtype for p in half.parameters()} == {torch.float16}
 
 
+@pytest.mark.parametrize("vit", ["300m", "6b"])
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_every_norm_has_the_epsilon_of_the_file(tmp_path: Path, backbone: Any, vit: Any) -> None:
+    """But the projector's, which the published code leaves at torch's default."""
+    path = make_checkpoint(tmp_path / "checkpoint", backbone=backbone, vit=vit)
+
+    def change(config: dict[str, Any]) -> None:
+        config["vision_config"]["layer_norm_eps"] = 0.25
+        config["llm_config"]["rms_norm_eps"] = 0.5
+
+    edit_config(path, change)
+    epsilons = {
+        name: getattr(module, "variance_epsilon", getattr(module, "eps", None))
+        for name, module in load_model(path).named_modules()
+        if "Norm" in type(module).__name__
+    }
+    assert len(epsilons) == 10 + (4 if vit == "6b" else 0)
+    for name, found in epsilons.items():
+        part = name.split(".")[1]
+        expected = {"vision_tower": 0.25, "language_model": 0.5, "multi_modal_projector": 1e-5}
+        assert found == expected[part], name
+
+
 def test_the_parts_of_wqkv(tmp_path: Path) -> None:
     """Rows are (kv head, [q…, k, v], head size)."""
     path = make_checkpoint(tmp_path, backbone="internlm2", dtype="float32")

@@ -1,0 +1,87 @@
+"""Configurations and weights as tools save them again: the same model in other words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from .edit import edit_config
+
+Config = dict[str, Any]
+
+BUFFERS = (
+    "language_model.model.layers.0.self_attn.rotary_emb.inv_freq",
+    "language_model.model.layers.1.attention.rotary_emb.inv_freq",
+    "vision_model.embeddings.position_ids",
+)
+"""What older tools saved beside the weights."""
+
+
+def in_rope_parameters(config: Config, *, keep: bool = False) -> None:
+    """As transformers 5 saves it."""
+    llm = config["llm_config"]
+    scaling = llm.get("rope_scaling") or {"type": "default"}
+    rope = {key: value for key, value in scaling.items() if key != "type"}
+    kind = {"su": "longrope"}.get(scaling["type"], scaling["type"])
+    rope |= {"rope_type": kind, "rope_theta": llm["rope_theta"]}
+    if "original_max_position_embeddings" in llm:
+        rope["original_max_position_embeddings"] = llm["original_max_position_embeddings"]
+        rope["partial_rotary_factor"] = 1.0
+    llm["rope_parameters"] = rope
+    if not keep:
+        for key in ("rope_theta", "rope_scaling", "original_max_position_embeddings"):
+            llm.pop(key, None)
+
+
+def no_scaling(value: Any) -> Callable[[Config], None]:
+    def change(config: Config) -> None:
+        llm = config["llm_config"]
+        if llm.get("rope_scaling") is None:
+            llm["rope_scaling"] = value
+
+    return change
+
+
+def other_dtype(config: Config) -> None:
+    for part in (config, config["llm_config"], config["vision_config"]):
+        part["dtype"] = part.pop("torch_dtype")
+
+
+def trainers(config: Config) -> None:
+    config.update(hidden_size=128, img_context_token_id=7, system_message=None, use_cache=False)
+    config["llm_config"].update(_attn_implementation_autoset=True, unsloth_version="2025.1")
+
+
+VARIANTS: dict[str, Callable[[Config], Any]] = {
+    "rope_parameters": in_rope_parameters,
+    "both forms": lambda config: in_rope_parameters(config, keep=True),
+    "empty scaling": no_scaling({}),
+    "default scaling": no_scaling({"type": "default"}),
+    "default rope type": no_scaling({"rope_type": "default"}),
+    "dtype": other_dtype,
+    "head_dim": lambda config: config["llm_config"].update(head_dim=32),
+    "trainers": trainers,
+}
+"""Name → what a tool makes of a `config.json`."""
+
+
+def add_buffers(checkpoint: Path) -> None:
+    file = checkpoint / "model.safetensors"
+    tensors = load_file(file) | {name: torch.arange(4) for name in BUFFERS}
+    save_file(tensors, file, {"format": "pt"})
+
+
+def resave(checkpoint: Path) -> Path:
+    """Save a checkpoint in the words of transformers 5, with the buffers of older tools."""
+
+    def change(config: Config) -> None:
+        for variant in ("rope_parameters", "dtype", "trainers"):
+            VARIANTS[variant](config)
+
+    edit_config(checkpoint, change)
+    add_buffers(checkpoint)
+    return checkpoint
