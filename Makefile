@@ -13,16 +13,16 @@ PLUGIN := $(shell find plugin -type f -not -path '*/__pycache__/*')
 # Where it is set, every start of Xinference compiles all that it imports, which takes half a minute.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint generate check families docs bench release hosts clean
+.PHONY: help demo test lint generate check families docs bench bench-gpu release hosts clean
 
 help: ## Show this list.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.plugin $(if $(filter vLLM,$(ENGINE)),$(VENV)/.vllm) ## Start a server, launch a small model, ask about pictures. ENGINE=…, MODEL=…
 	@$(BIN)/python -m tests.tools.demo --engine $(ENGINE) $(if $(MODEL),--model $(MODEL))
 
 test: lint check $(VENV)/.plugin $(VENV)/.vllm ## Lint, types, drift, unit, golden and end-to-end tests.
-	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder --durations 30
 
 lint: $(VENV)/.plugin
 	$(BIN)/ruff check .
@@ -53,6 +53,10 @@ hosts: build/pins-$(XINFERENCE).txt ## Test the registration with another Xinfer
 
 bench: $(VENV)/.plugin $(VENV)/.vllm ## Print speed and memory as ratios against named baselines.
 	$(BIN)/python -m tests.tools.bench
+
+bench-gpu: $(VENV)/.plugin ## Test and measure on a GPU; needs neither a server nor vLLM.
+	$(BIN)/pytest tests/gpu
+	$(BIN)/python -m tests.tools.bench_gpu
 
 clean: ## Remove the environment and everything that is built.
 	rm -rf $(VENV) .venv-* build dist docs/_build

@@ -32,7 +32,7 @@ from ..families.engine_matrix import serves
 from ..families.records import prompt_format_of
 from ..media.budget import Budget
 from ..media.limits import launch_limits
-from ..media.pixel_values import normalize
+from ..media.pixel_values import normalize_on_device
 from ..tokenizer.tokenizer import load_tokenizer
 from .engine.async_engine import AsyncEngine
 from .engine.limits import EngineLimits
@@ -82,7 +82,7 @@ class InternVL2TransformersModel(PytorchChatModel):
             raise CheckpointError(missing)
         self._tokenizer = load_tokenizer(self.model_path, self._checkpoint.llm["vocab_size"])
         self._served = self._serve()
-        self._engine = AsyncEngine(self._load_model, engine_limits, normalize)
+        self._engine = AsyncEngine(self._load_model, engine_limits, normalize_on_device)
 
     def _serve(self) -> ServedCheckpoint:
         options = self._pytorch_model_config

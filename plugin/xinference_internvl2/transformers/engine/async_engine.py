@@ -42,14 +42,15 @@ class AsyncEngine:
 
     Args:
         load: returns the model; what it raises is raised here.
-        to_pixels: the tiles of prompts, (tiles, 3, tile_size, tile_size), as the model wants them.
+        to_pixels: the tiles of prompts, (tiles, 3, tile_size, tile_size) on the model's device, as
+            the model wants them.
     """
 
     def __init__(
         self,
         load: Callable[[], PreTrainedModel],
         limits: EngineLimits,
-        to_pixels: ToPixels = torch.from_numpy,
+        to_pixels: ToPixels = torch.as_tensor,
     ) -> None:
         self.limits, self._to_pixels = limits, to_pixels
         self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence as Many
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from ...checkpoint import rope
@@ -25,17 +23,18 @@ TILES = 1
 """Tiles that the vision tower looks at in one step, for the same reasons."""
 
 
-ToPixels = Callable[[NDArray[Any]], torch.Tensor]
+ToPixels = Callable[[torch.Tensor], torch.Tensor]
 
 
 class ModelRunner:
     """Has a model and the caches of its sequences.
 
     Args:
-        to_pixels: the tiles of prompts, (tiles, 3, tile_size, tile_size), as the model wants them.
+        to_pixels: the tiles of prompts, (tiles, 3, tile_size, tile_size) on the model's device, as
+            the model wants them.
     """
 
-    def __init__(self, model: PreTrainedModel, to_pixels: ToPixels = torch.from_numpy) -> None:
+    def __init__(self, model: PreTrainedModel, to_pixels: ToPixels = torch.as_tensor) -> None:
         self.model, self._to_pixels = model, to_pixels
         config = model.config.text_config
         how = config.rope_parameters, config.max_position_embeddings
@@ -100,8 +99,8 @@ class ModelRunner:
         return range(before // per_tile, (before + here - 1) // per_tile + 1)
 
     def _encode_tiles(self, prompt: Prompt, tiles: Many[int]) -> None:
-        pixels = self._to_pixels(np.stack([prompt.tiles[tile] for tile in tiles]))
-        pixels = pixels.to(self.model.device, self.model.dtype)
+        stacked = torch.from_numpy(np.stack([prompt.tiles[tile] for tile in tiles]))
+        pixels = self._to_pixels(stacked.to(self.model.device)).to(self.model.dtype)
         features = self.model.get_image_features(pixels).pooler_output
         prompt.features.update(zip(tiles, features, strict=True))
 
