@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ..errors import OverloadedError, RequestError
 from ..patching import patch
 from . import anthropic_api, chat_api, responses_api
-from .disconnect import answer_unless_client_leaves
+from .disconnect import CLIENT_CLOSED_REQUEST, answer_unless_client_leaves
 from .door import (
     Door,
     Refuse,
@@ -81,6 +81,9 @@ def activate() -> bool:
 
 
 def _open_route(host: ModuleType, api: Api, route: Callable[..., Any]) -> Any:
+    from starlette.requests import ClientDisconnect
+    from starlette.responses import Response
+
     async def answer(rest_api: Any, request: Any) -> Any:
         door = Door(request.scope["headers"])
         try:
@@ -90,6 +93,8 @@ def _open_route(host: ModuleType, api: Api, route: Callable[..., Any]) -> Any:
                 return await _answer(host, api, ours, rest_api, request, door)
         except RequestError as error:
             return _refuse(host, api, request, door, http_status(error), str(error))
+        except ClientDisconnect:  # in the middle of its body
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
         return await route(rest_api, request)
 
     return answer

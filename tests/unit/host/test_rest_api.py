@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -307,3 +308,22 @@ def test_a_model_that_is_not_there_is_for_the_host_to_report(client: TestClient)
     response = post(client, "chat/completions", model="absent")
     assert response.status_code == 404
     assert "Model not found" in response.json()["detail"]
+
+
+def test_a_client_that_leaves_while_it_sends_leaves_no_traceback(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Many of them would fill the log."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "query_string": b""}
+    scope |= {"path": "/v1/chat/completions", "headers": [], "app": client.app}
+    asyncio.run(client.app(scope, receive, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 499
+    assert not caplog.records
