@@ -19,6 +19,7 @@ HOST_MODULE = "xinference.model.llm"
 HOOKS = {
     HOST_MODULE: "host.catalog",
     "xinference.api.restful_api": "host.rest_api",
+    "xinference.core.supervisor": "host.worker_choice",
     "xinference.deploy.cmdline": "host.command_line",
 }
 SWITCH = "XINFERENCE_INTERNVL2_AUTOLOAD"

@@ -116,6 +116,11 @@ def test_cards_that_disagree(config: dict[str, Any], cards: int, workers: int, r
         check_cards(config, cards, workers)
 
 
+def test_several_workers_need_cards() -> None:
+    with pytest.raises(CheckpointError, match="n_worker 2 is for the cards of 2 workers"):
+        check_cards({}, 0, 2)
+
+
 def test_an_option_of_two_columns_is_honoured() -> None:
     table = LaunchOptions("E", honoured={"a"}, neutral={"a": (1,)})
     table.check({"a": 2})

@@ -74,6 +74,11 @@ class InternVL2TransformersModel(PytorchChatModel):
         """
         from ..checkpoint.config import read_config
 
+        if self._pytorch_model_config.get("n_worker", 1) > 1:
+            raise CheckpointError(
+                "the Transformers engine serves a model on one worker; launch without --n-worker, "
+                "or on vLLM"
+            )
         OPTIONS.check(self._pytorch_model_config)
         engine_limits = EngineLimits.from_options(self._pytorch_model_config)
         self._checkpoint = read_config(self.model_path)

@@ -49,6 +49,11 @@ def check_cards(config: Mapping[str, Any], cards: int, workers: int = 1) -> None
     Raises:
         CheckpointError: they disagree, and vLLM would wait for the rest for ever.
     """
+    if workers > 1 and not cards:
+        raise CheckpointError(
+            f"n_worker {workers} is for the cards of {workers} workers, and this one has none; "
+            "launch without --n-worker"
+        )
     tensor, pipeline = (
         config.get(f"{kind}_parallel_size") or default
         for kind, default in (("tensor", cards), ("pipeline", workers))

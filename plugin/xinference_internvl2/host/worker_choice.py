@@ -1,0 +1,74 @@
+"""On which workers of a cluster a model of ours is launched: on those that have the plugin.
+
+The host takes the emptiest worker, which answers "Model not found" where there is no plugin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..families import records
+from ..families.engine_matrix import join
+from ..patching import patch
+
+
+def activate() -> bool:
+    """Extend the supervisor of this process; True if this call was the one that did."""
+    supervisor = importlib.import_module("xinference.core.supervisor")
+    return patch(
+        supervisor.SupervisorActor,
+        "launch_builtin_model",
+        _choose_workers,
+        without="a launch on a worker without the plugin says that the model is not found",
+    )
+
+
+def _choose_workers(launch: Callable[..., Any]) -> Any:
+    signature = inspect.signature(launch)
+
+    async def launch_builtin_model(supervisor: Any, *args: Any, **kwargs: Any) -> Any:
+        call = signature.bind(supervisor, *args, **kwargs)
+        if not supervisor.is_local_deployment():
+            await _leave_out_workers(supervisor, call.arguments)
+        return await launch(*call.args, **call.kwargs)
+
+    return launch_builtin_model
+
+
+async def _leave_out_workers(supervisor: Any, asked: dict[str, Any]) -> None:
+    """Name the workers of a launch of ours, if some cannot serve it.
+
+    Raises:
+        ValueError: too few are left.
+    """
+    name, where = asked["model_name"], asked.get("worker_ip")
+    workers = supervisor._worker_address_to_worker
+    addresses = supervisor._resolve_worker_addresses(where) if where else list(workers)
+    able, unable = await _divide({address: workers[address] for address in addresses}, name)
+    if not unable or not (able or name in records.load_runtimes()):
+        return
+    needed = asked.get("n_worker") or 1
+    if len(able) < int(needed):
+        raise ValueError(
+            f"{name} needs the plugin xinference-internvl2 on {needed} workers, and the workers "
+            f"{join(unable)} lack it; install it there and start them again"
+        )
+    asked["worker_ip"] = able
+
+
+async def _divide(workers: dict[str, Any], name: str) -> tuple[list[str], list[str]]:
+    """Return the addresses of workers that know a model as one of ours, and of the others."""
+    asked = [worker.get_model_registration("LLM", name) for worker in workers.values()]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    families = dict(zip(workers, found, strict=True))
+    able = [address for address, family in families.items() if _is_ours(family)]
+    return able, [address for address in families if address not in able]
+
+
+def _is_ours(family: Any) -> bool:
+    known = family is not None and not isinstance(family, BaseException)
+    return known and records.family_of(family) is not None
