@@ -2,6 +2,7 @@ PYTHON ?= python3
 ENGINE ?= Transformers
 MODEL ?=
 XINFERENCE ?= newest
+DURATION ?= 60
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ PLUGIN := $(shell find plugin -type f -not -path '*/__pycache__/*')
 # Where it is set, every start of Xinference compiles all that it imports, which takes half a minute.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint generate check families docs bench bench-gpu release hosts clean
+.PHONY: help demo test lint generate check families docs bench bench-gpu load release hosts clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +58,9 @@ bench: $(VENV)/.plugin $(VENV)/.vllm ## Print speed and memory as ratios against
 bench-gpu: $(VENV)/.plugin ## Test and measure on a GPU; needs neither a server nor vLLM.
 	$(BIN)/pytest tests/gpu
 	$(BIN)/python -m tests.tools.bench_gpu
+
+load: $(VENV)/.plugin $(if $(filter vLLM,$(ENGINE)),$(VENV)/.vllm) ## Ask a server a lot at once, right answers known. ENGINE=…, DURATION=…, HOSTILE=1
+	@$(BIN)/python -m tests.tools.load --engine $(ENGINE) --seconds $(DURATION) $(if $(HOSTILE),--hostile)
 
 clean: ## Remove the environment and everything that is built.
 	rm -rf $(VENV) .venv-* build dist docs/_build

@@ -1,0 +1,132 @@
+"""Requests that nobody means well: what each tries to make a server waste, as JSON or worse.
+
+None of them may take a server down, nor keep it from answering others: each is to be refused as
+the client's fault, or answered.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from PIL import Image
+
+from tests.chat.media import clip, image, text, uri, user, video
+from tests.unit.media.pictures import encode, many_scans, noise, png
+
+Attack = Callable[[random.Random, str], bytes]
+"""Returns the body of a chat request to a model."""
+DEEP = 5_000
+MANY = 100_000
+
+
+def chat(model: str, *parts: dict[str, Any], **fields: Any) -> bytes:
+    """The body of a request for a few tokens about some parts."""
+    body = {"model": model, "messages": [user([*parts, text("?")])], "max_tokens": 4, **fields}
+    return json.dumps(body).encode()
+
+
+PICTURES: dict[str, Callable[[], bytes]] = {
+    "noise": lambda: encode(noise(2_400, 1_800), "JPEG"),
+    "thin": lambda: png(1, 60_000_000),
+    "low": lambda: png(60_000, 1),
+    "wide": lambda: png(65_535, 2_000),
+    "large": lambda: encode(Image.new("RGB", (12_000, 12_000), "red")),
+    "scans": lambda: many_scans(3_000, 3_000, 90),
+}
+"""Files of few bytes that take much to decode."""
+
+
+@cache
+def picture(name: str) -> str:
+    """One of them as a `data:` URI."""
+    return uri(PICTURES[name]())
+
+
+def _picture(name: str, count: int = 1) -> Attack:
+    return lambda _, model: chat(model, *[image(picture(name))] * count)
+
+
+def _broken(rng: random.Random, model: str) -> bytes:
+    """Pictures and videos of which bytes were changed, left out or repeated."""
+    good = rng.choice([encode(noise(200, 150)), encode(noise(200, 150), "JPEG"), video()])
+    data = bytearray(good)
+    for _ in range(rng.choice([1, 10, 300])):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+    start, stop = sorted(rng.sample(range(len(data)), 2))
+    kept = rng.choice([data, data[:stop], data + data[start:stop]])
+    kind, part = ("video/mp4", clip) if good is video() else ("image/png", image)
+    return chat(model, part(uri(bytes(kept), kind)))
+
+
+def _body(rng: random.Random, model: str) -> bytes:
+    """A body that is no chat request."""
+    head = f'{{"model":"{model}","messages":'
+    return rng.choice(
+        [
+            head[:-3].encode(),
+            b"\xff\xfe" + head.encode(),
+            b"[]",
+            b"null",
+            f"{head}{'[' * DEEP}{']' * DEEP}}}".encode(),
+            f'{head}[],"seed":{"9" * 5_000}}}'.encode(),
+            f'{head}"text","extra_body":3}}'.encode(),
+            b'{"model":[1],"messages":[]}',
+        ]
+    )
+
+
+def _many(rng: random.Random, model: str) -> bytes:
+    """More messages, or parts, than any prompt can hold."""
+    if rng.random() < 0.5:
+        return chat(model, *[text("")] * MANY)
+    messages = [user("a"), {"role": "assistant", "content": "b"}] * (MANY // 2)
+    return json.dumps({"model": model, "messages": messages}).encode()
+
+
+STRANGE: tuple[Any, ...] = (
+    *(None, True, -1, 0, 1 << 70, 1e308, "", "\ud800", "x" * 5_000, [], {}),
+    *([[]], {"type": "text"}, {"type": "image_url", "image_url": "data:,"}, "file:///etc/passwd"),
+)
+FIELDS = (
+    *("messages", "max_tokens", "temperature", "top_p", "top_k", "n", "stop", "seed", "stream"),
+    *("logprobs", "top_logprobs", "response_format", "extra_body", "chat_template_kwargs"),
+    *("mm_processor_kwargs", "stream_options", "logit_bias", "tools", "user", "min_tokens"),
+)
+
+
+def _strange(rng: random.Random, model: str) -> bytes:
+    """A sound request in which some values are anything at all."""
+    body = json.loads(chat(model, image(uri(encode(noise(60, 40))))))
+    for _ in range(rng.randint(1, 3)):
+        place = rng.choice(list(_places(body)))
+        place[0][place[1]] = rng.choice(STRANGE)
+    if rng.random() < 0.5:
+        body[rng.choice(FIELDS)] = rng.choice(STRANGE)
+    return json.dumps({**body, "model": model}).encode()
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place in a JSON value where another may stand."""
+    keys = range(len(value)) if isinstance(value, list) else value
+    for key in keys:
+        yield value, key
+        if isinstance(value[key], dict | list):
+            yield from _places(value[key])
+
+
+ATTACKS: dict[str, Attack] = {
+    "nine pictures of many tiles": _picture("noise", 9),
+    "thin picture": _picture("thin"),
+    "picture of one row": _picture("low"),
+    "picture of many pixels": _picture("wide"),
+    "small file of a large picture": _picture("large"),
+    "JPEG of many scans": _picture("scans"),
+    "broken picture or video": _broken,
+    "body that is no request": _body,
+    "many messages or parts": _many,
+    "strange values": _strange,
+}
