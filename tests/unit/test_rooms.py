@@ -21,6 +21,7 @@ ROOMS = {
     PLUGIN: {
         "errors": "",
         "patching": "",
+        "machine": "",
         "engine": "",
         "families": "",
         "checkpoint": "families",
@@ -38,7 +39,7 @@ ROOMS = {
         "_autoload": "",
         "host": "families _autoload",
         "demo": "",
-        "doctor": f"{SHARED} host _autoload transformers.model demo.files",
+        "doctor": f"{SHARED} host _autoload transformers.model transformers.engine demo.files",
         "__main__": "doctor demo families.memory",
         "__init__": f"{SHARED} transformers.model",
     },
@@ -54,7 +55,7 @@ ROOMS = {
         "run": "",
     },
 }
-EVERYBODY_MAY_IMPORT = "errors patching engine __init__"
+EVERYBODY_MAY_IMPORT = "errors patching engine machine __init__"
 ENGINES = "transformers.host_model transformers.__init__ vllm.host_model vllm.__init__"
 # Library → who may import it in the plugin.
 LIBRARIES = {

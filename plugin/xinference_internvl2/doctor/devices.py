@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-import psutil
+from ..machine import memory
 
 _MIB = 1 << 20
 _QUERY = ("--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits")
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class Device:
 
 def devices() -> list[Device]:
     """Return the GPUs or, where there is none, the memory of the machine."""
-    return _gpus() or [_machine()]
+    return _gpus() or [Device("cpu", "CPU", *memory())]
 
 
 def _gpus() -> list[Device]:
@@ -44,20 +42,3 @@ def _gpu(line: str) -> Device | None:
     if not (total.isdecimal() and free.isdecimal()):
         return None  # a card that is split, or that has no memory of its own
     return Device("gpu", name, int(total) * _MIB, int(free) * _MIB)
-
-
-def _machine() -> Device:
-    memory = psutil.virtual_memory()
-    total, free = memory.total, memory.available
-    # A container may have less than the machine.
-    limit, used = _number(_CGROUP / "memory.max"), _number(_CGROUP / "memory.current")
-    if limit is not None and used is not None and limit < total:
-        total, free = limit, min(free, max(limit - used, 0))
-    return Device("cpu", "CPU", total, free)
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None  # another system, or "max"

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from threading import RLock
 
 from ..errors import OverloadedError, RequestError
-from .limits import DEFAULT_WAITING
-from .machine import default_memory, trim
+from ..machine import trim
+from .limits import DEFAULT_WAITING, default_memory
 
 _WORTH_A_TRIM = 16 << 20
 

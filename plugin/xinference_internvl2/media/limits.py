@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError
-from .machine import default_memory
+from ..machine import memory
 
 if TYPE_CHECKING:
     from ..checkpoint.config import CheckpointConfig
@@ -23,6 +23,7 @@ MAX_TILES = 64
 # Requests that wait for memory: `max_waiting_requests` of a launch. The memory is its
 # `media_memory`, in MB.
 DEFAULT_WAITING = 128
+LEAST_MEMORY, MOST_MEMORY = 512 << 20, 8 << 30
 
 # The files of one request together, and the time to fetch them all.
 MAX_BYTES = 256 << 20
@@ -59,6 +60,12 @@ MAX_FRAME_PIXELS = 8192 * 4320
 # What decoding takes of every pixel of a frame: the frames that others refer to, and threads.
 BYTES_PER_FRAME_PIXEL = 40
 MAX_STREAMS = 32
+
+
+def default_memory() -> int:
+    """Return an eighth of the memory of the machine: bytes, in whole MB and within bounds."""
+    megabytes = min(max(memory().total // 8, LEAST_MEMORY), MOST_MEMORY) >> 20
+    return megabytes << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
 from ...errors import CheckpointError
-
-_CONTAINER = Path("/sys/fs/cgroup")
+from ...machine import memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +35,8 @@ class EngineLimits:
             CheckpointError: one of them is no number, or too small.
         """
         sequences = _number(options, "max_num_seqs", 1)
-        memory = [_number(options, f"{name}_cache_memory", 0) for name in ("kv", "prefix")]
-        in_use, kept = (None if megabytes is None else megabytes << 20 for megabytes in memory)
+        caches = [_number(options, f"{name}_cache_memory", 0) for name in ("kv", "prefix")]
+        in_use, kept = (None if megabytes is None else megabytes << 20 for megabytes in caches)
         return cls(16 if sequences is None else sequences, in_use, kept)
 
     def in_bytes(self, device: torch.device) -> tuple[int, int]:
@@ -65,9 +61,4 @@ def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(free)
-    free = int(psutil.virtual_memory().available)
-    # A container that has no limit says "max".
-    with suppress(OSError, ValueError):
-        most, used = (int((_CONTAINER / f"memory.{x}").read_text()) for x in ("max", "current"))
-        free = min(free, max(0, most - used))
-    return free
+    return memory().free

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import torch
 
 from xinference_internvl2.errors import CheckpointError
+from xinference_internvl2.machine import Memory
 from xinference_internvl2.transformers.engine import limits
 from xinference_internvl2.transformers.engine.limits import EngineLimits
+from xinference_internvl2.transformers.launch_options import OPTIONS as TRANSFORMERS
 
 CPU = torch.device("cpu")
 OPTIONS = {"max_num_seqs": 1, "kv_cache_memory": 0, "prefix_cache_memory": 3}
@@ -35,13 +35,10 @@ def test_a_step_has_at_least_one_sequence() -> None:
         EngineLimits.from_options({"max_num_seqs": 0})
 
 
-@pytest.mark.parametrize(("most", "free"), [("max\n", 8000), ("5000\n", 4000), ("900\n", 0)])
-def test_a_container_may_have_less_than_the_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str, free: int
-) -> None:
-    (tmp_path / "memory.max").write_text(most)
-    (tmp_path / "memory.current").write_text("1000\n")
-    monkeypatch.setattr(limits, "_CONTAINER", tmp_path)
-    memory = psutil.virtual_memory()._replace(available=8000)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    assert EngineLimits(1).in_bytes(CPU) == (free // 2, free // 8)
+def test_without_options_they_are_parts_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "memory", lambda: Memory(9000, 8000))
+    assert EngineLimits(1).in_bytes(CPU) == (4000, 1000)
+
+
+def test_the_launch_takes_every_option() -> None:
+    TRANSFORMERS.check(OPTIONS)

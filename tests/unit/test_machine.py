@@ -1,0 +1,45 @@
+"""The memory of the machine, and of a container on it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from xinference_internvl2 import machine
+
+TRIM = """
+from xinference_internvl2.machine import trim
+import numpy as np
+def resident(): return int(open('/proc/self/statm').read().split()[1]) // 256
+blocks = [np.ones(100_000, np.uint8) for _ in range(3_000)]
+last = blocks[-1]; before = resident(); del blocks; trim(); print(before - resident())
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "total", "free"),
+    [("max\n", 9000, 8000), ("5000\n", 5000, 4300), ("900\n", 900, 200), ("600\n", 600, 0)],
+)
+def test_a_container_may_have_less_than_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, total: int, free: int
+) -> None:
+    """Of the 1000 bytes in use, 300 are of files and given up on demand."""
+    (tmp_path / "memory.max").write_text(limit)
+    (tmp_path / "memory.current").write_text("1000\n")
+    (tmp_path / "memory.stat").write_text("anon 700\ninactive_file 300\n")
+    monkeypatch.setattr(machine, "_CONTAINER", tmp_path)
+    memory = psutil.virtual_memory()._replace(total=9000, available=8000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    assert machine.memory() == (total, free)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have another C library")
+def test_what_is_freed_goes_back_to_the_system() -> None:
+    """Blocks below the size at which each is given back by itself, freed all but the last."""
+    plugin = Path(machine.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", TRIM], cwd=plugin, capture_output=True, text=True)
+    assert int(done.stdout) > 250, done.stderr
