@@ -16,16 +16,20 @@ from ..patching import patch
 from . import launch_guard
 
 FUNCTIONS = ("get_engine_params_by_name", "get_engine_params_by_name_with_virtual_env")
-MODULES = ("xinference.model.utils", "xinference.core.worker", "xinference.core.supervisor")
+MODULE = "xinference.model.utils"
+USERS = ("xinference.core.worker", "xinference.core.supervisor")
 """Where the functions are, and who may have imported them already."""
 WITHOUT = "the list of engines does not say why one of them cannot be used"
 
 
 def add_reasons() -> None:
     """Add the reasons to the engine query of this process."""
-    for module in filter(None, map(sys.modules.get, MODULES)):
-        for name in FUNCTIONS:
-            patch(module, name, _answer_with_reasons, without=WITHOUT)
+    for name in FUNCTIONS:
+        patch(sys.modules[MODULE], name, _answer_with_reasons, without=WITHOUT)
+        # One that is being imported right now will get what is patched.
+        for module in map(sys.modules.get, USERS):
+            if hasattr(module, name):
+                patch(module, name, _answer_with_reasons, without=WITHOUT)
 
 
 def _answer_with_reasons(query: Any) -> Any:
