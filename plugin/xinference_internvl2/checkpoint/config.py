@@ -6,7 +6,7 @@ nor ask for kernels, adapters or sizes that were not foreseen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,51 +57,107 @@ def read_config(path: str | Path) -> CheckpointConfig:
             our loaders do not know; the message names the field and what was found.
     """
     path = Path(path)
+    return parse_config(path, _read_values(path))
+
+
+def _read_values(path: Path) -> Any:
     if not path.is_dir():
         raise CheckpointError(f"{path} is not a directory; give the folder of a checkpoint")
-    return parse_config(path, read_json(path / "config.json"))
+    if not (path / "config.json").exists():
+        inner = next(iter(sorted(path.glob("*/config.json"))), None)
+        if inner is not None:
+            raise CheckpointError(f"{path} holds no config.json; did you mean {inner.parent}?")
+    return read_json(path / "config.json")
 
 
 def parse_config(path: Path, values: Any) -> CheckpointConfig:
     """Check the parsed `config.json` of the checkpoint in `path`; errors as for `read_config`."""
     top = Section(path / "config.json", "", values)
-    if top.get("model_type") != "internvl_chat":
-        raise top.refuse("model_type", '"internvl_chat" (the original OpenGVLab format)')
-    if top.get("ps_version") != "v2":
-        raise top.refuse("ps_version", '"v2", the pixel shuffle that InternVL2 was trained with')
-    vision_config, llm = top.section("vision_config"), top.section("llm_config")
-    for section in (top, vision_config, llm):
-        check_fields(section)
-    vision = _vision(vision_config)
-    tile_size = top.integer("force_image_size", 1, MAX_SIDE, vision["image_size"])
-    layers = vision["num_hidden_layers"]
+    _check_format(top)
+    _check_fields(top)
     min_tiles, max_tiles = _tiles(top)
-    backbone = read_backbone(llm)
+    tile_size, tokens_per_tile = _tile(top)
+    backbone, llm = _language_model(top)
     return CheckpointConfig(
         path=path,
         backbone=backbone,
         template=_template(top),
-        dtype=_dtype(top, llm),
+        dtype=_dtype(top),
         tile_size=tile_size,
-        tokens_per_tile=_tokens_per_tile(top, tile_size, vision["patch_size"]),
+        tokens_per_tile=tokens_per_tile,
         min_tiles=min_tiles,
         max_tiles=max_tiles,
-        use_thumbnail=top.flag("use_thumbnail", False),
+        use_thumbnail=_use_thumbnail(top),
         downsample_ratio=top.number("downsample_ratio", 0.5),
-        select_layer=top.integer("select_layer", -layers, layers - 1, -1),
-        vision=vision,
-        llm=read_language_model(llm, backbone),
-        quantization=_quantization(llm, top),
-        lora_ranks={
-            "language_model": top.integer("use_llm_lora", 0, MAX_RANK, 0),
-            "vision_model": top.integer("use_backbone_lora", 0, MAX_RANK, 0),
-        },
+        select_layer=_select_layer(top),
+        vision=_vision(top),
+        llm=llm,
+        quantization=_quantization(top),
+        lora_ranks=_lora_ranks(top),
     )
 
 
-def _dtype(top: Section, llm: Section) -> str:
+def find_problems(path: Path) -> list[str]:
+    """Return all that is wrong with `config.json` in a directory, as far as one thing does not hide
+    another: what is not of this format has no further fields, and fields are compared with others
+    only where each is right by itself."""
+    problems: list[CheckpointError] = []
+    try:
+        top = Section(path / "config.json", "", _read_values(path), problems)
+        _check_format(top)
+    except CheckpointError as error:
+        return [str(error)]
+    for read in _READERS:
+        before = len(problems)
+        try:
+            read(top)
+        except CheckpointError as error:
+            if len(problems) == before:
+                problems.append(error)
+    return list(dict.fromkeys(map(str, problems)))
+
+
+def _check_format(top: Section) -> None:
+    wanted = '"internvl_chat", the original format'
+    if top.get("model_type") == "internvl":
+        wanted += "; this is Hugging Face's own: take the repository whose name has no -hf"
+    if top.get("model_type") != "internvl_chat":
+        raise top.refuse("model_type", wanted)
+    if top.get("ps_version") != "v2":
+        wanted = '"v2", the pixel shuffle that InternVL2 was trained with'
+        top.replace("ps_version", wanted, None)
+
+
+def _check_fields(top: Section) -> None:
+    for section in (top, top.section("vision_config"), top.section("llm_config")):
+        check_fields(section)
+
+
+def _language_model(top: Section) -> tuple[Backbone, dict[str, Any]]:
+    llm = top.section("llm_config")
+    backbone = read_backbone(llm)
+    return backbone, read_language_model(llm, backbone)
+
+
+def _use_thumbnail(top: Section) -> bool:
+    return top.flag("use_thumbnail", False)
+
+
+def _select_layer(top: Section) -> int:
+    layers = _vision(top)["num_hidden_layers"]
+    return top.integer("select_layer", -layers, layers - 1, -1)
+
+
+def _lora_ranks(top: Section) -> dict[str, int]:
+    return {
+        "language_model": top.integer("use_llm_lora", 0, MAX_RANK, 0),
+        "vision_model": top.integer("use_backbone_lora", 0, MAX_RANK, 0),
+    }
+
+
+def _dtype(top: Section) -> str:
     """`dtype` is what transformers calls `torch_dtype` since 4.56."""
-    for section in (top, llm):
+    for section in (top, top.section("llm_config")):
         names = [name for name in ("dtype", "torch_dtype") if section.get(name) is not None]
         found = {section.choice(name, _DTYPES) for name in names}
         if len(found) > 1:
@@ -129,15 +185,19 @@ def _tiles(top: Section) -> tuple[int, int]:
     return top.integer("min_dynamic_patch", 1, most, 1), most
 
 
-def _quantization(llm: Section, top: Section) -> Mapping[str, Any] | None:
+def _quantization(top: Section) -> Mapping[str, Any] | None:
     """Published checkpoints have it beside the language model's fields, others at the top."""
-    for section in (llm, top):
+    for section in (top.section("llm_config"), top):
         if section.get("quantization_config") is not None:
             return section.section("quantization_config").values
     return None
 
 
-def _tokens_per_tile(top: Section, tile_size: int, patch_size: int) -> int:
+def _tile(top: Section) -> tuple[int, int]:
+    """The side of a tile in pixels, and the image tokens that it takes."""
+    vision = _vision(top)
+    tile_size = top.integer("force_image_size", 1, MAX_SIDE, vision["image_size"])
+    patch_size = vision["patch_size"]
     ratio = top.number("downsample_ratio", 0.5)
     if ratio > 1 or not (1 / ratio).is_integer():
         raise top.refuse("downsample_ratio", "1 divided by a whole number")
@@ -147,11 +207,11 @@ def _tokens_per_tile(top: Section, tile_size: int, patch_size: int) -> int:
             "force_image_size",
             f"a multiple of {patch_size * int(1 / ratio)}, an image token's side",
         )
-    return int(side * ratio) ** 2
+    return tile_size, int(side * ratio) ** 2
 
 
-def _vision(vision: Section) -> dict[str, Any]:
-    vision = vision.with_defaults(_VISION_DEFAULTS)
+def _vision(top: Section) -> dict[str, Any]:
+    vision = top.section("vision_config").with_defaults(_VISION_DEFAULTS)
     hidden = vision.integer("hidden_size", 1, MAX_DIMENSION)
     heads = vision.integer("num_attention_heads", 1, MAX_DIMENSION)
     if hidden % heads:
@@ -185,3 +245,8 @@ _VISION_DEFAULTS = {
     "layer_norm_eps": 1e-6,
 }
 """The class defaults of the published configuration, which newer tools leave out."""
+
+_READERS: tuple[Callable[[Section], Any], ...] = (
+    *(_check_fields, _template, _dtype, _tiles, _use_thumbnail, _tile, _select_layer),
+    *(_vision, _language_model, _quantization, _lora_ranks),
+)

@@ -7,9 +7,11 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from ..errors import CheckpointError
+
+T = TypeVar("T")
 
 MAX_JSON_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 32
@@ -95,12 +97,23 @@ def read_object(path: Path, most: int = MAX_JSON_BYTES) -> dict[str, Any]:
 
 
 class Section:
-    """One JSON object of the configuration; every access names the field when it fails."""
+    """One JSON object of the configuration; every access names the field when it fails.
 
-    def __init__(self, path: Path, name: str, values: Any) -> None:
+    With a list of `problems`, a value of the wrong kind is noted there, and another is read in its
+    place.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        values: Any,
+        problems: list[CheckpointError] | None = None,
+    ) -> None:
         if not isinstance(values, dict):
             raise CheckpointError(f"{path}: {name or 'the file'} is not a JSON object")
         self._path, self._name, self._values = path, name, values
+        self._problems = problems
 
     @property
     def name(self) -> str:
@@ -116,14 +129,23 @@ class Section:
         found = json.dumps(self._values[key])[:80] if key in self._values else "missing"
         return CheckpointError(f"{self._path}: {name} is {found}, but must be {wanted}")
 
+    def replace(self, key: str, wanted: str, value: T) -> T:
+        """Note a wrong field, and return the value that is read in its place."""
+        problem = self.refuse(key, wanted)
+        if self._problems is None:
+            raise problem
+        self._problems.append(problem)
+        return value
+
     def section(self, key: str) -> Section:
         if not isinstance(self._values.get(key), dict):
             raise self.refuse(key, "an object")
-        return Section(self._path, f"{self._name}.{key}".lstrip("."), self._values[key])
+        name = f"{self._name}.{key}".lstrip(".")
+        return Section(self._path, name, self._values[key], self._problems)
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> Section:
         """The same section, with the values of fields that are absent."""
-        return Section(self._path, self._name, {**defaults, **self._values})
+        return Section(self._path, self._name, {**defaults, **self._values}, self._problems)
 
     def get(self, key: str, default: Any = None) -> Any:
         value = self._values.get(key)
@@ -132,23 +154,23 @@ class Section:
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
         value = self.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise self.refuse(key, f"a whole number from {low} to {high}")
+            return self.replace(key, f"a whole number from {low} to {high}", default or low)
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
         value = self.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
-            raise self.refuse(key, "a positive number")
+            return self.replace(key, "a positive number", default or 1.0)
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
         value = self.get(key, default)
         if not isinstance(value, bool):
-            raise self.refuse(key, "true or false")
+            return self.replace(key, "true or false", default)
         return value
 
     def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
         value = self.get(key, default)
         if not isinstance(value, str) or value not in allowed:
-            raise self.refuse(key, " or ".join(allowed))
+            return self.replace(key, " or ".join(allowed), default or allowed[0])
         return str(value)

@@ -228,7 +228,8 @@ def check_fields(section: Section) -> None:
         if key in known or any(value is x or value == x for x in _NOTHING):
             continue
         if key not in neutral or value != neutral[key]:
-            raise section.refuse(
+            section.replace(
                 key,
                 "left out, as no checkpoint of the family has it and the model may depend on it",
+                None,
             )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ..chat.request import ChatRequest, ServedCheckpoint, prepare
+from ..chat.answer import answer
+from ..chat.request import ChatRequest, ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..demo.files import CHECKPOINT
 from ..errors import RequestError
@@ -13,24 +17,38 @@ from ..media.limits import launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from .devices import devices
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from ..engine import Outputs
+
 CONTEXT = 8192
-MAX_TOKENS = 256
+GREEDY = {"max_tokens": 256, "temperature": 0}
 
 
 def ask(path: Path | None, picture: Path, question: str) -> str:
     """Return the likeliest answer of the checkpoint at `path`, or of the demo's.
 
+    The request goes the way of one to a server on Transformers, without Xinference.
+
     Raises:
         CheckpointError, RequestError: the checkpoint or the picture is at fault, and how.
     """
-    served = _served(path or CHECKPOINT)
+    served = _served((path or CHECKPOINT).expanduser())
     content = [
-        {"type": "image_url", "image_url": {"url": str(picture)}},
+        {"type": "image_url", "image_url": {"url": _data_url(picture)}},
         {"type": "text", "text": question},
     ]
     messages = [{"role": "user", "content": content}]
-    request = prepare(messages, {"max_tokens": MAX_TOKENS}, served)
-    return _generate(request, served)
+    return asyncio.run(_answer(messages, served))
+
+
+def _data_url(picture: Path) -> str:
+    try:
+        data = picture.expanduser().read_bytes()
+    except OSError as error:
+        raise RequestError(f"{picture}: {error.strerror}; give a picture on this machine") from None
+    return f"data:image/any;base64,{base64.b64encode(data).decode()}"
 
 
 def _served(path: Path) -> ServedCheckpoint:
@@ -41,23 +59,38 @@ def _served(path: Path) -> ServedCheckpoint:
         prompt_format=prompt_format_named(config.template),
         context_length=CONTEXT,
         limits=launch_limits({}, config),
-        fetch=_read,
+        fetch=_refuse,
         engine="Transformers",
     )
 
 
-def _read(path: str, deadline: float) -> bytes:
+def _refuse(url: str, deadline: float) -> bytes:
+    raise RequestError(f"{url} is not fetched here; give a picture on this machine")
+
+
+async def _answer(messages: list[dict[str, Any]], served: ServedCheckpoint) -> str:
+    from ..media.pixel_values import normalize
+    from ..transformers.engine.async_engine import AsyncEngine
+    from ..transformers.engine.limits import EngineLimits
+    from ..transformers.engine.sequence import Prompt
+
+    engine = AsyncEngine(lambda: _load(served), EngineLimits(1), normalize)
+
+    async def generate(request: ChatRequest) -> Outputs:
+        tiles = [tile for tiles in request.tiles for tile in tiles]
+        return engine.generate(Prompt(request.ids, tiles), request.sampling, request.stop_ids)
+
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise RequestError(f"{path}: {error.strerror}; give a picture on this machine") from None
+        found: Any = await answer("doctor", messages, GREEDY, served, generate)
+    finally:
+        engine.stop()
+    return str(found["choices"][0]["message"]["content"]).strip()
 
 
-def _generate(request: ChatRequest, served: ServedCheckpoint) -> str:
-    import numpy as np
+def _load(served: ServedCheckpoint) -> PreTrainedModel:
     import torch
 
-    from ..media.pixel_values import normalize
+    from ..transformers.model.cpu import speed_up
     from ..transformers.model.from_checkpoint import load_model
 
     on_gpu = devices()[0].kind == "gpu"
@@ -68,12 +101,5 @@ def _generate(request: ChatRequest, served: ServedCheckpoint) -> str:
         dtype="float32" if slow else None,
         device_map="auto" if on_gpu else None,
     )
-    tiles = [cut for item in request.media for cut in item.cut()]
-    ids = torch.tensor([request.ids], device=model.device)
-    pixels = normalize(np.concatenate(tiles)).to(model.device, model.dtype)
-    sampling = {"do_sample": False, "max_new_tokens": request.sampling.max_tokens}
-    found = model.generate(
-        input_ids=ids, pixel_values=pixels, eos_token_id=served.stop_ids, **sampling
-    )
-    answer = [token for token in found[0, ids.shape[1] :].tolist() if token not in served.stop_ids]
-    return str(served.tokenizer.decode(answer)).strip()
+    speed_up(model)
+    return model

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..chat.request import trained_length
-from ..checkpoint.config import CheckpointConfig, read_config
+from ..checkpoint.config import CheckpointConfig, find_problems, read_config
 from ..checkpoint.weight_format import AWQ, UNQUANTIZED, found_weights
 from ..errors import CheckpointError
 from ..families.memory import Use
-from ..families.records import SpecRuntime, load_runtimes
+from ..families.records import SpecRuntime, load_runtimes, prompt_format_named
 from ..tokenizer.tokenizer import load_tokenizer
 from . import installation
 from .checkpoint_memory import Shapes, count_parameters, estimate_memory
@@ -22,8 +22,7 @@ from .fits import Fit, best, judge_fit
 from .machine import table
 
 FORMATS = {UNQUANTIZED: "pytorch", AWQ: "awq"}
-NOT_READ = (".py", ".bin", ".pt", ".pth", ".ckpt", ".pkl")
-"""Code and pickled weights, which are never opened."""
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 T = TypeVar("T")
 
@@ -34,7 +33,8 @@ class Checkpoint:
 
     path: str
     about: dict[str, str]
-    not_read: list[str]
+    code: list[str]
+    pickled: list[str]
     problems: list[str]
     use: Use
     fits: list[Fit]
@@ -49,24 +49,26 @@ class Checkpoint:
 
 def examine(path: Path, machine: Sequence[Device], use: Use) -> Checkpoint:
     """Look at everything in the folder, whatever is wrong with the rest."""
-    problems: list[str] = []
     folder = path.expanduser().resolve()
-    config = _collect(problems, lambda: read_config(folder))
+    problems = find_problems(folder)
     if not folder.is_dir():
-        return Checkpoint(str(folder), {}, [], problems, use, [], None, None)
+        return Checkpoint(str(folder), {}, [], [], problems, use, [], None, None)
+    config = None if problems else read_config(folder)
+    if config:
+        _collect(problems, lambda: prompt_format_named(config.template))
     rows = config.llm["vocab_size"] if config else None
     _collect(problems, lambda: load_tokenizer(folder, rows))
-    shapes = _collect(problems, lambda: _shapes(folder, config)) or {}
+    shapes = _shapes(folder, config, problems)
     use = _own_use(config, use) if config else use
-    not_read = sorted(file.name for file in folder.iterdir() if file.suffix in NOT_READ)
-    about = _about(config, shapes) if config else {}
-    found = _fits(config, shapes, machine, use) if config and shapes else []
+    found = _fits(config, shapes, machine, use) if config and shapes and not problems else []
     engines = installation.engines(machine[0].kind == "gpu")
     choice = best(found, engines, machine)
+    files = sorted(file.relative_to(folder) for at in ("*", "*/*") for file in folder.glob(at))
     return Checkpoint(
         path=str(folder),
-        about=about,
-        not_read=not_read,
+        about=_about(config, shapes) if config else {},
+        code=[str(file) for file in files if file.suffix == ".py"],
+        pickled=[str(file) for file in files if file.suffix in PICKLED],
         problems=problems,
         use=use,
         fits=found,
@@ -94,21 +96,25 @@ def _collect(problems: list[str], check: Callable[[], T]) -> T | None:
         return None
 
 
-def _shapes(folder: Path, config: CheckpointConfig | None) -> Shapes:
-    """Return the shapes of all weights, which are as the configuration says.
+def _shapes(folder: Path, config: CheckpointConfig | None, problems: list[str]) -> Shapes:
+    """Return the shapes of all weights, or none where a file or a weight is not as it should be."""
+    from ..checkpoint.safetensors_file import list_weight_files, open_file
 
-    Raises:
-        CheckpointError: names a file or a weight that is missing, damaged or of another shape.
-    """
-    from ..checkpoint.safetensors_file import list_weight_files
+    before = len(problems)
+    for file in _collect(problems, lambda: list_weight_files(folder)) or []:
+        _collect(problems, lambda file=file: open_file(file))  # type: ignore[misc]
+    if config is None or len(problems) > before:
+        return {}
+    return _collect(problems, lambda: _checked_shapes(config)) or {}
+
+
+def _checked_shapes(config: CheckpointConfig) -> Shapes:
     from ..transformers.model.from_checkpoint import open_checked
 
-    if config is None:
-        list_weight_files(folder)  # without a configuration only their presence can be checked
-        return {}
-    if found_weights(config) not in FORMATS:
+    found = found_weights(config)
+    if found not in FORMATS:
         raise CheckpointError(
-            f"{folder} holds {found_weights(config)}; use a checkpoint with {UNQUANTIZED} or {AWQ}"
+            f"{config.path} holds {found}; use a checkpoint with {UNQUANTIZED} or {AWQ}"
         )
     _, _, tensors = open_checked(config)
     return {name: tuple(tensor.get_shape()) for name, tensor in tensors.items()}
@@ -196,8 +202,10 @@ def as_text(found: Checkpoint) -> Iterator[str]:
     """Yield the lines of the findings for a reader."""
     yield found.path
     yield from _describe_names(found.about)
-    if found.not_read:
-        yield f"  Never read: {', '.join(found.not_read)}"
+    if found.code:
+        yield f"  Code, which is never run: {', '.join(found.code)}"
+    if found.pickled:
+        yield f"  Pickled weights, which are never read: {', '.join(found.pickled)}"
     yield from (f"✗ {problem}" for problem in found.problems)
     if found.fits:
         yield ""

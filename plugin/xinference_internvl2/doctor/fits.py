@@ -69,6 +69,16 @@ def fits(machine: Sequence[Device], use: Use) -> list[Fit]:
     ]
 
 
+def unknown() -> list[str]:
+    """Return the checkpoints whose memory is not known, since their dimensions are not."""
+    return [
+        f"{name} {spec.model_size_in_billions} ({spec.model_format})"
+        for name, runtime in load_runtimes().items()
+        for spec in runtime.model_specs
+        if spec.memory is None
+    ]
+
+
 def judge_fit(
     machine: Sequence[Device],
     use: Use,

@@ -55,22 +55,40 @@ def autoload() -> tuple[bool, str]:
         return True, f"{EXTENSIONS} loads it"
     if os.environ.get(SWITCH, "").strip().lower() in OFF:
         return False, f"{SWITCH}={os.environ[SWITCH]} turns it off; unset it"
-    if not _has_hook():
-        return False, (
-            f"xinference_internvl2.pth did not run in {sys.executable}; reinstall the plugin with "
-            f"pip install --force-reinstall --no-deps {DISTRIBUTION} (an editable install has none)"
-        )
+    if problem := find_swallowed(sys.executable):
+        return False, problem
     return True, "xinference_internvl2.pth loads it"
 
 
-def _has_hook() -> bool:
-    """Whether the line of the `.pth` file has put its finder where Python looks for modules."""
-    kind = type(sys.implementation)
-    return any(isinstance(finder, kind) for finder in sys.meta_path)
+def find_swallowed(python: str) -> str | None:
+    """Return why the plugin is not loaded in an interpreter: what its `.pth` file keeps quiet, so
+    that nothing can keep Python from starting."""
+    done = subprocess.run(
+        [python, "-c", _PROBE], capture_output=True, text=True, timeout=20, check=False
+    )
+    if done.returncode == 0:
+        return None
+    cause = (done.stderr.strip().splitlines() or ["no reason is known"])[-1]
+    if cause.startswith("ModuleNotFoundError: No module named 'xinference_internvl2'"):
+        return f"{python} does not have this plugin; {python} -m pip install {DISTRIBUTION}"
+    return (
+        f"xinference_internvl2.pth loads nothing in {python} ({cause}); reinstall the plugin with "
+        f"{python} -m pip install --force-reinstall --no-deps {DISTRIBUTION}"
+    )
+
+
+_PROBE = """
+import importlib.util, sys
+importlib.util.find_spec("xinference")
+if not any(type(finder).__name__ == "HostFinder" for finder in sys.meta_path):
+    from xinference_internvl2._autoload import install
+    install()
+    sys.exit("the file was not read: an editable install has none")
+"""
 
 
 def other_python() -> str | None:
-    """Say so where `xinference-local` runs in an interpreter that does not see this plugin."""
+    """Say so where `xinference-local` runs in an interpreter that does not load this plugin."""
     beside = Path(sys.executable).with_name("xinference-local")
     script = shutil.which("xinference-local") or (beside if beside.exists() else None)
     if script is None:
@@ -81,14 +99,8 @@ def other_python() -> str | None:
     same = Path(python).parent == Path(sys.executable).parent
     if same or not first.startswith("#!") or not Path(python).is_file():
         return None
-    look = "from importlib.metadata import version; version('xinference-internvl2')"
-    done = subprocess.run([python, "-c", look], capture_output=True, timeout=20, check=False)
-    if done.returncode == 0:
-        return None
-    return (
-        f"{script} runs in {python}, which does not have this plugin; install it there with "
-        f"{python} -m pip install {DISTRIBUTION}"
-    )
+    problem = find_swallowed(python)
+    return f"{script} is of another environment: {problem}" if problem else None
 
 
 def engines(has_gpu: bool) -> list[Engine]:

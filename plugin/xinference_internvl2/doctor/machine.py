@@ -11,7 +11,7 @@ from .. import __version__
 from ..families.memory import Use
 from . import installation
 from .devices import Device
-from .fits import ANSWER, Fit, best, fits
+from .fits import ANSWER, Fit, best, fits, unknown
 from .installation import Engine
 
 GB, GIB = 10**9, 1 << 30
@@ -31,6 +31,7 @@ class Report:
     devices: list[Device]
     use: Use
     fits: list[Fit]
+    unknown: list[str]
     best: Fit | None
 
     @property
@@ -56,6 +57,7 @@ def examine(machine: Sequence[Device], use: Use) -> Report:
         devices=list(machine),
         use=use,
         fits=found,
+        unknown=unknown(),
         best=best(found, engines, machine),
     )
 
@@ -93,6 +95,8 @@ def as_text(report: Report) -> Iterator[str]:
         yield f"  {device.name}: {sizes(device.free)} free of {sizes(device.total)}"
     yield ""
     yield from table(report.fits, report.use)
+    if report.unknown:
+        yield f"Not known for {', '.join(report.unknown)}: ask doctor about its folder instead."
     yield ""
     if report.best is None:
         yield "Nothing can be launched here: see the lines above that begin with a cross."

@@ -39,18 +39,64 @@ def test_a_whole_checkpoint() -> None:
 def test_all_problems_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(CHECKPOINT, folder)
-    edit_config(folder, lambda config: config.update(model_type="internvl"))
+    wrong = {"ps_version": "v1", "min_dynamic_patch": 0, "use_thumbnail": 1, "invented": 2}
+    edit_config(folder, lambda config: config.update(wrong))
+    edit_config(folder, lambda config: config["vision_config"].update(norm_type="none"))
+    edit_config(folder, lambda config: config["llm_config"].update(rms_norm_eps=0, vocab_size="x"))
     (folder / "vocab.json").unlink()
     (folder / "model.safetensors").unlink()
-    (folder / "modeling_internvl_chat.py").write_text("raise SystemExit")
+    (folder / "custom_generate").mkdir()
+    (folder / "custom_generate" / "generate.py").write_text("raise SystemExit")
+    (folder / "training_args.bin").write_text("")
     found = checkpoint.examine(folder, MACHINE, Use())
-    assert len(found.problems) == 3
-    for name in ("model_type", "vocab.json", "model.safetensors"):
-        assert any(name in problem for problem in found.problems), name
-    assert found.not_read == ["modeling_internvl_chat.py"]
+    named = [*wrong, "vision_config.norm_type", "rms_norm_eps", "vocab_size"]
+    for name in (*named, "vocab.json", "only pickled weights (training_args.bin)"):
+        assert sum(name in problem for problem in found.problems) == 1, name
+    assert len(found.problems) == len(named) + 2
+    assert found.code == ["custom_generate/generate.py"]
+    assert found.pickled == ["training_args.bin"]
     assert found.status == 1
     text = "\n".join(checkpoint.as_text(found))
-    assert text.count("✗") == 3
+    assert text.count("✗") == len(found.problems)
+    assert "Code, which is never run: custom_generate/generate.py" in text
+
+
+def test_every_missing_or_broken_shard_is_named(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "shards", backbone="qwen2", shards=3)
+    first, second, _ = sorted(folder.glob("*.safetensors"))
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:-100])
+    found = checkpoint.examine(folder, MACHINE, Use())
+    assert len(found.problems) == 2
+    assert f"{first.name} is missing" in found.problems[0]
+    assert f"{second.name} is truncated" in found.problems[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"model_type": "internvl"}, "take the repository whose name has no -hf"),
+        ({"template": "invented"}, "template 'invented' is no prompt format"),
+        ({"llm_config": None}, "llm_config is null, but must be an object"),
+        ({"force_image_size": 57}, "force_image_size is 57, but must be a multiple of"),
+    ],
+)
+def test_one_problem_brings_no_others(
+    tmp_path: Path, change: dict[str, object], sentence: str
+) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(CHECKPOINT, folder)
+    edit_config(folder, lambda config: config.update(change))
+    found = checkpoint.examine(folder, MACHINE, Use())
+    (problem,) = found.problems
+    assert sentence in problem
+    assert found.command is None
+
+
+def test_a_folder_one_level_higher_names_the_right_one(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "inner", backbone="qwen2")
+    problems = checkpoint.examine(tmp_path, MACHINE, Use()).problems
+    assert problems[0] == f"{tmp_path} holds no config.json; did you mean {folder}?"
 
 
 def test_awq(tmp_path: Path) -> None:

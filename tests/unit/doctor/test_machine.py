@@ -35,6 +35,7 @@ def test_it_imports_no_engine_and_not_the_host() -> None:
     assert "xinference_internvl2.doctor.machine" in imported
     assert imported.isdisjoint(HEAVY)
     words = " ".join(done.stdout.split())
+    assert "Not known for internvl-chat 4 (pytorch): ask" in words
     for said in ("Family", "internvl2 76 awq Int4", "InternVL2.5 78 awq Int4", "Transformers:"):
         assert said in words
 
@@ -86,34 +87,47 @@ def test_why_the_plugin_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setenv(installation.EXTENSIONS, f"other:create,{installation.FACTORY}")
     assert installation.autoload() == (True, "XINFERENCE_EXTENSIONS loads it")
-    monkeypatch.delenv(installation.EXTENSIONS)
-    monkeypatch.delenv(installation.SWITCH)
-    monkeypatch.setattr(sys, "meta_path", [])
-    loaded, why = installation.autoload()
-    assert not loaded
-    assert "xinference_internvl2.pth did not run" in why
 
 
-def test_the_line_of_the_pth_file_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "meta_path", [])
-    assert not installation._has_hook()
+def interpreter(tmp_path: Path, options: str = "") -> str:
+    """A Python that begins with some options."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} {options} "$@"\n')
+    python.chmod(0o755)
+    return str(python)
+
+
+def test_what_the_pth_file_keeps_quiet_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    without_sites = interpreter(tmp_path, "-S")
+    assert "does not have this plugin" in str(installation.find_swallowed(without_sites))
+    monkeypatch.setenv("PYTHONPATH", str(PLUGIN))
+    assert "(the file was not read" in str(installation.find_swallowed(without_sites))
     line = (PLUGIN / "xinference_internvl2.pth").read_text("utf-8").splitlines()[-1]
-    exec(line, {})
-    assert installation._has_hook()
+    (tmp_path / "sitecustomize.py").write_text(line)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{PLUGIN}")
+    assert installation.find_swallowed(interpreter(tmp_path)) is None
+    (tmp_path / "xinference_internvl2").mkdir()
+    (tmp_path / "xinference_internvl2/__init__.py").touch()
+    (tmp_path / "xinference_internvl2/_autoload.py").write_text("import nothing_of_this_name")
+    found = str(installation.find_swallowed(interpreter(tmp_path)))
+    assert "No module named 'nothing_of_this_name'" in found
+    assert "--force-reinstall" in found
 
 
 def test_a_server_in_another_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\nexit 1\n")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    python = interpreter(tmp_path, "-S")
     script = tmp_path / "xinference-local"
     script.write_text(f"#!{python}\n")
-    for file in (python, script):
-        file.chmod(0o755)
+    script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
     found = installation.other_python()
     assert found
     assert f"{python} -m pip install xinference-internvl2" in found
-    python.write_text("#!/bin/sh\nexit 0\n")
+    Path(python).write_text("#!/bin/sh\nexit 0\n")
     assert installation.other_python() is None
 
 
@@ -135,12 +149,3 @@ def test_cards_as_their_tool_lists_them(tmp_path: Path, monkeypatch: pytest.Monk
     assert devices.devices() == [devices.Device("gpu", "NVIDIA X", 24564 << 20, 24000 << 20)]
     tool.write_text("#!/bin/sh\nexit 9\n")
     assert [d.kind for d in devices.devices()] == ["cpu"]
-
-
-def test_a_container_may_have_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_CGROUP", tmp_path)
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("400\n")
-    assert devices._machine() == devices.Device("cpu", "CPU", 1000, 600)
-    (tmp_path / "memory.max").write_text("max\n")
-    assert devices._machine().total > 1000
