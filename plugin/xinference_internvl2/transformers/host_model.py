@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, cast
 
 import torch
@@ -45,6 +45,8 @@ from .requirements import missing_library
 logger = logging.getLogger(__name__)
 
 ENGINE = "Transformers"
+READING = 0.9
+"""The part of loading that reads weights; the rest prepares them."""
 
 
 class InternVL2TransformersModel(PytorchChatModel):
@@ -56,6 +58,7 @@ class InternVL2TransformersModel(PytorchChatModel):
 
     _batch_scheduler = None
     supports_cache_salt = True
+    _listener: Callable[[float, str], None] | None = None
 
     @classmethod
     def match_json(
@@ -88,6 +91,15 @@ class InternVL2TransformersModel(PytorchChatModel):
         self._tokenizer = load_tokenizer(self.model_path, self._checkpoint.llm["vocab_size"])
         self._served = self._serve()
         self._engine = AsyncEngine(self._load_model, engine_limits, normalize_on_device)
+        self._report(1, "Ready")
+
+    def set_progress_listener(self, listener: Callable[[float, str], None] | None) -> None:
+        """Say from now on how much is loaded, as a part of 1, and what is being done."""
+        self._listener = listener
+
+    def _report(self, done: float, stage: str) -> None:
+        if self._listener is not None:
+            self._listener(done, stage)
 
     def _serve(self) -> ServedCheckpoint:
         options = self._pytorch_model_config
@@ -120,13 +132,17 @@ class InternVL2TransformersModel(PytorchChatModel):
         device = select_device(self._pytorch_model_config["device"])
         everywhere = gpu_count() > 0 and is_hf_accelerate_supported(device)
         dtype = self._dtype(device)
+        quantization = self._quantization_config(dtype)
+        reading = "Reading and quantizing weights" if quantization else "Reading weights"
         model = load_model(
             self.model_path,
             dtype=dtype,
             device_map="auto" if everywhere else {"": device},
-            quantization_config=self._quantization_config(dtype),
+            quantization_config=quantization,
+            report=lambda part: self._report(READING * part, reading),
         )
         load_adapters(model, self._adapters())
+        self._report(READING, "Packing weights")
         speed_up(model)
         return model
 

@@ -19,6 +19,7 @@ from ...errors import CheckpointError
 from . import awq, bitsandbytes
 from .attention import ATTENTION
 from .config import model_config
+from .loading_progress import Report, watch_loading
 from .weight_files import open_weights
 from .weight_names import InternVL2ForConditionalGeneration, check_names_and_shapes
 
@@ -29,6 +30,7 @@ def load_model(
     dtype: torch.dtype | str | None = None,
     device_map: str | Mapping[str, Any] | None = None,
     quantization_config: Any = None,
+    report: Report | None = None,
 ) -> PreTrainedModel:
     """Load the checkpoint in the directory `path`, in eval mode.
 
@@ -38,6 +40,7 @@ def load_model(
         device_map: as in `from_pretrained`, but never to disk; by default all is on the CPU.
         quantization_config: of transformers, applied to the language model only; none for an AWQ
             checkpoint, whose language model is in 4 bits already.
+        report: called with the part of the weights that is loaded, as it grows.
 
     Returns:
         A model whose `forward` takes `input_ids` (batch, tokens) and `pixel_values`
@@ -50,10 +53,11 @@ def load_model(
     checkpoint = read_config(path)
     dtype = _torch_dtype(dtype or checkpoint.dtype)
     group, config, tensors = open_checked(checkpoint, quantization_config)
-    if group is None:
-        return _load_tensors(config, tensors, dtype, device_map, quantization_config)
-    config.quantization_config = awq.settings(group, bitsandbytes.KEPT, _is_cpu(device_map))
-    model = _load_tensors(config, awq.cast_floats(tensors, dtype), dtype, device_map, None)
+    with watch_loading(report):
+        if group is None:
+            return _load_tensors(config, tensors, dtype, device_map, quantization_config)
+        config.quantization_config = awq.settings(group, bitsandbytes.KEPT, _is_cpu(device_map))
+        model = _load_tensors(config, awq.cast_floats(tensors, dtype), dtype, device_map, None)
     awq.prepare(model)
     return model
 

@@ -1,0 +1,36 @@
+"""How much is loaded is reported while it grows, to its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from transformers.utils import logging
+
+from tests.tiny import make_checkpoint
+from xinference_internvl2.errors import CheckpointError
+from xinference_internvl2.transformers.model.from_checkpoint import load_model
+from xinference_internvl2.transformers.model.loading_progress import STEP, watch_loading
+
+
+def test_loading_is_reported_to_its_end(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path, backbone="internlm2", shards=2)
+    parts: list[float] = []
+    load_model(checkpoint, report=parts.append)
+    assert parts == sorted(parts)
+    assert 3 < len(parts) <= 1 / STEP
+    assert parts[0] < 0.5
+    assert parts[-1] == 1
+
+
+def test_who_watched_before_watches_again() -> None:
+    def hook(factory: object, args: object, options: object) -> None:
+        """Of somebody else."""
+
+    before = logging.set_tqdm_hook(hook)
+    try:
+        with pytest.raises(CheckpointError), watch_loading(print):
+            raise CheckpointError("x")
+        assert logging.set_tqdm_hook(before) is hook
+    finally:
+        logging.set_tqdm_hook(before)
