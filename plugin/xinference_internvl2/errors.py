@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 MAX_MESSAGE = 600
 """Characters of a message: what a checkpoint or a request holds may be of any length."""
 _HEAD = 400
@@ -36,6 +41,16 @@ class _UserError(ValueError):
 
 class CheckpointError(_UserError):
     """A checkpoint directory that cannot be served, with what was found and what to do."""
+
+
+@contextmanager
+def point_to_doctor(path: str | Path) -> Iterator[None]:
+    """Add the command that tells all of a checkpoint to an error about it."""
+    try:
+        yield
+    except CheckpointError as error:
+        command = f"xinference-internvl2 doctor {shlex.quote(str(path))}"
+        raise CheckpointError(f"{error}. All that is wrong with it: {command}") from None
 
 
 class RequestError(_UserError):

@@ -27,7 +27,7 @@ from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest, ServedCheckpoint, trained_length
 from ..checkpoint.weight_format import check_quantization
 from ..engine import Outputs
-from ..errors import CheckpointError, RequestError
+from ..errors import CheckpointError, RequestError, point_to_doctor
 from ..families.engine_matrix import serves
 from ..families.records import prompt_format_of
 from ..media.budget import Budget
@@ -84,11 +84,12 @@ class InternVL2TransformersModel(PytorchChatModel):
             )
         OPTIONS.check(self._pytorch_model_config)
         engine_limits = EngineLimits.from_options(self._pytorch_model_config)
-        self._checkpoint = read_config(self.model_path)
-        check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
+        with point_to_doctor(self.model_path):
+            self._checkpoint = read_config(self.model_path)
+            check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
+            self._tokenizer = load_tokenizer(self.model_path, self._checkpoint.llm["vocab_size"])
         if missing := missing_library(self.quantization):
             raise CheckpointError(missing)
-        self._tokenizer = load_tokenizer(self.model_path, self._checkpoint.llm["vocab_size"])
         self._served = self._serve()
         self._engine = AsyncEngine(self._load_model, engine_limits, normalize_on_device)
         self._report(1, "Ready")
@@ -134,13 +135,14 @@ class InternVL2TransformersModel(PytorchChatModel):
         dtype = self._dtype(device)
         quantization = self._quantization_config(dtype)
         reading = "Reading and quantizing weights" if quantization else "Reading weights"
-        model = load_model(
-            self.model_path,
-            dtype=dtype,
-            device_map="auto" if everywhere else {"": device},
-            quantization_config=quantization,
-            report=lambda part: self._report(READING * part, reading),
-        )
+        with point_to_doctor(self.model_path):
+            model = load_model(
+                self.model_path,
+                dtype=dtype,
+                device_map="auto" if everywhere else {"": device},
+                quantization_config=quantization,
+                report=lambda part: self._report(READING * part, reading),
+            )
         load_adapters(model, self._adapters())
         self._report(READING, "Packing weights")
         speed_up(model)

@@ -26,7 +26,7 @@ from ..checkpoint.config import read_config
 from ..checkpoint.safetensors_file import list_weight_files
 from ..checkpoint.weight_format import check_quantization
 from ..engine import Outputs
-from ..errors import CheckpointError, RequestError
+from ..errors import CheckpointError, RequestError, point_to_doctor
 from ..families.engine_matrix import serves
 from ..families.records import family_of, prompt_format_of
 from ..media.budget import Budget
@@ -87,14 +87,18 @@ class InternVL2VLLMModel(VLLMMultiModel):
         super().load()
 
     def _read_checkpoint(self) -> None:
-        self._checkpoint = read_config(self.model_path)
+        with point_to_doctor(self.model_path):
+            self._checkpoint = read_config(self.model_path)
+            check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         check_computable(self._checkpoint)
         prompt_format = prompt_format_of(self.model_family, self._checkpoint.template)
-        check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         if self._checkpoint.quantization and (missing := missing_awq_kernel()):
             raise CheckpointError(missing)
-        list_weight_files(self._checkpoint.path)  # vLLM would read pickled ones
-        self._own_tokenizer = load_tokenizer(self.model_path, self._checkpoint.llm["vocab_size"])
+        with point_to_doctor(self.model_path):
+            list_weight_files(self._checkpoint.path)  # vLLM would read pickled ones
+            self._own_tokenizer = load_tokenizer(
+                self.model_path, self._checkpoint.llm["vocab_size"]
+            )
         self._launch_prompt = read_launch_prompt(
             self._model_config or {},
             prompt_format,
