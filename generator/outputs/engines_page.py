@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..family.memory import CONTEXT, PIECE, TILES, TILES_AT_ONCE, Memory, dimensions, estimates
-from ..family.model import Family, ModelSpec
-from .rst import template
+from ..family.model import EngineSupport, Family, ModelSpec
+from .rst import escape, template
 
 _BITSANDBYTES = ("4-bit", "8-bit")
 _TRANSFORMERS, _VLLM = "``xinference-internvl2[transformers]``", "``xinference-internvl2[vllm]``"
@@ -23,17 +23,19 @@ _PACKAGES = {
 
 def engines_page(family: Family) -> str:
     """Return the page, in reStructuredText."""
-    served = [spec for spec, _ in family.served_specs]
+    served = family.served_specs
     return template("engines.rst.jinja").render(
         family=family,
-        engines=list(_engines(family)),
-        memory=[row for spec in served for row in _memory(family, spec)],
-        dimensions=list(dict.fromkeys(row for s in served for row in _dimensions(family, s))),
+        example=_example(family),
+        checkpoints=[row for spec, _ in served for row in _checkpoints(family, spec)],
+        packages=list(_packages(family)),
+        dimensions=list(dict.fromkeys(row for s, _ in served for row in _dimensions(family, s))),
         unknown=[
-            f"{spec.model_format} of {spec.size} billion"
-            for spec in served
+            f"{spec.size} ({spec.model_format})"
+            for spec, _ in served
             if not estimates(family, spec)
         ],
+        hidden=any(spec.published_engines == () for spec, _ in served),
         context=CONTEXT,
         tiles=TILES,
         tiles_at_once=TILES_AT_ONCE,
@@ -41,26 +43,55 @@ def engines_page(family: Family) -> str:
     )
 
 
-def _engines(family: Family) -> Iterator[tuple[str, ...]]:
-    """Yield an engine, a format and a quantization with the sizes for which it is served."""
-    sizes: dict[tuple[str, str, str], list[str]] = {}
-    for spec, serving in family.served_specs:
-        for support in serving.engines:
-            for quantization in support.quantizations:
-                row = (support.engine, spec.model_format, quantization)
-                sizes.setdefault(row, []).append(str(spec.size))
-    for row in sorted(sizes, key=lambda row: row[:2]):
-        yield (*row, ", ".join(sizes[row]), _packages(*row))
+def _example(family: Family) -> str:
+    """Return the launch of the first checkpoint, quantized as little as can be."""
+    spec, serving = family.served_specs[0]
+    support = serving.engines[0]
+    quantization = "none" if "none" in support.quantizations else support.quantizations[0]
+    return (
+        f"xinference launch --model-engine {support.engine} --model-name {family.name} \\\n"
+        f"  --size-in-billions {spec.size} --model-format {spec.model_format} "
+        f"--quantization {quantization}"
+    )
 
 
-def _packages(engine: str, model_format: str, quantization: str) -> str:
-    by = "bitsandbytes" if quantization in _BITSANDBYTES else "plain"
-    return _PACKAGES.get((engine, "awq" if model_format == "awq" else by), "–")
+def _checkpoints(family: Family, spec: ModelSpec) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each quantization of a checkpoint: who serves it, and what it takes."""
+    memory = estimates(family, spec)
+    for quantization in spec.all_quantizations:
+        names = [e.engine for e in _engines(spec) if quantization in e.quantizations]
+        if names:
+            found = memory.get(quantization)
+            taken = _gigabytes(found) if found else ("not known", *3 * ("–",))
+            what = (_checkpoint(spec), str(spec.size), spec.model_format, quantization)
+            yield (*what, ", ".join(names), *taken)
 
 
-def _memory(family: Family, spec: ModelSpec) -> Iterator[tuple[str, ...]]:
-    for quantization, memory in estimates(family, spec).items():
-        yield (spec.model_format, str(spec.size), quantization, *_gigabytes(memory))
+def _engines(spec: ModelSpec) -> tuple[EngineSupport, ...]:
+    return spec.serving.engines if spec.serving else ()
+
+
+def _checkpoint(spec: ModelSpec) -> str:
+    """Return the name of a checkpoint, with a link where it is on Hugging Face."""
+    source = next((s for s in spec.sources if s.hub == "huggingface"), spec.sources[0])
+    name = source.model_id.rpartition("/")[2]
+    if source.hub != "huggingface" or "{" in source.model_id:
+        return f"``{name}``"
+    return f"`{escape(name)} <https://huggingface.co/{source.model_id}>`__"
+
+
+def _packages(family: Family) -> Iterator[tuple[str, ...]]:
+    """Yield engine, format and quantization with what has to be installed for them."""
+    rows = {
+        (support.engine, spec.model_format, quantization)
+        for spec, _ in family.served_specs
+        for support in _engines(spec)
+        for quantization in support.quantizations
+    }
+    for engine, model_format, quantization in sorted(rows):
+        by = "bitsandbytes" if quantization in _BITSANDBYTES else "plain"
+        kind = engine, "awq" if model_format == "awq" else by
+        yield engine, model_format, quantization, _PACKAGES.get(kind, "–")
 
 
 def _dimensions(family: Family, spec: ModelSpec) -> Iterator[tuple[str, ...]]:
@@ -76,5 +107,5 @@ def _dimensions(family: Family, spec: ModelSpec) -> Iterator[tuple[str, ...]]:
 
 
 def _gigabytes(memory: Memory) -> Iterator[str]:
-    for count in (memory.weights, memory.kv_cache, memory.activations, memory.total):
+    for count in (memory.total, memory.weights, memory.kv_cache, memory.activations):
         yield f"{count / 1e9:.2f}"

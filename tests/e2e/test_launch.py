@@ -58,60 +58,6 @@ def test_the_engine_query_is_the_specs_matrix(host: Host, engine: str) -> None:
     assert listed(host, engine) == matrix(engine)
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint that no launch gets to read the weights of."""
-    path = make_checkpoint(tmp_path_factory.mktemp("checkpoint"), backbone="qwen2")
-    config = json.loads((path / "config.json").read_text())
-    (path / "config.json").write_text(json.dumps({**config, "ps_version": "v1"}))
-    return path
-
-
-WRONG_LAUNCHES: list[tuple[dict[str, str], str]] = [
-    ({"quantization": "int3"}, "internvl2 in format pytorch has no quantization int3"),
-    ({"quantization": "Int4"}, "Int4 is of format awq"),
-    ({"size_in_billions": "3"}, "has no size 3 (in billions of parameters); its sizes are 1, 2"),
-    ({"model_format": "awq", "quantization": "Int4"}, "has no size 1"),
-    ({"model_engine": "vLLM", "quantization": "8-bit"}, "quantization 8-bit is served by"),
-    ({"model_engine": "Nonsense"}, "Nonsense does not serve internvl2"),
-    ({"model_path": "/nowhere/at/all"}, "/nowhere/at/all"),
-]
-
-
-@pytest.mark.parametrize(("options", "named"), WRONG_LAUNCHES)
-def test_a_wrong_launch_names_the_cause(
-    host: Host, checkpoint: Path, options: dict[str, str], named: str
-) -> None:
-    done = launch(host, "wrong", **{"model_path": str(checkpoint), **options})
-    assert done.returncode != 0
-    assert named in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_pickled_weights_are_not_opened(host: Host, tmp_path: Path, engine: str) -> None:
-    path = make_checkpoint(tmp_path / "pickled", backbone="qwen2")
-    (path / "model.safetensors").rename(path / "pytorch_model.bin")
-    done = launch(host, "wrong", model_engine=engine, model_path=str(path))
-    assert done.returncode != 0
-    assert "has only pickled weights (pytorch_model.bin)" in done.stderr
-
-
-def test_answers_at_once_are_a_number(host: Host, checkpoint: Path) -> None:
-    done = launch(host, "wrong", "--max_num_seqs", "0", model_path=str(checkpoint))
-    assert done.returncode != 0
-    assert "max_num_seqs 0 is too small or no whole number; use 1 or more" in done.stderr
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_an_option_that_an_engine_does_not_have_is_named(
-    host: Host, checkpoint: Path, engine: str
-) -> None:
-    options = {"model_size_in_billions": 1, "model_format": "pytorch", "invented": 3}
-    with pytest.raises(RuntimeError, match=f"the {engine} engine has no option invented"):
-        request_launch(host, "wrong", model_engine=engine, model_path=str(checkpoint), **options)
-
-
 def test_the_command_line_prints_the_matrix(host: Host) -> None:
     done = host.cli("engine", "--model-name", "internvl2")
     assert done.returncode == 0
@@ -121,37 +67,6 @@ def test_the_command_line_prints_the_matrix(host: Host) -> None:
         printed = {(row[1], row[2], row[3]) for row in rows if row[0] == engine}
         table = matrix(engine)
         assert printed == {(*spec, quantization) for spec in table for quantization in table[spec]}
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_broken_checkpoint_names_the_cause(host: Host, checkpoint: Path, engine: str) -> None:
-    done = launch(host, "broken", *ENGINES[engine], model_path=str(checkpoint), model_engine=engine)
-    assert done.returncode != 0
-    assert "ps_version is " in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_token_beyond_the_embedding_is_named(host: Host, tmp_path: Path, engine: str) -> None:
-    path = make_checkpoint(tmp_path / "checkpoint", backbone="qwen2")
-    config = json.loads((path / "config.json").read_text())
-    rows = config["llm_config"]["vocab_size"]
-    tokenizer = json.loads((path / "tokenizer_config.json").read_text())
-    tokenizer["added_tokens_decoder"][str(rows)] = {"content": "[STAR]", "special": False}
-    (path / "tokenizer_config.json").write_text(json.dumps(tokenizer))
-    options = {"model_size_in_billions": 1, "model_format": "pytorch", "quantization": "none"}
-    named = rf'token "\[STAR\]" with the id {rows}, but llm_config.vocab_size is {rows}'
-    with pytest.raises(RuntimeError, match=named):
-        request_launch(host, "wrong", model_engine=engine, model_path=str(path), **options)
-
-
-def test_a_truncated_shard_names_the_file(host: Host, tmp_path: Path) -> None:
-    path = make_checkpoint(tmp_path, backbone="qwen2", shards=2)
-    shard = path / "model-00001-of-00002.safetensors"
-    shard.write_bytes(shard.read_bytes()[:-100])
-    done = launch(host, "truncated", model_path=str(path))
-    assert done.returncode != 0
-    assert "model-00001-of-00002.safetensors is truncated" in done.stderr
 
 
 def test_a_failing_generation_reaches_the_client(host: Host, tmp_path: Path) -> None:

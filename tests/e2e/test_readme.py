@@ -87,6 +87,13 @@ def test_curl(launched: Host, picture_uri: str) -> None:
     assert json.loads(done.stdout)["choices"][0]["message"]["content"] == CONTENTS
 
 
+def test_loading_is_shown(launched: Host) -> None:
+    """What the web page and `xinference launch` ask for: of the model that is ready by now."""
+    (replica,) = launched.get("/v1/models/internvl2/progress")["replicas"]
+    assert replica["info"] == "Ready"
+    assert replica["progress"] == 1
+
+
 def test_python(launched: Host, picture_uri: str) -> None:
     (block,) = blocks("python")
     script = adapted(block, launched, picture_uri)

@@ -99,7 +99,10 @@ def test_what_is_not_verified_has_no_estimate() -> None:
     family = load_one(ROOT / "family_specs/internvl-chat.yaml").family
     assert [spec.size for spec in family.specs if not estimates(family, spec)] == [4]
     page = (ROOT / "docs/models/internvl-chat-engines.rst").read_text("utf-8")
-    assert "not all of their dimensions are verified: pytorch of 4 billion.\n" in page
+    assert (
+        "Not known is the memory of size 4 (pytorch), whose dimensions are not all verified.\n"
+        in page
+    )
 
 
 @pytest.mark.parametrize("name", SIBLINGS)
