@@ -108,7 +108,7 @@ def modernize(record: Record, modelscope: Record | None) -> tuple[Record, list[I
 def _without_legacy(spec: Record, path: tuple[str | int, ...], issues: list[Issue]) -> Record:
     if "quantizations" not in spec:
         return spec
-    message = "beside 'model_src' the host does not read it; left out"
+    message = "beside 'model_src' Xinference does not read it; left out"
     issues.append(Issue((*path, "quantizations"), message))
     return {key: value for key, value in spec.items() if key != "quantizations"}
 

@@ -35,7 +35,7 @@ def spec_data(record: Record, changed_at: int) -> tuple[Record, list[Issue]]:
 def _missing(record: Record, changed_at: int, issues: list[Issue]) -> Record:
     stand_ins = {
         "updated_at": (changed_at, "the time when the file was changed"),
-        "context_length": (_DEFAULT_CONTEXT_LENGTH, "the host's default"),
+        "context_length": (_DEFAULT_CONTEXT_LENGTH, "Xinference's default"),
         "model_description": (record["model_name"], "the name"),
     }
     found = {}
@@ -93,7 +93,9 @@ def _factor_quantizations(sources: Mapping[str, Record], path: Path, issues: lis
         if not isinstance(of_each, dict) or not all(isinstance(m, dict) for m in of_each.values()):
             continue
         if source.pop("model_metadata", None) is not None:
-            message = "beside 'model_metadata_by_quantization' the host does not read it; left out"
+            message = (
+                "beside 'model_metadata_by_quantization' Xinference does not read it; left out"
+            )
             issues.append(Issue((*path, "model_src", hub, "model_metadata"), message))
         common = _common([{"model_metadata": metadata} for metadata in of_each.values()])
         if len(of_each) > 1 and common:

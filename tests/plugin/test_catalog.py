@@ -198,7 +198,7 @@ def test_steps_back_only_for_a_newer_downloaded_record(refreshed: dict[str, Any]
     assert catalogs["older again"] == catalogs["older"]
     [(level, message)] = refreshed["messages"]
     assert level == "WARNING"
-    assert "leaves internvl2 to the host, because the downloaded catalog" in message
+    assert "leaves internvl2 to Xinference, because the downloaded catalog" in message
 
 
 @pytest.mark.parametrize("switch", [OFF, {}], ids=["alone", "with the automatic way"])

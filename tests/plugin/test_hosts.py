@@ -60,7 +60,7 @@ def test_leaves_a_family_of_the_host_alone_and_warns_of_an_untested_version(
     untested, stepped_back = found["messages"]
     assert untested[0] == stepped_back[0] == "WARNING"
     assert "was tested with xinference 4.1.0, not with 9.0.1; it goes on" in untested[1]
-    assert "leaves internvl2 to the host, because xinference 9.0.1 has" in stepped_back[1]
+    assert "leaves internvl2 to Xinference, because xinference 9.0.1 has" in stepped_back[1]
 
 
 def test_a_host_without_the_patch_point_works_without_the_family(

@@ -25,7 +25,7 @@ from tests.support.host import package
 
 BUILT = "plugin/xinference_internvl2/families"
 REASONS = {
-    "quantizations: beside 'model_src' the host does not read it": "no host reads the key",
+    "quantizations: beside 'model_src' Xinference does not read it": "it does not read the key",
     "is written as": "9 and '9' are the same size",
     "marked as shadowed": "no key of a record: the host never launches this checkpoint",
 }

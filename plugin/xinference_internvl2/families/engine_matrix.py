@@ -31,7 +31,7 @@ def serves(model_family: Any, model_spec: Any, quantization: str | None, engine:
 
 def _refuse_family(name: str) -> str:
     if is_withdrawn(name):
-        return f"The host has the model family {name} itself, so xinference-internvl2 leaves it."
+        return f"Xinference has the model family {name} itself, so xinference-internvl2 leaves it."
     return f"The plugin xinference-internvl2 serves {join(load_runtimes())}, not {name}."
 
 

@@ -129,8 +129,8 @@ def _step_back(name: str, reason: str) -> None:
     records.withdraw(name)
     log_once(
         logging.WARNING,
-        f"xinference-internvl2 {__version__} leaves {name} to the host, because {reason}; uninstall"
-        " the plugin, or remove that record to be served by the plugin.",
+        f"xinference-internvl2 {__version__} leaves {name} to Xinference, because {reason};"
+        " uninstall the plugin, or remove that record to be served by the plugin.",
     )
 
 

@@ -25,7 +25,7 @@ from tests.tools import families
 ROOT = Path(__file__).resolve().parents[3]
 FAMILIES = Path("plugin/xinference_internvl2/families")
 NOTES = {
-    "redundant": re.compile(r"quantizations: beside 'model_src' the host does not read it"),
+    "redundant": re.compile(r"quantizations: beside 'model_src' Xinference does not read it"),
     "size": re.compile(r"_in_billions: '(\d+)' is written as \1, which means the same"),
     "shadowed": re.compile(r"\]: .* is already model_specs\[\d+\]; marked as shadowed"),
 }  # fmt: skip

@@ -103,5 +103,5 @@ def test_a_family_that_is_left_to_the_host_is_not_served(family: SimpleNamespace
     records.withdraw("internvl2")
     assert serves(family, spec("pytorch", 2), "none", "Transformers") == (
         False,
-        "The host has the model family internvl2 itself, so xinference-internvl2 leaves it.",
+        "Xinference has the model family internvl2 itself, so xinference-internvl2 leaves it.",
     )

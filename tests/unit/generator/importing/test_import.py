@@ -208,7 +208,7 @@ def test_what_is_left_out_and_filled_in_is_named(
         "which means the same",
         f"{name} $.updated_at: not in the registration; "
         f"the time when the file was changed {stands}",
-        f"{name} $.context_length: not in the registration; the host's default {stands}",
+        f"{name} $.context_length: not in the registration; Xinference's default {stands}",
         f"{name} $.model_description: not in the registration; the name {stands}",
         f"{name} $.virtualenv.color: the format has no such key; left out",
         f"{name} $.wish: the format has no such key; left out",
@@ -232,7 +232,7 @@ def test_dimensions_that_the_host_does_not_read(
     printed = capsys.readouterr()
     assert printed.err == (
         "base.json: base: $.model_specs[0].model_src.huggingface.model_metadata: "
-        "beside 'model_metadata_by_quantization' the host does not read it; left out\n"
+        "beside 'model_metadata_by_quantization' Xinference does not read it; left out\n"
     )
     spec = yaml_positions.compose(printed.out)[0].value["model_specs"][0]
     assert spec["model_src"]["huggingface"]["model_metadata"] == metadata
