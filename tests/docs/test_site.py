@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -88,3 +89,14 @@ def test_code_can_be_copied_and_the_site_searched(site: dict[Path, Page]) -> Non
     loaded = " ".join(link for page in site.values() for link in page.loaded)
     assert "copybutton.js" in loaded
     assert any((path.parent / "searchindex.js").exists() for path in site)
+
+
+def test_commands_are_read_whole() -> None:
+    """As wide as the text of a page is."""
+    files = [ROOT / "README.md", *(ROOT / "docs").rglob("*.rst")]
+    for file in (file for file in files if "_build" not in file.parts):
+        text = file.read_text("utf-8")
+        blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+        blocks += re.findall(r"code-block:: sh\n\n((?:   .*\n|\n)+)", text)
+        lines = [line.removeprefix("   ") for block in blocks for line in block.splitlines()]
+        assert [line for line in lines if len(line) > 88] == [], file

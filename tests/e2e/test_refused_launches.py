@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +26,13 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a checkpoint, and with some that a user has taken for one."""
     folder = tmp_path_factory.mktemp("checkpoints")
     whole = make_checkpoint(folder / "above" / "whole", backbone="qwen2")
-    for name in ("new-format", "other-shuffle", "pickled", "truncated"):
+    for name in ("new-format", "pickled", "truncated", "few-rows"):
         shutil.copytree(whole, folder / name)
     edit_config(folder / "new-format", lambda config: config.update(model_type="internvl"))
-    edit_config(folder / "other-shuffle", lambda config: config.update(ps_version="v1"))
+    rows = json.loads((whole / "config.json").read_text())["llm_config"]["vocab_size"]
+    tokenizer = json.loads((whole / "tokenizer_config.json").read_text())
+    tokenizer["added_tokens_decoder"][str(rows)] = {"content": "[STAR]", "special": False}
+    (folder / "few-rows/tokenizer_config.json").write_text(json.dumps(tokenizer))
     (folder / "pickled/model.safetensors").rename(folder / "pickled/pytorch_model.bin")
     weights = folder / "truncated/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
@@ -74,12 +78,10 @@ FAULTS = (
     Fault("above/whole/config.json", "config.json is not a directory; give the folder of a"),
     Fault("above", "holds no config.json; did you mean {0}/above/whole?"),
     Fault("new-format", "take the repository whose name has no -hf"),
-    Fault("other-shuffle", 'ps_version is "v1", but must be "v2"'),
-    Fault("other-shuffle", 'ps_version is "v1", but must be "v2"', "vLLM"),
-    Fault("pickled", "has only pickled weights (pytorch_model.bin)"),
-    Fault("pickled", "has only pickled weights (pytorch_model.bin)", "vLLM"),
     Fault("truncated", "model.safetensors is truncated or not a safetensors file"),
-    Fault("above/whole", "max_num_seqs 0 is too small", "Transformers", {"max_num_seqs": 0}, False),
+    Fault("few-rows", 'token "[STAR]" with the id'),
+    Fault("few-rows", 'token "[STAR]" with the id', "vLLM"),
+    Fault("pickled", "has only pickled weights (pytorch_model.bin)", "vLLM"),
     Fault("above/whole", "Transformers engine has no option a", options={"a": 3}, to_doctor=False),
     Fault("above/whole", "the vLLM engine has no option a", "vLLM", {"a": 3}, False),
 )
