@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,27 @@ def add_buffers(checkpoint: Path) -> None:
     save_file(tensors, file, {"format": "pt"})
 
 
-def resave(checkpoint: Path) -> Path:
-    """Save a checkpoint in the words of transformers 5, with the buffers of older tools."""
+def add_token(checkpoint: Path, text: str) -> None:
+    """Add a token, with a row of the embedding that no other has."""
+    config = checkpoint / "tokenizer_config.json"
+    values = json.loads(config.read_text(encoding="utf-8"))
+    index = max(map(int, values["added_tokens_decoder"])) + 1
+    values["added_tokens_decoder"][str(index)] = {"content": text, "special": False}
+    config.write_text(json.dumps(values), encoding="utf-8")
+    file = checkpoint / "model.safetensors"
+    tensors = load_file(file)
+    rows = json.loads((checkpoint / "config.json").read_text())["llm_config"]["vocab_size"]
+    for name, tensor in tensors.items():
+        if name.startswith("language_model.") and tensor.shape[0] == rows:
+            tensors[name] = torch.cat([tensor, tensor[-1:] / 2])
+    save_file(tensors, file, {"format": "pt"})
+    edit_config(checkpoint, lambda c: c["llm_config"].update(vocab_size=rows + 1))
+
+
+def resave(checkpoint: Path, token: str = "[STAR]") -> Path:
+    """Save a checkpoint as transformers 5 does, with a token that was added, and with the buffers
+    of older tools."""
+    from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
     def change(config: Config) -> None:
         for variant in ("rope_parameters", "dtype", "trainers"):
@@ -84,4 +104,9 @@ def resave(checkpoint: Path) -> Path:
 
     edit_config(checkpoint, change)
     add_buffers(checkpoint)
+    add_token(checkpoint, token)
+    tokenizer = load_tokenizer(checkpoint)
+    for name in ("tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json"):
+        (checkpoint / name).unlink(missing_ok=True)
+    tokenizer.save_pretrained(checkpoint)
     return checkpoint

@@ -12,7 +12,7 @@ it, `use_llm_lora` or `use_backbone_lora` being the rank:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import CheckpointError
@@ -25,6 +25,8 @@ _UNUSED = re.compile(
 
 _WRAPPER = re.compile(r"^(language_model|vision_model)\.base_model\.model\.")
 _LORA = re.compile(r"^(.+)\.lora_([AB])\.default\.weight$")
+_WRAPPED = ".base_layer.weight"
+"""What the name of a weight ends with that has LoRA weights beside it."""
 _SCALE = 2
 """The published scripts wrap with alpha = 2 × rank."""
 
@@ -64,10 +66,12 @@ def merge(
             _check_rank(name, found[2], tuple(tensor.get_shape()), ranks)
             owner = published_name(f"{found[1]}.weight")
             wrapped.setdefault(owner, {})[found[2]] = tensor
-        elif published_name(name) in plain:
-            raise CheckpointError(f"weight {name} is there twice; keep only one of the two")
-        else:
-            plain[published_name(name)] = tensor
+            continue
+        owner = published_name(name)
+        _check_new(name, owner, plain)
+        plain[owner] = tensor
+        if name.endswith(_WRAPPED):
+            wrapped.setdefault(owner, {})
     for owner, parts in wrapped.items():
         if len(parts) != 2 or owner not in plain:
             raise CheckpointError(
@@ -86,16 +90,20 @@ def merge_as_they_come(
         CheckpointError: as `merge`, at the end for parts that are missing.
     """
     waiting: dict[str, dict[str, Any]] = {}
+    read: set[str] = set()
     for name, tensor in tensors:
         if is_unused(name):
             continue
         found = _LORA.fullmatch(name)
-        if not found and ".base_layer.weight" not in name:
-            yield published_name(name), tensor
-            continue
+        owner = published_name(f"{found[1]}.weight" if found else name)
         if found:
             _check_rank(name, found[2], tuple(tensor.shape), ranks)
-        owner = published_name(found[1] + ".weight" if found else name)
+        else:
+            _check_new(name, owner, read)
+            read.add(owner)
+        if not found and not name.endswith(_WRAPPED):
+            yield owner, tensor
+            continue
         parts = waiting.setdefault(owner, {})
         parts[found[2] if found else "base"] = tensor
         if len(parts) == 3:
@@ -106,6 +114,11 @@ def merge_as_they_come(
             f"the LoRA weights of {min(waiting)} are not all there; download the whole checkpoint "
             "again"
         )
+
+
+def _check_new(name: str, owner: str, read: Container[str]) -> None:
+    if owner in read:
+        raise CheckpointError(f"weight {name} is there twice; keep only one of the two")
 
 
 def add(weight: Any, lora_a: Any, lora_b: Any) -> Any:

@@ -14,6 +14,7 @@ pytest.importorskip("transformers")
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 
 from tests.tiny import make_checkpoint
+from tests.tiny.resaved import in_rope_parameters
 from xinference_internvl2.checkpoint import known_fields
 from xinference_internvl2.checkpoint.config import CheckpointConfig, parse_config
 from xinference_internvl2.errors import CheckpointError
@@ -112,9 +113,14 @@ def test_a_field_with_a_meaning_that_is_not_served_is_named(
 def saved_again(section: dict[str, Any], form: str) -> dict[str, Any]:
     """As the installed transformers saves it; InternLM2's class is of remote code, which has the
     fields of the file and no others, and so is the vision tower's."""
-    known = CONFIG_MAPPING if section["model_type"] in ("qwen2", "phi3", "llama") else {}
-    given = {key: value for key, value in section.items() if key != "model_type"}
-    config = known.get(section["model_type"], PreTrainedConfig)(**copy.deepcopy(given))
+    native = section["model_type"] in ("qwen2", "phi3", "llama")
+    made = CONFIG_MAPPING[section["model_type"]] if native else PreTrainedConfig
+    given = copy.deepcopy({key: value for key, value in section.items() if key != "model_type"})
+    if section["model_type"] == "phi3":  # the older form makes its class fail
+        in_rope_parameters({"llm_config": given})
+    config = made(**given)
+    assert isinstance(config, PreTrainedConfig)
+    assert config.model_type == (section["model_type"] if native else "")
     values = config.to_dict() if form == "to_dict" else config.to_diff_dict()
     again: dict[str, Any] = json.loads(json.dumps(values))
     return again | {key: section[key] for key in ("architectures", "model_type")}
