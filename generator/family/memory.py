@@ -23,6 +23,8 @@ TILES_AT_ONCE = 1
 """Tiles that the plugin's Transformers engine shows to the vision tower in a step."""
 PIECE = 512
 """Tokens of a prompt that it reads in a step."""
+MASK = 1 + FLOAT
+"""Bytes that say whether a token of a piece attends to a key: as a boolean, and as a number."""
 PATCHES_PER_TOKEN = 4
 """Pixel shuffle makes one token of 2 × 2 patches."""
 CHANNELS = 3
@@ -75,7 +77,7 @@ class LanguageModel:
     def linears(self) -> list[tuple[int, int]]:
         """(outputs, inputs) of the linear weights of a layer: these are what is quantized."""
         hidden, inner = self.hidden_size, self.intermediate_size
-        queries, keys = self._widths
+        queries, keys = self.widths
         return [
             *((queries, hidden), (keys, hidden), (keys, hidden), (hidden, queries)),
             *((inner, hidden), (inner, hidden), (hidden, inner)),
@@ -84,7 +86,7 @@ class LanguageModel:
     @property
     def parameters(self) -> int:
         """The number of parameters, of which the linear weights of the layers are a part."""
-        queries, keys = self._widths
+        queries, keys = self.widths
         bias = queries + 2 * keys if self.backbone.qkv_bias else 0
         layer = sum(rows * columns for rows, columns in self.linears) + bias + 2 * self.hidden_size
         # The embeddings, the head and the last norm.
@@ -92,7 +94,8 @@ class LanguageModel:
         return ends + self.num_hidden_layers * layer
 
     @property
-    def _widths(self) -> tuple[int, int]:
+    def widths(self) -> tuple[int, int]:
+        """The values of a token's queries, and those of its keys."""
         return self.num_attention_heads * self.head_dim, self.num_key_value_heads * self.head_dim
 
 
@@ -158,13 +161,14 @@ def memory(
 
     The prompt is read in pieces of `PIECE` tokens, and its tiles are looked at before them.
     """
-    each = Shares.of(vision, language)
+    each, piece = Shares.of(vision, language), min(tokens, PIECE)
     tower = min(tiles, TILES_AT_ONCE) * each.tower_per_tile
-    prompt = min(tokens, PIECE) * each.prompt_per_token
+    attention = piece * each.attention_per_token + tokens * (each.copies_per_token + piece * MASK)
+    widest = max(tower, piece * each.feed_forward_per_token, attention)
     return Memory(
         weights=weights(vision, language, quantization),
         kv_cache=each.kv_cache_per_token * tokens,
-        activations=tiles * each.pixels_per_tile + max(tower, prompt),
+        activations=tiles * each.kept_per_tile + widest,
     )
 
 
@@ -181,29 +185,42 @@ def weights(vision: VisionTower, language: LanguageModel, quantization: str) -> 
 class Shares:
     """Bytes that each token or tile of a request takes.
 
-    A prompt takes the larger one of what the tower and the language model hold at their widest
-    place, which is in a feed-forward layer. There the tower holds its embeddings, the layer's
-    input, what attention made of it, their sum and its norm (5 H), and the inner values before and
-    after their activation (2 F). The language model holds the same without what attention made
-    (4 H), and as many inner values as `inner`.
+    Until its prompt is read, a tile is kept as pixels of a byte and as what the language model
+    reads of it. Beside that, a prompt takes what is held at the widest place that it passes:
+
+    - The tower's feed-forward layers: the pixels as numbers, the embeddings, the layer's input,
+      what attention made of it, their sum and its norm (5 H), and the inner values before and
+      after their activation (2 F).
+    - The language model's feed-forward layers: the same without what attention made (4 H), and as
+      many inner values as `inner`.
+    - Its attention, where a piece attends to those before it: the layer's input and its norm
+      (2 H), queries before and after their rotation and keys and values (2 Q D + 2 K D) of the
+      piece; of the whole context a copy of keys and values for every query head (2 Q D), unless
+      each has a key head of its own; and the mask.
     """
 
     kv_cache_per_token: int
-    prompt_per_token: int
+    feed_forward_per_token: int
+    attention_per_token: int
+    copies_per_token: int
     tower_per_tile: int
-    pixels_per_tile: int
+    kept_per_tile: int
 
     @classmethod
     def of(cls, vision: VisionTower, language: LanguageModel) -> Shares:
         """Return the shares of a checkpoint."""
-        keys = language.num_key_value_heads * language.head_dim
+        hidden, (queries, keys) = language.hidden_size, language.widths
         inner = language.backbone.inner * language.intermediate_size
         tower = 5 * vision.hidden_size + 2 * vision.intermediate_size
+        pixels = CHANNELS * vision.image_size**2
+        features = vision.patches // PATCHES_PER_TOKEN * hidden
         return cls(
             kv_cache_per_token=FLOAT * 2 * language.num_hidden_layers * keys,
-            prompt_per_token=FLOAT * (4 * language.hidden_size + inner),
-            tower_per_tile=FLOAT * vision.patches * tower,
-            pixels_per_tile=FLOAT * CHANNELS * vision.image_size**2,
+            feed_forward_per_token=FLOAT * (4 * hidden + inner),
+            attention_per_token=FLOAT * 2 * (hidden + queries + keys),
+            copies_per_token=FLOAT * 2 * queries if queries > keys else 0,
+            tower_per_tile=FLOAT * (vision.patches * tower + pixels),
+            kept_per_tile=pixels + FLOAT * features,
         )
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..family.memory import CONTEXT, PIECE, TILES, TILES_AT_ONCE, Memory, dimensions, estimates
+from ..family.memory import (
+    CONTEXT,
+    MASK,
+    PIECE,
+    TILES,
+    TILES_AT_ONCE,
+    Memory,
+    dimensions,
+    estimates,
+)
 from ..family.model import EngineSupport, Family, ModelSpec
 from .rst import escape, template
 
@@ -40,6 +49,7 @@ def engines_page(family: Family) -> str:
         tiles=TILES,
         tiles_at_once=TILES_AT_ONCE,
         piece=PIECE,
+        mask=MASK,
     )
 
 

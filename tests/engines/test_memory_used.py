@@ -18,8 +18,6 @@ pytest.importorskip("bitsandbytes")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux")
 
 WITHIN = 0.15
-FIRST_CALLS = 30_000_000
-"""What libraries keep of their first calls, whatever the size of the model."""
 BACKBONES: dict[int, Any] = {1: "qwen2", 2: "internlm2"}
 
 
@@ -66,4 +64,4 @@ def test_an_answer_takes_what_is_estimated(
     needed = estimate(size, "none", tokens, tiles, num_hidden_layers=2)
     expected = needed.kv_cache + needed.activations
     answer = measured(path, "none", tokens, tiles).answer
-    assert answer == pytest.approx(expected, rel=WITHIN, abs=FIRST_CALLS)
+    assert answer == pytest.approx(expected, rel=WITHIN)

@@ -1,8 +1,8 @@
 """How much memory a checkpoint takes to answer: measured in a process of its own, on Linux.
 
 Compared is what is resident at most while the answer is made with what the libraries alone have.
-Two things are kept out of it, which the system takes back when memory is short, or the allocator
-keeps for later: pages of the file that only loading has read, and memory that has been freed.
+Three things are kept out of it: pages of files, which the system takes back when memory is short;
+freed memory, which the allocator may keep for later; and what libraries keep of their first calls.
 """
 
 from __future__ import annotations
@@ -76,13 +76,28 @@ def _options(quantization: str) -> Any:
     return None
 
 
+def _answer(model: Any, checkpoint: Any, tokens: int, tiles: int) -> None:
+    """Read a prompt of `tokens`, of `tiles` among them, and answer it with one token."""
+    import numpy as np
+
+    from tests.support.generate import prefill
+    from xinference_internvl2.engine import SamplingParams
+    from xinference_internvl2.media.pixel_values import normalize_on_device
+    from xinference_internvl2.transformers.engine.model_runner import ModelRunner
+    from xinference_internvl2.transformers.engine.sequence import Prompt, Request
+
+    image, size = model.config.image_token_id, checkpoint.tile_size
+    seen = tiles * checkpoint.tokens_per_tile
+    pixels = np.full((tiles, 3, size, size), 7, np.uint8)
+    prompt = Prompt([image] * seen + [11] * (tokens - seen), [*pixels])
+    request = Request(prompt, SamplingParams(1), (), image, model.device)
+    prefill(ModelRunner(model, normalize_on_device), request.sequences[0])
+
+
 def main(path: str, quantization: str, tokens: int, tiles: int) -> Used:
-    import torch
     from transformers import InternVLForConditionalGeneration  # noqa: F401
 
-    from tests.support.generate import generate_tokens
     from xinference_internvl2.checkpoint.config import read_config
-    from xinference_internvl2.engine import SamplingParams
     from xinference_internvl2.transformers.model.cpu import speed_up
     from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
@@ -91,17 +106,14 @@ def main(path: str, quantization: str, tokens: int, tiles: int) -> Used:
     model = load_model(path, quantization_config=options)
     speed_up(model)
     checkpoint = read_config(path)
-    ids = torch.full((1, tokens), 11)
-    list(generate_tokens(model, ids[:, :8], None, SamplingParams(1), []))
-    _give_back(".safetensors")
+    _answer(model, checkpoint, tokens, tiles)
     for parameter in model.parameters():
-        torch.empty_like(parameter).copy_(parameter)
+        if parameter.is_floating_point():  # of the file, where no layer has packed it
+            parameter.data = parameter.data.clone()
+    _give_back(".safetensors")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before = _resident("VmRSS")
-    ids[:, : tiles * checkpoint.tokens_per_tile] = model.config.image_token_id
-    size = checkpoint.tile_size
-    pixels = torch.zeros(tiles, 3, size, size, dtype=model.dtype) if tiles else None
-    list(generate_tokens(model, ids, pixels, SamplingParams(1), []))
+    _answer(model, checkpoint, tokens, tiles)
     peak = _resident("VmHWM")
     return Used(peak - libraries, peak - before)
 

@@ -29,17 +29,21 @@ def estimate_memory(config: CheckpointConfig, shapes: Shapes) -> Memory:
     """Return what a checkpoint takes, by the quantizations that it can be launched with."""
     vision, llm = config.vision, config.llm
     head = llm["hidden_size"] // llm["num_attention_heads"]
-    keys = llm["num_hidden_layers"] * llm["num_key_value_heads"] * head
+    hidden, queries = llm["hidden_size"], llm["num_attention_heads"] * head
+    keys = llm["num_key_value_heads"] * head
     # Phi-3 makes both halves of a feed-forward layer with one weight.
     inner = (4 if config.backbone.model_type == "phi3" else 3) * llm["intermediate_size"]
     patches = (config.tile_size // vision["patch_size"]) ** 2 + 1
     tower = 5 * vision["hidden_size"] + 2 * vision["intermediate_size"]
+    pixels = 3 * config.tile_size**2
     return Memory(
         weights=_weights(shapes, packed=config.quantization is not None),
-        kv_cache_per_token=FLOAT * 2 * keys,
-        prompt_per_token=FLOAT * (4 * llm["hidden_size"] + inner),
-        tower_per_tile=FLOAT * patches * tower,
-        pixels_per_tile=FLOAT * 3 * config.tile_size**2,
+        kv_cache_per_token=FLOAT * 2 * llm["num_hidden_layers"] * keys,
+        feed_forward_per_token=FLOAT * (4 * hidden + inner),
+        attention_per_token=FLOAT * 2 * (hidden + queries + keys),
+        copies_per_token=FLOAT * 2 * queries if queries > keys else 0,
+        tower_per_tile=FLOAT * (patches * tower + pixels),
+        kept_per_tile=pixels + FLOAT * config.tokens_per_tile * hidden,
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..families.memory import PIECES, Memory, Use
+from ..families.memory import Memory, Use
 from ..families.records import SpecRuntime, load_runtimes
 from .devices import Device
 from .installation import Engine
@@ -89,12 +89,15 @@ def judge_fit(
     quantization: str,
 ) -> Fit:
     """Return how one checkpoint fits one engine: on as few devices as can be."""
-    use = replace(use, piece=PIECES[engine])
     counts = [n for n in (1, 2, 4, 8) if n <= len(machine)]
     context = devices = 0
     for devices in counts:
         room = min(_room(device, engine) for device in machine[:devices])
-        if context := _context(memory, quantization, use, devices, room):
+
+        def needs(context: int, devices: int = devices) -> int:
+            return memory.total(quantization, replace(use, context=context), engine, devices)
+
+        if context := _context(use, needs, room):
             break
     return Fit(
         engine=engine,
@@ -103,7 +106,7 @@ def judge_fit(
         model_format=spec.model_format,
         quantization=quantization,
         weights=memory.weights[quantization],
-        needed=memory.total(quantization, use) + LIBRARIES,
+        needed=memory.total(quantization, use, engine) + LIBRARIES,
         context=context,
         devices=devices if context else 0,
         asked=use.context,
@@ -118,18 +121,14 @@ def _room(device: Device, engine: str) -> int:
     return min(round(VLLM_SHARE[device.kind] * of), device.free) - LIBRARIES
 
 
-def _context(memory: Memory, quantization: str, use: Use, devices: int, room: int) -> int:
-    """Return the longest context up to the one that is asked for; 0 where the pictures and an
-    answer do not fit."""
-    least = min(use.picture_tokens + ANSWER, use.context)
-
-    def fits_in(context: int) -> bool:
-        return memory.total(quantization, replace(use, context=context), devices) <= room
-
-    if fits_in(use.context):
+def _context(use: Use, needs: Callable[[int], int], room: int) -> int:
+    """Return the longest context up to the one that is asked for, by what one `needs`; 0 where the
+    pictures and an answer do not fit."""
+    if needs(use.context) <= room:
         return use.context
+    least = min(use.picture_tokens + ANSWER, use.context)
     steps = range(-(-least // STEP), use.context // STEP + 1)
-    return max((n * STEP for n in steps if fits_in(n * STEP)), default=0)
+    return max((n * STEP for n in steps if needs(n * STEP) <= room), default=0)
 
 
 def best(found: Sequence[Fit], engines: Sequence[Engine], machine: Sequence[Device]) -> Fit | None:

@@ -82,9 +82,11 @@ def test_runtime_data(built: Path) -> None:
             "weights": {"4-bit": 2915401728, "8-bit": 4673896448, "none": 8293711872},
             # 2 for keys and values, of 2 bytes, in 32 layers with 32 heads of 96
             "kv_cache_per_token": 2 * 2 * 32 * 32 * 96,
-            "prompt_per_token": 2 * (4 * 3072 + 4 * 8192),
-            "tower_per_tile": 2 * 1025 * (5 * 1024 + 2 * 4096),
-            "pixels_per_tile": 2 * 3 * 448**2,
+            "feed_forward_per_token": 2 * (4 * 3072 + 4 * 8192),
+            "attention_per_token": 2 * (2 * 3072 + 2 * 3072 + 2 * 3072),
+            "copies_per_token": 0,  # every query head has keys of its own
+            "tower_per_tile": 2 * (1025 * (5 * 1024 + 2 * 4096) + 3 * 448**2),
+            "kept_per_tile": 3 * 448**2 + 2 * 256 * 3072,
         },
     }
     assert len(data["model_specs"]) == 12

@@ -10,10 +10,10 @@ from xinference_internvl2.doctor.devices import Device
 from xinference_internvl2.doctor.fits import ANSWER, LIBRARIES, STEP, Fit, best, fits, judge_fit
 from xinference_internvl2.doctor.installation import Engine
 from xinference_internvl2.doctor.machine import refuse_pictures, sizes
-from xinference_internvl2.families.memory import PIECES, Memory, Use
+from xinference_internvl2.families.memory import Memory, Use
 from xinference_internvl2.families.records import SpecRuntime
 
-MEMORY = Memory({"none": 10**10}, 10**5, 10**5, 10**7, 10**6)
+MEMORY = Memory({"none": 10**10}, 10**5, 10**5, 10**4, 10**3, 10**7, 10**6)
 SPEC = SpecRuntime("pytorch", 8, {"Transformers": ("none",), "vLLM": ("none",)}, MEMORY)
 BOTH = [Engine("Transformers", {}, None, {}), Engine("vLLM", {}, None, {})]
 
@@ -48,7 +48,7 @@ def test_the_shortest_context_holds_the_pictures_and_an_answer() -> None:
 
 
 def test_vllm_takes_nine_tenths_of_a_card_and_no_more_than_is_free() -> None:
-    needed = MEMORY.total("none", Use(piece=PIECES["vLLM"])) + LIBRARIES
+    needed = MEMORY.total("none", Use(), "vLLM") + LIBRARIES
     size = -(-needed * 10 // 9)
     assert fit([card(size)], Use(), "vLLM").verdict == "fits"
     assert fit([card(size - 2)], Use(), "vLLM").verdict != "fits"
@@ -57,7 +57,7 @@ def test_vllm_takes_nine_tenths_of_a_card_and_no_more_than_is_free() -> None:
 
 def test_cards_share_weights_and_keys() -> None:
     use = Use()
-    each = MEMORY.total("none", use, 2) + LIBRARIES
+    each = MEMORY.total("none", use, devices=2) + LIBRARIES
     two = fit([card(each)] * 3, use)
     assert two.verdict == "fits on 2 cards"
     assert "--n-gpu 2" in two.command()
