@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -101,12 +102,18 @@ FIELDS = (
 def _strange(rng: random.Random, model: str) -> bytes:
     """A sound request in which some values are anything at all."""
     body = json.loads(chat(model, image(uri(encode(noise(60, 40))))))
+    return json.dumps(distort(body, rng)).encode()
+
+
+def distort(body: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    """Change up to three values of a request, and add one, but for its model."""
+    model = body["model"]
     for _ in range(rng.randint(1, 3)):
         place = rng.choice(list(_places(body)))
-        place[0][place[1]] = rng.choice(STRANGE)
+        place[0][place[1]] = deepcopy(rng.choice(STRANGE))
     if rng.random() < 0.5:
-        body[rng.choice(FIELDS)] = rng.choice(STRANGE)
-    return json.dumps({**body, "model": model}).encode()
+        body[rng.choice(FIELDS)] = deepcopy(rng.choice(STRANGE))
+    return {**body, "model": model}
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:

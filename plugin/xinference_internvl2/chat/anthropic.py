@@ -17,9 +17,9 @@ def prepare_anthropic_request(
     `count_tokens` where it is the count that the client wants.
     """
     options = {name: value for name, value in config.items() if not name.startswith("_anthropic")}
-    template = options.pop("chat_template_kwargs", None) or {}
-    asked = {name: value for name, value in template.items() if name not in _THINKING or value}
-    if asked:
+    template = options.get("chat_template_kwargs")
+    if isinstance(template, Mapping):  # else the chat refuses it
+        asked = {name: value for name, value in template.items() if name not in _THINKING or value}
         options["chat_template_kwargs"] = asked
     if options.get("stream"):
         # The first event of these routes says how long the prompt is.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from ..errors import NO_TOOL_RESULT, NO_TOOLS, OverloadedError, RequestError
+from ..errors import NO_TOOL_RESULT, NO_TOOLS, OverloadedError, RequestError, one_sentence
 from .model_process import UnavailableError
 
 ERROR_TYPES = {
@@ -95,8 +95,8 @@ def http_status(error: RequestError) -> int:
 
 
 def read_sentence(error: object) -> str:
-    """The message of an error without what the actor system adds to it."""
-    return _ADDRESS.sub("", str(getattr(error, "__wrapped__", error)))
+    """The message of an error without what the actor system adds to it, as one sentence."""
+    return one_sentence(_ADDRESS.sub("", str(getattr(error, "__wrapped__", error))))
 
 
 def error_object(status: int, message: str, door: Door) -> dict[str, Any]:

@@ -32,7 +32,7 @@ async def read_body(request: Any) -> dict[str, Any]:
     _check_depth(body)
     if not isinstance(body.get("model"), str):
         raise RequestError("model has to be a string, the UID of a launched model")
-    if not isinstance(body.get("extra_body") or {}, dict):
+    if not isinstance(body.get("extra_body"), dict | None):
         raise RequestError("extra_body has to be an object with further options")
     return body
 
