@@ -115,6 +115,9 @@ def test_what_the_pth_file_keeps_quiet_is_said(
     found = str(installation.find_swallowed(interpreter(tmp_path)))
     assert "No module named 'nothing_of_this_name'" in found
     assert "--force-reinstall" in found
+    broken = "def install(): raise RuntimeError('no reason')"
+    (tmp_path / "xinference_internvl2/_autoload.py").write_text(broken)
+    assert "(RuntimeError: no reason)" in str(installation.find_swallowed(interpreter(tmp_path)))
 
 
 def test_a_server_in_another_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
