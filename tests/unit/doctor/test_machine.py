@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from xinference_internvl2 import __main__ as command_line
-from xinference_internvl2.doctor import devices, installation
+from xinference_internvl2.doctor import devices, installation, machine
+from xinference_internvl2.families.memory import Use
 
 PLUGIN = Path(__file__).resolve().parents[3] / "plugin"
 HEAVY = ("torch", "transformers", "vllm", "xinference")
@@ -152,3 +153,22 @@ def test_cards_as_their_tool_lists_them(tmp_path: Path, monkeypatch: pytest.Monk
     assert devices.devices() == [devices.Device("gpu", "NVIDIA X", 24564 << 20, 24000 << 20)]
     tool.write_text("#!/bin/sh\nexit 9\n")
     assert [d.kind for d in devices.devices()] == ["cpu"]
+
+
+@pytest.mark.parametrize(
+    ("size", "loaded", "status"), [(64, True, 0), (64, False, 1), (1, True, 1)]
+)
+def test_the_exit_status_says_whether_anything_can_be_launched(
+    monkeypatch: pytest.MonkeyPatch, size: int, loaded: bool, status: int
+) -> None:
+    engine = installation.Engine("Transformers", {}, None, {})
+    lacking = installation.Engine("vLLM", {}, "not installed", {})
+    monkeypatch.setattr(installation, "engines", lambda has_gpu: [engine, lacking])
+    monkeypatch.setattr(installation, "autoload", lambda: (loaded, "a reason"))
+    monkeypatch.setattr(installation, "other_python", lambda: None)
+    monkeypatch.setattr(installation, "host", lambda: ("4.1.0", "is tested"))
+    memory = size * 10**9
+    report = machine.examine([devices.Device("cpu", "CPU", memory, memory)], Use())
+    assert report.status == status
+    last = "\n".join(machine.as_text(report)).splitlines()[-1]
+    assert last.startswith("  xinference launch") == (size > 1)
