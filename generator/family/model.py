@@ -20,6 +20,8 @@ class PromptFormat:
     roles: Mapping[str, str]
     turn_end: str
     stop: tuple[str, ...]
+    image_labels: bool = True
+    """Several images are numbered, and come before the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ def family(data: Mapping[str, Any]) -> Family:
         architectures=tuple(data.get("architectures", ())),
         specs=tuple(model_spec(spec) for spec in data["model_specs"]),
         prompt_formats=tuple(
-            PromptFormat(name, f["system_text"], f["roles"], f["turn_end"], tuple(f["stop"]))
+            PromptFormat(name=name, **{**f, "stop": tuple(f["stop"])})
             for name, f in data.get("prompt_formats", {}).items()
         ),
         host_settings={key: data[key] for key in _HOST_SETTINGS if key in data},

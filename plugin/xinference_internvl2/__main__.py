@@ -1,8 +1,9 @@
-"""The command line: `python -m xinference_internvl2 {doctor,demo}`."""
+"""The command line: `python -m xinference_internvl2 {doctor,render,demo}`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -42,6 +43,19 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--memory", type=_bytes, help="of a card that is not here: 24GB, 24GiB")
     doctor.add_argument("--json", action="store_true", help="for scripts")
     doctor.set_defaults(run=_doctor)
+    render = commands.add_parser("render", help="show the prompt that a request becomes")
+    render.add_argument("path", type=Path, help="the folder of a checkpoint")
+    render.add_argument(
+        "request", help="a JSON file: a request, or its messages; - is standard input"
+    )
+    render.add_argument(
+        "--model-name", choices=_families(), help="the family that it is launched as"
+    )
+    for option in ("system", "image-labels", "max-dynamic-patch"):
+        kind = int if option == "max-dynamic-patch" else str
+        render.add_argument(f"--{option}", type=kind, help="as of a launch")
+    render.add_argument("--json", action="store_true", help="with the token ids and tiles")
+    render.set_defaults(run=_render)
     demo = commands.add_parser("demo", help="start a server with a tiny model, and ask it")
     demo.add_argument("--engine", default="Transformers", choices=("Transformers", "vLLM"))
     demo.set_defaults(run=_demo)
@@ -73,6 +87,28 @@ def _doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
     report = machine.examine(found, use)
     print(machine.as_json(report) if options.json else "\n".join(machine.as_text(report)))
     return report.status
+
+
+def _render(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from .doctor.render import render
+
+    try:
+        file = options.request
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        request = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        parser.error(f"{options.request} cannot be read as JSON: {error}")
+    names = ("system", "image_labels", "max_dynamic_patch")
+    launch = {name: getattr(options, name) for name in names}
+    found = render(options.path, request, options.model_name, launch)
+    print(json.dumps(found, ensure_ascii=False) if options.json else found["prompt"])
+    return 0
+
+
+def _families() -> list[str]:
+    from .families.records import load_runtimes
+
+    return sorted(load_runtimes())
 
 
 def _demo(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:

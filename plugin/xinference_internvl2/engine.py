@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 FinishReason = Literal["stop", "length"]
@@ -21,7 +21,12 @@ class SamplingParams:
         seed: of the first answer; those of the others follow it.
         logprobs: how many of the likeliest tokens are reported beside each chosen one; with None
             no logprob is.
-        constraint: what the text has to match, as a keyword and its value for the engine's grammar.
+        constraint: what the text has to match: a kind of grammar, as `compile_grammar` knows it,
+            and its value.
+        logit_bias: token → what is added to its logit.
+        allowed_token_ids: if there are any, all other tokens are impossible.
+        bad_words: texts that do not occur, for an engine that has a tokenizer.
+        bad_word_ids: the same as token ids.
     """
 
     max_tokens: int
@@ -38,6 +43,16 @@ class SamplingParams:
     n: int = 1
     logprobs: int | None = None
     constraint: tuple[str, Any] | None = None
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    allowed_token_ids: tuple[int, ...] = ()
+    bad_words: tuple[str, ...] = ()
+    bad_word_ids: tuple[tuple[int, ...], ...] = ()
+
+
+class PromptOutput(NamedTuple):
+    """The prompt has been read, of which so many tokens were in a cache."""
+
+    cached_tokens: int
 
 
 class TokenOutput(NamedTuple):
@@ -51,11 +66,13 @@ class TokenOutput(NamedTuple):
 
 
 class FinishOutput(NamedTuple):
-    """The end of answer number `choice`, as the engine saw it."""
+    """The end of answer number `choice`, as the engine saw it, and the token that ended it."""
 
     choice: int
     reason: FinishReason
+    token: int | None = None
 
 
-Outputs = AsyncGenerator[TokenOutput | FinishOutput, None]
-"""The tokens of all answers to a request as they come, each answer's closed by its finish."""
+Outputs = AsyncGenerator[PromptOutput | TokenOutput | FinishOutput, None]
+"""The prompt's output at first, then the tokens of all answers to a request as they come, each
+answer's closed by its finish."""

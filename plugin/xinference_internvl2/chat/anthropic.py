@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+WITHOUT_CACHED_TOKENS = "_without_cached_tokens"
+"""Of a request's options: its usage does not tell how much of the prompt was in a cache."""
 _THINKING = ("enable_thinking", "thinking")
 
 
@@ -24,6 +26,8 @@ def prepare_anthropic_request(
     if options.get("stream"):
         # The first event of these routes says how long the prompt is.
         options["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
+    # These routes count cached tokens beside the others, and only where a client asks for a cache.
+    options[WITHOUT_CACHED_TOKENS] = True
     return {
         "messages": list(messages),
         "generate_config": options,

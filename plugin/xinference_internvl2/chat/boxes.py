@@ -18,7 +18,7 @@ SCALE = 1000
 _MARKED = re.compile(r"(?:<ref>([^<]*)</ref>\s*)?<(box|quad)>([^<]*)</\2>")
 _NUMBER = r"\d{1,4}(?:\.\d{1,4})?"
 _POINTS = re.compile(rf"\[\s*({_NUMBER}(?:\s*,\s*{_NUMBER})*)\s*\]")
-_MENTION = re.compile(r"(?:Image-|Frame)\d+", re.IGNORECASE)
+_MENTION = re.compile(r"\b(?:(image|picture)[- ]?|(frame) ?)(\d+)", re.IGNORECASE)
 _LENGTH = {"box": 4, "quad": 8}
 
 
@@ -60,8 +60,13 @@ def _picture(before: str, pictures: Sequence[Picture]) -> Picture | None:
         # The frames of several videos have the same labels.
         label = picture.label.lower()
         by_label[label] = None if label in by_label else picture
-    mentions = [label.lower() for label in _MENTION.findall(before)]
+    mentions = [_label(*found.groups()) for found in _MENTION.finditer(before)]
     return by_label.get(mentions[-1]) if mentions else None
+
+
+def _label(image: str | None, frame: str | None, number: str) -> str:
+    """Return the label that "image 2" or "Frame 3" stands for."""
+    return f"frame{int(number)}" if frame else f"image-{int(number)}"
 
 
 def _read_numbers(text: str, length: int) -> Iterator[list[float]]:

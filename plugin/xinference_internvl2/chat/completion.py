@@ -13,8 +13,10 @@ from typing import Any
 
 from ..errors import RequestError
 from .answer import Generate, generate_text
-from .request import ChatRequest, ServedCheckpoint, prepare_text
-from .response import Json, TextDelta, build_usage, head
+from .prepare import prepare_text
+from .request import ChatRequest, ServedCheckpoint
+from .response import Json, TextDelta, head
+from .usage import Usage
 
 CONTEXT_TOKENS = 8
 """Tokens of the prompt before an answer, after which its first word keeps the space before it."""
@@ -99,16 +101,16 @@ async def _build_completion(
     model_uid: str, request: ChatRequest, deltas: AsyncGenerator[TextDelta, None]
 ) -> Json:
     choices = [_Choice() for _ in range(request.sampling.n)]
-    tokens = 0
+    usage = Usage.of(request)
     async with aclosing(deltas):
         async for delta in deltas:
-            tokens += delta.tokens
+            usage.add(delta.tokens, delta.cached_tokens)
             choices[delta.choice].add(delta)
     wanted = request.sampling.logprobs is not None
     return {
         **head(model_uid, "cmpl", "text_completion"),
         "choices": [choice.to_json(index, 0, wanted) for index, choice in enumerate(choices)],
-        "usage": build_usage(len(request.ids), tokens),
+        "usage": usage.to_json(),
     }
 
 
@@ -118,13 +120,15 @@ async def _stream_chunks(
     """Yield the chunks of all answers, and at last the usage if the request asks for it."""
     start = head(model_uid, "cmpl", "text_completion")
     wanted = request.sampling.logprobs is not None
-    offsets, tokens = [0] * request.sampling.n, 0
+    offsets, usage = [0] * request.sampling.n, Usage.of(request)
     for index in range(request.sampling.n):
         # A chunk without text says that the request has been accepted.
         yield {**start, "choices": [_Choice().to_json(index, 0, False)]}
     async with aclosing(deltas):
         async for delta in deltas:
-            tokens += delta.tokens
+            usage.add(delta.tokens, delta.cached_tokens)
+            if not (delta.text or delta.logprobs or delta.finish_reason):
+                continue
             part = _Choice(delta.text, delta.logprobs, delta.finish_reason)
             yield {
                 **start,
@@ -132,4 +136,4 @@ async def _stream_chunks(
             }
             offsets[delta.choice] += sum(len(entry["token"]) for entry in delta.logprobs)
     if request.include_usage:
-        yield {**start, "choices": [], "usage": build_usage(len(request.ids), tokens)}
+        yield {**start, "choices": [], "usage": usage.to_json()}

@@ -2,48 +2,90 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RequestError
+from ..grammar import compile_grammar
 
-# Option → keyword of the constraint, and what its value has to be.
-_GUIDED: dict[str, tuple[str, tuple[type, ...], str]] = {
-    "guided_json": ("json", (dict, str), "an object or a string"),
-    "guided_regex": ("regex", (str,), "a string"),
-    "guided_choice": ("choice", (list,), "a list of strings"),
-    "guided_grammar": ("grammar", (str,), "a string"),
+# Keyword of a constraint → what its value has to be.
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "json": ((dict, str), "an object or a string"),
+    "regex": ((str,), "a string"),
+    "choice": ((list,), "a list of strings"),
+    "grammar": ((str,), "a string"),
+    "json_object": ((bool,), "true"),
 }
+_ANY_OBJECT = {"type": "object"}
+ONE_SPACE = {"whitespace_flexible": False, "key_separator": ": ?", "item_separator": ", ?"}
+"""llguidance's options of JSON: with spaces and lines at will, a model may write them for ever."""
 
 
 def read_constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
     """Return the constraint as a keyword and its value, or None if there is none.
 
     Raises:
-        RequestError: a value of the wrong type, or more than one constraint.
+        RequestError: a value of the wrong type, one that cannot be kept, or more than one
+            constraint.
     """
-    found = [_read_guided(name, options[name]) for name in _GUIDED if name in options]
+    found = [_read(name, kind, options[name]) for name, kind in _named("guided_", options)]
     if "response_format" in options:
         found.append(_response_format(options["response_format"]))
-    if options.get("guided_json_object"):
-        found.append(("json_object", True))
+    structured = options.get("structured_outputs", {})
+    for name in structured:
+        if name not in _KINDS:
+            raise RequestError(
+                f"structured_outputs.{name} is not supported; use {', '.join(_KINDS)}"
+            )
+    found += [
+        _read(f"structured_outputs.{name}", kind, structured[name])
+        for name, kind in _named("", structured)
+    ]
     if len(found) > 1:
-        raise RequestError("response_format and guided_… are several constraints; give only one")
-    return found[0] if found else None
+        raise RequestError(
+            "response_format, structured_outputs and guided_… are several constraints; give only "
+            "one"
+        )
+    if not found:
+        return None
+    kind, value = found[0]
+    if kind == "json":
+        value = {"x-guidance": ONE_SPACE, **value}
+    compile_grammar(kind, value)
+    return kind, value
 
 
-def _read_guided(name: str, value: Any) -> tuple[str, Any]:
-    key, types, wanted = _GUIDED[name]
+def _named(prefix: str, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The names and kinds of the constraints that `options` has."""
+    named = [(prefix + kind, kind) for kind in _KINDS]
+    return [(name, kind) for name, kind in named if options.get(name) not in (None, False)]
+
+
+def _read(name: str, kind: str, value: Any) -> tuple[str, Any]:
+    types, wanted = _KINDS[kind]
     strings = not isinstance(value, list) or all(isinstance(item, str) for item in value)
-    if not isinstance(value, types) or not value or not strings:
+    if not isinstance(value, types) or value == "" or value == [] or not strings:
         raise RequestError(f"{name} {value!r:.40} is not {wanted}")
-    return key, value
+    if kind == "json_object":
+        return "json", _ANY_OBJECT
+    return kind, _schema(name, value) if kind == "json" else value
+
+
+def _schema(name: str, value: Any) -> Any:
+    try:
+        schema = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        schema = None
+    if not isinstance(schema, dict):
+        raise RequestError(f"{name} {value!r:.40} is not a JSON schema that is an object")
+    return schema
 
 
 def _response_format(value: Any) -> tuple[str, Any]:
     kind = value.get("type") if isinstance(value, Mapping) else value
     if kind == "json_object":
-        return "json_object", True
+        return "json", _ANY_OBJECT
     schema = value.get("json_schema") if isinstance(value, Mapping) else None
     if kind != "json_schema" or not isinstance(schema, Mapping):
         raise RequestError(

@@ -26,6 +26,7 @@ class Detokenizer:
         skip_special_tokens: leave all control tokens out of the text.
         hidden: tokens that are never part of the text.
         before: tokens of a text that the answer continues.
+        include_stop: the text ends with what ended it, a stop string or a token.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class Detokenizer:
         skip_special_tokens: bool = True,
         hidden: Collection[int] = (),
         before: Sequence[int] = (),
+        include_stop: bool = False,
     ) -> None:
         self._tokenizer = tokenizer
         self._stop, self._min_tokens = tuple(stop), min_tokens
+        self._include_stop = include_stop
         self._skip_special_tokens, self._hidden = skip_special_tokens, frozenset(hidden)
         self._ids, self._before = list(before), len(before)
         # The text of `_ids[:_decoded]` has been taken. `_ids[_context:]` is decoded together with
@@ -64,10 +67,12 @@ class Detokenizer:
             return ""
         return self._take(text)
 
-    def finish(self) -> str:
-        """Return the rest of the text, once no token follows."""
+    def finish(self, token: int | None = None) -> str:
+        """Return the rest of the text, once no token follows; `token` is the one that ended it."""
         if self.stopped:
             return ""
+        if token is not None and self._include_stop:
+            self._ids.append(token)
         ready = self._take(self._decode_new())
         return ready if self.stopped else ready + self._pending
 
@@ -98,6 +103,8 @@ class Detokenizer:
         places = {self._pending.find(stop): stop for stop in stops}
         end = min(places, default=len(self._pending) - _partial_stop(self._pending, self._stop))
         self.found = places.get(end)
+        if self.found and self._include_stop:
+            end += len(self.found)
         ready, self._pending = self._pending[:end], self._pending[end:]
         return ready
 

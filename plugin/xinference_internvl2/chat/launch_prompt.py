@@ -21,14 +21,13 @@ class LaunchPrompt:
     """How the prompts of a launched model are built, and what ends its answers.
 
     Attributes:
-        format: the checkpoint's prompt format, with the launch's own system text and stop tokens.
+        format: the checkpoint's prompt format, with the launch's own system text, stop tokens and
+            choice of labels.
         stop: strings that end an answer beside the format's stop tokens.
-        image_labels: several images are numbered, as in the model card.
     """
 
     format: PromptFormat
     stop: tuple[str, ...] = ()
-    image_labels: bool = True
 
 
 def read_launch_prompt(
@@ -52,9 +51,11 @@ def read_launch_prompt(
             prompt_format,
             system_text=prompt_format.system_text if system is None else system,
             stop=(*prompt_format.stop, *tokens),
+            image_labels=_flag(
+                "image_labels", options.get("image_labels"), prompt_format.image_labels
+            ),
         ),
         tuple(stop for stop in stops if stop not in controls),
-        _flag("image_labels", options.get("image_labels"), default=True),
     )
 
 

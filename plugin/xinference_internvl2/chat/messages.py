@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from ..errors import NO_TOOL_RESULT, NO_TOOLS, RequestError
+from ..media.limits import MAX_FRAMES
 from ..media.options import OF_MEDIA, read_values
 from ..media.source import Media
 from .option_table import Option
@@ -108,12 +109,14 @@ def _read_turn(where: str, message: Any) -> Turn:
             f"{where}: role {name!r:.40} is not supported; use system, user or assistant"
         )
     read_fields(message, _MESSAGE, f"{where}.")
-    parts = [_read_part(place, part) for place, part in _list(where, message.get("content"))]
-    for (place, _), part in zip(_list(where, message.get("content")), parts, strict=True):
-        if isinstance(part, Media) and role != "user":
+    turn = Turn(role, [], where)
+    for place, part in _list(where, message.get("content")):
+        read = _read_part(place, part)
+        if role != "user" and any(isinstance(found, Media) for found in read):
             article = "an" if role == "assistant" else "a"
             raise RequestError(f"{place}: {article} {role} message can hold only text")
-    return Turn(role, parts, where)
+        turn.parts.extend(read)
+    return turn
 
 
 def _list(where: str, content: Any) -> list[tuple[str, Any]]:
@@ -127,12 +130,12 @@ def _list(where: str, content: Any) -> list[tuple[str, Any]]:
     return [(f"{where}.content[{index}]", part) for index, part in enumerate(content)]
 
 
-def _read_part(place: str, part: Any) -> Part:
+def _read_part(place: str, part: Any) -> Sequence[Part]:
     if not isinstance(part, Mapping):
         raise RequestError(f"{place} has to be an object with a type")
     kind = part.get("type")
     if kind in _TEXT_TYPES:
-        return _read_text(place, part)
+        return [_read_text(place, part)]
     if kind in _IMAGE_TYPES:
         return _read_media(place, part, "image", _IMAGE_TYPES[kind])
     if kind in _VIDEO_TYPES:
@@ -152,10 +155,11 @@ def _read_text(place: str, part: Mapping[str, Any]) -> str:
 
 def _read_media(
     place: str, part: Mapping[str, Any], kind: Literal["image", "video"], names: tuple[str, ...]
-) -> Media:
-    """Return an image or video that is not fetched yet.
+) -> list[Media]:
+    """Return an image or video that is not fetched yet, or the frames of a video.
 
-    Its source is a URL, base64, an object with `url`, or Anthropic's `source`.
+    Its source is a URL, base64, an object with `url`, or Anthropic's `source`; a list of URLs
+    stands for frames.
     """
     known = dict.fromkeys((*names, "type", "detail", "cache_control"), _ANY)
     given = [name for name in names if part.get(name) is not None] or [names[0]]
@@ -170,8 +174,22 @@ def _read_media(
     wanted = {name: value for name, value in source.items() if name not in described}
     if part.get("detail") is not None:
         wanted.setdefault("detail", part["detail"])
+    frames = source.get("url") if kind == "video" else None
+    if isinstance(frames, list):
+        return _read_frames(where, frames, wanted)
     options = read_values(where, wanted, OF_MEDIA[kind])
-    return Media(kind, _url(where, given[0], source), where, options)
+    return [Media(kind, _url(where, given[0], source), where, options)]
+
+
+def _read_frames(where: str, urls: list[Any], wanted: Mapping[str, Any]) -> list[Media]:
+    if not 1 <= len(urls) <= MAX_FRAMES:
+        raise RequestError(f"{where} has {len(urls)} frames; give 1 to {MAX_FRAMES}")
+    options = read_values(where, wanted, OF_MEDIA["frame"])
+    places = [f"{where}[{index}]" for index in range(len(urls))]
+    return [
+        Media("frame", _url(place, "url", {"url": url}), place, options, number)
+        for number, (place, url) in enumerate(zip(places, urls, strict=True), 1)
+    ]
 
 
 def _url(where: str, name: str, source: Mapping[str, Any]) -> str:

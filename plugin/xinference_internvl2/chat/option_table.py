@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import NO_TOOLS
-from .values import Described, Flag, Number, Object, Text, Texts, Values, Whole
+from .values import Biases, Described, Flag, Number, Object, Text, Texts, TokenIds, Values, Whole
 
 DEFAULT_MAX_TOKENS = 1024
 MAX_CHOICES = 16
 MAX_TOP_LOGPROBS = 20
+MAX_STOP_TOKENS, MAX_BAD_WORDS, MAX_NAMED_TOKENS = 64, 64, 1024
+MAX_RUN, MAX_REPETITIONS = 64, 1000
 TRANSFORMERS, VLLM = "Transformers", "vLLM"
 
 
@@ -108,6 +110,44 @@ HONOURED = _table(
         Texts(16, Text(1, 256)),
         ([],),
     ),
+    Option("stop_token_ids", "these tokens end the answer too", TokenIds(MAX_STOP_TOKENS), ([],)),
+    Option(
+        "include_stop_str_in_output",
+        "the answer keeps the string of `stop` or the token of `stop_token_ids` that ended it",
+        Flag(),
+        (False,),
+    ),
+    Option(
+        "repetition_ngram_size",
+        "with `repetition_ngram_threshold`, the answer ends once so many tokens in a row stand in "
+        "it that often",
+        Whole(0, MAX_RUN),
+        (0,),
+    ),
+    Option(
+        "repetition_ngram_threshold",
+        "how often; see `repetition_ngram_size`",
+        Whole(2, MAX_REPETITIONS),
+        (0,),
+    ),
+    Option(
+        "logit_bias",
+        "token ids, and what is added to their logits",
+        Biases(MAX_NAMED_TOKENS, Number(-100, 100)),
+        ({},),
+    ),
+    Option(
+        "allowed_token_ids",
+        "no other token comes, the one that ends an answer included",
+        TokenIds(MAX_NAMED_TOKENS),
+        ([],),
+    ),
+    Option(
+        "bad_words",
+        "the answer has none of these texts, as far as they are written with the same tokens",
+        Texts(MAX_BAD_WORDS, Text(1, 64)),
+        ([],),
+    ),
     Option(
         "skip_special_tokens",
         "false leaves control tokens such as `<ref>` and `<box>` in the text; the one that ends "
@@ -139,14 +179,20 @@ HONOURED = _table(
         _GRAMMAR,
         Described("an object of type json_object, or of type json_schema with a schema"),
         ({"type": "text"},),
-        (VLLM,),
+    ),
+    Option(
+        "structured_outputs",
+        "one of `json`, `json_object`, `regex`, `choice` and `grammar`, which are as the guided "
+        "options",
+        Object(),
+        ({},),
     ),
     Option("lora_name", "the LoRA adapter that answers; see `--lora-modules`", Text(1, 256), ("",)),
-    Option("guided_json", _GRAMMAR, Described("a JSON schema"), (), (VLLM,)),
-    Option("guided_json_object", "the answer is JSON", Flag(), (False,), (VLLM,)),
-    Option("guided_regex", _GRAMMAR, Described("a regular expression"), (), (VLLM,)),
-    Option("guided_choice", "the answer is one of them", Described("strings"), (), (VLLM,)),
-    Option("guided_grammar", _GRAMMAR, Described("a grammar in EBNF"), (), (VLLM,)),
+    Option("guided_json", _GRAMMAR, Described("a JSON schema")),
+    Option("guided_json_object", "the answer is JSON", Flag(), (False,)),
+    Option("guided_regex", _GRAMMAR, Described("a regular expression")),
+    Option("guided_choice", "the answer is one of them", Described("strings")),
+    Option("guided_grammar", _GRAMMAR, Described("a grammar, as Lark or llama.cpp has it")),
     Option("stream", "the answer comes in chunks", Flag(), (False,)),
     Option("stream_options", "see below", Object(), ({},)),
     Option("mm_processor_kwargs", "see below", Object(), ({},)),
@@ -161,6 +207,11 @@ HONOURED = _table(
         "the opposite of `continue_final_message`, after an assistant message",
         Flag(),
     ),
+    Option(
+        "request_id",
+        "names the request, so that `POST /v1/models/MODEL/requests/ID/abort` can end it",
+        Text(1, 256),
+    ),
     Option("cache_salt", "only requests with the same salt share a cache", Text(1, 1 << 16)),
 )
 
@@ -173,12 +224,7 @@ ONLY_NEUTRAL = _table(
     Option("diversity_penalty", _NO_BEAMS, None, (0,)),
     Option("early_stopping", _NO_BEAMS, None, (False,)),
     Option("typical_p", _NOT_HERE, None, (1,)),
-    Option("no_repeat_ngram_size", _NOT_HERE, None, (0,)),
-    Option("logit_bias", _NOT_HERE, None, ({},)),
-    Option("bad_words", _NOT_HERE, None, ([],)),
-    Option("allowed_token_ids", _NOT_HERE, None, ([],)),
-    Option("stop_token_ids", _NOT_HERE, None, ([],)),
-    Option("include_stop_str_in_output", "stop strings are cut off", None, (False,)),
+    Option("no_repeat_ngram_size", "use repetition_ngram_size", None, (0,)),
     Option("detokenize", "an answer is text; its tokens are in logprobs", None, (True,)),
     Option("add_special_tokens", "the prompt format has all its tokens", None, (False,)),
     Option("return_token_ids", _NOT_HERE, None, (False,)),
@@ -203,7 +249,7 @@ _SERVER = "says how a server should work"
 _REASONING = "says what to do with reasoning, of which there is none"
 WITHOUT_EFFECT = _table(
     *(Option(name, _WHO_ASKS) for name in ("user", "metadata", "safety_identifier", "store")),
-    *(Option(name, _SERVER) for name in ("request_id", "service_tier", "stream_interval")),
+    *(Option(name, _SERVER) for name in ("service_tier", "stream_interval")),
     *(Option(name, _SERVER) for name in ("prompt_cache_key", "prompt_cache_retention")),
     Option("parallel_tool_calls", NO_TOOLS),
     Option("include_reasoning", _REASONING),

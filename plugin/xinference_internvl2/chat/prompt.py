@@ -158,7 +158,7 @@ def _lay_out_as_written(turn: Turn, labels: _Labels) -> Iterator[Segment]:
                 if index:
                     yield Segment(PLACEHOLDER, trusted=True, media=next(unplaced))
                 yield from _split_grounding(text)
-        elif part.kind == "video" or not in_text:
+        elif part.kind != "image" or not in_text:
             yield from _place(part, labels.of(part))
 
 
@@ -184,5 +184,7 @@ class _Labels:
         if media.kind == "video":
             known = self._frames
             return frame_labels(media.frames(known) if isinstance(known, int) else next(known))
+        if media.kind == "frame":
+            return [f"Frame{media.number}"]
         self._count += 1
         return [f"Image-{self._count}" if self._images > 1 else ""]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..engine import FinishOutput, FinishReason, Outputs, TokenOutput
+from ..engine import FinishOutput, FinishReason, Outputs, PromptOutput, TokenOutput
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 from .boxes import Picture, find_boxes
 from .detokenizer import Detokenizer
+from .repetition import RepetitionBreaker
 from .request import ChatRequest
+from .usage import Usage
 
 Json = dict[str, Any]
 MIN_LOGPROB = -9999.0
@@ -35,6 +37,7 @@ class TextDelta:
     finish_reason: FinishReason | None = None
     stop_sequence: str | None = None
     boxes: list[Json] | None = None
+    cached_tokens: int = 0
 
 
 async def detokenize(
@@ -42,32 +45,53 @@ async def detokenize(
     detokenizers: Iterable[Detokenizer],
     tokenizer: InternVL2Tokenizer,
     pictures: Sequence[Picture] | None = None,
+    repetition: tuple[int, int] | None = None,
 ) -> AsyncGenerator[TextDelta, None]:
     """Yield the text of the answers as it comes; the first detokenizer is that of choice 0.
 
     `outputs` is closed as soon as all answers are complete, or with this generator.
+
+    Args:
+        pictures: what boxes may lie in; None if they are not asked for.
+        repetition: size and threshold of a `RepetitionBreaker`.
     """
     running = dict(enumerate(detokenizers))
+    breakers = {choice: RepetitionBreaker(*repetition) for choice in running if repetition}
     async with aclosing(outputs):
         async for output in outputs:
+            if isinstance(output, PromptOutput):
+                yield TextDelta(0, "", cached_tokens=output.cached_tokens)
+                continue
             detokenizer = running.get(output.choice)
             if detokenizer is None:
                 continue
+            end = output if isinstance(output, FinishOutput) else None
             if isinstance(output, TokenOutput):
                 text = detokenizer.add(output.id)
                 yield TextDelta(output.choice, text, _logprobs(output, tokenizer), tokens=1)
-                reason: FinishReason = "stop"
-            else:
-                text = detokenizer.finish()
-                reason = "stop" if detokenizer.stopped else output.reason
-                yield TextDelta(output.choice, text)
-            if detokenizer.stopped or isinstance(output, FinishOutput):
-                stop = detokenizer.found
-                boxes = None if pictures is None else find_boxes(detokenizer.marked_text, pictures)
-                yield TextDelta(output.choice, "", [], 0, reason, stop, boxes)
+                if output.choice in breakers and breakers[output.choice].repeats(output.id):
+                    end = FinishOutput(output.choice, "stop")
+            if end or detokenizer.stopped:
+                for delta in _close(output.choice, end, detokenizer, pictures):
+                    yield delta
                 del running[output.choice]
             if not running:
                 break
+
+
+def _close(
+    choice: int,
+    end: FinishOutput | None,
+    detokenizer: Detokenizer,
+    pictures: Sequence[Picture] | None,
+) -> Iterator[TextDelta]:
+    """Yield the rest of an answer, and its end; without one of the engine's, a stop string is."""
+    rest = detokenizer.finish(end.token if end else None)
+    if rest:
+        yield TextDelta(choice, rest)
+    reason = end.reason if end and not detokenizer.stopped else "stop"
+    boxes = None if pictures is None else find_boxes(detokenizer.marked_text, pictures)
+    yield TextDelta(choice, "", [], 0, reason, detokenizer.found, boxes)
 
 
 def _logprobs(token: TokenOutput, tokenizer: InternVL2Tokenizer) -> list[Json]:
@@ -96,16 +120,18 @@ async def build_response(
 
 
 async def _build_completion(
-    model_uid: str, request: ChatRequest, deltas: AsyncIterator[TextDelta]
+    model_uid: str, request: ChatRequest, deltas: AsyncGenerator[TextDelta, None]
 ) -> Json:
     choices = [_Choice() for _ in range(request.sampling.n)]
+    usage = Usage.of(request)
     async for delta in deltas:
+        usage.add(delta.tokens, delta.cached_tokens)
         choices[delta.choice].add(delta)
     logprobs = request.sampling.logprobs is not None
     return {
         **head(model_uid, "chatcmpl", "chat.completion"),
         "choices": [choice.to_json(index, logprobs) for index, choice in enumerate(choices)],
-        "usage": build_usage(len(request.ids), sum(choice.tokens for choice in choices)),
+        "usage": usage.to_json(),
     }
 
 
@@ -114,7 +140,6 @@ class _Choice:
     """One answer of a completion, while its deltas are gathered."""
 
     text: str = ""
-    tokens: int = 0
     logprobs: list[Json] = field(default_factory=list)
     finish_reason: FinishReason | None = None
     stop_sequence: str | None = None
@@ -122,7 +147,6 @@ class _Choice:
 
     def add(self, delta: TextDelta) -> None:
         self.text += delta.text
-        self.tokens += delta.tokens
         self.logprobs += delta.logprobs
         self.finish_reason = delta.finish_reason or self.finish_reason
         self.stop_sequence = delta.stop_sequence or self.stop_sequence
@@ -148,16 +172,16 @@ async def _stream_chunks(
 ) -> AsyncGenerator[Json, None]:
     """Yield the chunks of all answers, and at last the usage if the request asks for it."""
     start = head(model_uid, "chatcmpl", "chat.completion.chunk")
-    usage = build_usage(len(request.ids), 0)
+    usage = Usage.of(request)
     if request.continuous_usage:
-        start["usage"] = usage
+        start["usage"] = usage.to_json()
     for index in range(request.sampling.n):
         yield _chunk(start, index, {"role": "assistant", "content": ""})
     async with aclosing(deltas):
         async for delta in deltas:
-            usage = build_usage(len(request.ids), usage["completion_tokens"] + delta.tokens)
+            usage.add(delta.tokens, delta.cached_tokens)
             if request.continuous_usage:
-                start = {**start, "usage": usage}
+                start = {**start, "usage": usage.to_json()}
             if delta.text or delta.logprobs:
                 yield _chunk(start, delta.choice, {"content": delta.text}, delta.logprobs)
             if delta.finish_reason:
@@ -170,7 +194,7 @@ async def _stream_chunks(
                 chunk["choices"][0] |= _name_stop(delta.stop_sequence)
                 yield chunk
     if request.include_usage:
-        yield {**start, "choices": [], "usage": usage}
+        yield {**start, "choices": [], "usage": usage.to_json()}
 
 
 def _name_boxes(boxes: list[Json] | None) -> Json:
@@ -184,7 +208,7 @@ def render_response(model_uid: str, request: ChatRequest) -> Json:
         "choices": [_Choice(finish_reason="stop").to_json(0, logprobs=False)],
         "prompt": request.text,
         "prompt_token_ids": request.ids,
-        "usage": build_usage(len(request.ids), 0),
+        "usage": Usage.of(request).to_json(),
     }
 
 
@@ -208,13 +232,4 @@ def head(model_uid: str, prefix: str, kind: str) -> Json:
         "object": kind,
         "created": int(time.time()),
         "model": model_uid,
-    }
-
-
-def build_usage(prompt_tokens: int, completion_tokens: int) -> Json:
-    """Count the tokens of a request."""
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
     }

@@ -9,6 +9,8 @@ from ..engine import SamplingParams
 from ..errors import RequestError
 from .constraint import read_constraint
 
+_NOT_IN_A_FORM = ("ignore_eos", "min_tokens", "allowed_token_ids", "bad_words")
+"""Options that may leave no token where a grammar has its own."""
 GREEDY_BELOW = 1e-4
 """Temperatures below are 0: divided by them, logits are not finite."""
 
@@ -31,8 +33,9 @@ def read_sampling(options: Mapping[str, Any], room: int, max_tokens: int) -> Sam
     if min_tokens > longest:
         raise RequestError(f"min_tokens {min_tokens} is more than the {longest} of max_tokens")
     constraint = read_constraint(options)
-    if constraint is not None and options.get("ignore_eos"):
-        raise RequestError("ignore_eos true contradicts an answer of a given form; leave it out")
+    for name in _NOT_IN_A_FORM:
+        if constraint is not None and name in options:
+            raise RequestError(f"{name} contradicts an answer of a given form; leave it out")
     return SamplingParams(
         max_tokens=min(longest, room),
         min_tokens=min(min_tokens, room),

@@ -59,6 +59,6 @@ def _media_bytes(part: Any) -> list[int | None]:
 def _texts(value: Any, depth: int = 2) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, Mapping) and depth:
-        for each in value.values():
+    elif isinstance(value, Mapping | list) and depth:
+        for each in value.values() if isinstance(value, Mapping) else value:
             yield from _texts(each, depth - 1)

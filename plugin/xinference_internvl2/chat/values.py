@@ -106,6 +106,50 @@ class Texts(Values):
         return f"{self.each}, or a list of at most {self.most}"
 
 
+@dataclass(frozen=True)
+class TokenIds(Values):
+    """Lists of at most `most` token ids."""
+
+    most: int
+
+    def accepts(self, value: Any) -> bool:
+        return isinstance(value, list) and len(value) <= self.most and all(map(_is_token, value))
+
+    def convert(self, value: Any) -> Any:
+        return tuple(dict.fromkeys(value))
+
+    def __str__(self) -> str:
+        return f"a list of at most {self.most} token ids"
+
+
+@dataclass(frozen=True)
+class Biases(Values):
+    """Objects of at most `most` token ids, which JSON has as strings, each with a number."""
+
+    most: int
+    each: Number
+
+    def accepts(self, value: Any) -> bool:
+        if not isinstance(value, Mapping) or len(value) > self.most:
+            return False
+        tokens = [_to_token(name) for name in value]
+        return all(map(_is_token, tokens)) and all(map(self.each.accepts, value.values()))
+
+    def convert(self, value: Any) -> Any:
+        return {_to_token(name): float(bias) for name, bias in value.items()}
+
+    def __str__(self) -> str:
+        return f"an object of at most {self.most} token ids, each with {self.each}"
+
+
+def _to_token(name: Any) -> Any:
+    return int(name) if isinstance(name, str) and name.isascii() and name.isdigit() else name
+
+
+def _is_token(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31
+
+
 class Object(Values):
     """JSON objects; who uses one says what may be in it."""
 

@@ -29,6 +29,8 @@ class PromptFormat:
     roles: Mapping[str, str]
     turn_end: str
     stop: tuple[str, ...]
+    image_labels: bool = True
+    """Several images are numbered, and come before the text."""
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ class MediaLimits:
         most_tiles: the largest grid that an image may ask for.
         min_tiles: the least grid of an image; None for what the checkpoint says.
         use_thumbnail: whether there is one; None for what the checkpoint says.
+        fit: tiles are shared out, so that prompt and answer fit the context.
         frames: how many frames are shown of a video.
         images, videos: how many a request may have.
         published_pixels: images are decoded as by the published preprocessing: not turned
@@ -93,6 +94,7 @@ class MediaLimits:
     min_tiles: int | None = None
     use_thumbnail: bool | None = None
     published_pixels: bool = False
+    fit: bool = False
     memory: int = field(default_factory=default_memory)
     waiting: int = DEFAULT_WAITING
 

@@ -40,18 +40,17 @@ _RANGES = {
     "fps": _Range(0.001, MAX_FRAMES_A_SECOND, _NUMBER),
     "start": _Range(0, MAX_SECONDS, _NUMBER),
     "end": _Range(0, MAX_SECONDS, _NUMBER),
-    "use_thumbnail": _Range(0, 1, (bool,)),
-    "dynamic_image_size": _Range(0, 1, (bool,)),
 }
 _TILES = ("max_dynamic_patch", "min_dynamic_patch")
-_FLAGS = ("use_thumbnail", "dynamic_image_size")
+_FLAGS = ("use_thumbnail", "dynamic_image_size", "fit")
 OF_REQUEST = (*_TILES, "num_frames", *_FLAGS)
 """What `mm_processor_kwargs` may have."""
 OF_MEDIA: Mapping[str, tuple[str, ...]] = {
     "image": (*_TILES, "detail"),
+    "frame": (*_TILES, "detail"),
     "video": ("num_frames", "fps", "start", "end", *_TILES, "detail"),
 }
-"""What the object of an image or a video may have beside its URL."""
+"""What the object of an image, a list of frames, or a video may have beside its URL."""
 
 
 def read_values(where: str, values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
@@ -95,7 +94,12 @@ def request_limits(options: Mapping[str, Any], launched: MediaLimits) -> MediaLi
         raise RequestError(f"{where} has to be an object with {_either(OF_REQUEST)}")
     wanted = read_values(where, values, OF_REQUEST)
     if wanted.pop("dynamic_image_size", True) is False:
-        wanted = {**wanted, "min_dynamic_patch": 1, "max_dynamic_patch": 1}
+        for name in _TILES:
+            if wanted.setdefault(name, 1) != 1:
+                raise RequestError(
+                    f"{where}.{name} {wanted[name]} contradicts dynamic_image_size false, which "
+                    "is one tile; give only one of them"
+                )
     most = _check_most(where, wanted.get("max_dynamic_patch", launched.max_tiles), launched)
     least = wanted.get("min_dynamic_patch", launched.min_tiles)
     _check_order(where, least, most)
@@ -105,6 +109,7 @@ def request_limits(options: Mapping[str, Any], launched: MediaLimits) -> MediaLi
         min_tiles=least,
         frames=wanted.get("num_frames", launched.frames),
         use_thumbnail=wanted.get("use_thumbnail", launched.use_thumbnail),
+        fit=wanted.get("fit", False),
     )
 
 
@@ -126,11 +131,11 @@ def media_tiling(
             f"{where}: detail and max_dynamic_patch both say how many tiles; give only one"
         )
     # A frame is one tile as the model was trained.
-    default = 1 if kind == "video" else limits.max_tiles
+    default = limits.max_tiles if kind == "image" else 1
     most = default if most is None else min(most, limits.most_tiles)
     most = _check_most(where, wanted.get("max_dynamic_patch", most), limits)
     least = wanted.get("min_dynamic_patch", limits.min_tiles)
-    if least is None or (kind == "video" and "min_dynamic_patch" not in wanted):
+    if least is None or (kind != "image" and "min_dynamic_patch" not in wanted):
         least = min(checkpoint.min_tiles, most)
     elif "min_dynamic_patch" in wanted:
         _check_order(where, least, most)

@@ -31,18 +31,22 @@ Fetch = Callable[[str, float], bytes]
 allowed; both are rules of the host."""
 
 
+MediaKind = Literal["image", "frame", "video"]
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One image or video of a request.
+    """One image or video of a request, or an image that is a frame of a video.
 
     `where` names the part of the request for messages to the client; `options` has what it asks
-    for, of those in `options.OF_MEDIA`.
+    for, of those in `options.OF_MEDIA`; `number` is that of a frame in its list, from 1.
     """
 
-    kind: Literal["image", "video"]
+    kind: MediaKind
     url: str
     where: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    number: int = 0
 
     def frames(self, default: int) -> int:
         """Return how many frames of a video are shown, as far as the request says it."""
@@ -98,7 +102,7 @@ def open_media(
             most = MAX_FETCHED_BYTES if elsewhere else MAX_BYTES
             raise _too_much(item.where, f"{most:,} bytes")
         found.append(_open(item, data, limits, checkpoint))
-        if item.kind == "image":
+        if item.kind != "video":
             pixels += found[-1].file.width * found[-1].file.height
         if pixels > MAX_PIXELS_TOGETHER:
             raise _too_much(item.where, f"{MAX_PIXELS_TOGETHER:,} pixels")
@@ -114,7 +118,9 @@ def _too_much(where: str, bound: str) -> RequestError:
 
 def _check_counts(media: Sequence[Media], limits: MediaLimits) -> None:
     for kind, most in (("image", limits.images), ("video", limits.videos)):
-        found = [item for item in media if item.kind == kind]
+        # A list of frames is a video too.
+        counted = {kind, "frame"} if kind == "video" else {kind}
+        found = [item for item in media if item.kind in counted and item.number < 2]
         if len(found) > most:
             raise RequestError(
                 f"{found[most].where}: the request has {len(found)} {kind}s, but at most {most} "
@@ -135,7 +141,7 @@ def _open(
     media: Media, data: bytes, limits: MediaLimits, checkpoint: CheckpointConfig
 ) -> OpenMedia:
     tiling = media_tiling(media.where, media.kind, media.options, limits, checkpoint)
-    if media.kind == "image":
+    if media.kind != "video":
         file = open_image(data, media.where, limits.published_pixels)
         return OpenMedia(media, file, tiling, 1)
     video = open_video(data, media.where)

@@ -17,6 +17,7 @@ from xinference.device_utils import (
 )
 from xinference.model.llm.media import load_media_bytes
 from xinference.model.llm.transformers.core import PytorchChatModel
+from xinference.model.scheduler.core import AbortRequestMessage
 from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
 from ..chat.answer import answer, count_tokens
@@ -35,6 +36,7 @@ from ..media.limits import launch_limits
 from ..media.pixel_values import normalize_on_device
 from ..tokenizer.tokenizer import load_tokenizer
 from .engine.async_engine import AsyncEngine
+from .engine.constraint import Constraint, Grammars
 from .engine.limits import EngineLimits
 from .engine.sequence import Prompt
 from .launch_options import OPTIONS
@@ -91,6 +93,8 @@ class InternVL2TransformersModel(PytorchChatModel):
         if missing := missing_library(self.quantization):
             raise CheckpointError(missing)
         self._served = self._serve()
+        vocabulary = self._checkpoint.llm["vocab_size"]
+        self._grammars = Grammars(self._tokenizer, vocabulary, self._served.stop_ids)
         self._engine = AsyncEngine(self._load_model, engine_limits, normalize_on_device)
         self._report(1, "Ready")
 
@@ -119,7 +123,6 @@ class InternVL2TransformersModel(PytorchChatModel):
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
             budget=Budget(limits.memory, limits.waiting),
             stop=prompt.stop,
-            image_labels=prompt.image_labels,
             adapters=frozenset(self._adapters()),
         )
 
@@ -217,9 +220,22 @@ class InternVL2TransformersModel(PytorchChatModel):
                 f"n {n} is more than the {most} answers that are "
                 "written at once; ask for fewer, or launch with a larger --max_num_seqs"
             )
-        # Digests of pictures take their time.
+        # Digests of pictures take their time, and grammars too.
         prompt = await asyncio.to_thread(self._prompt, request)
-        return self._engine.generate(prompt, request.sampling, request.stop_ids)
+        constraint = await asyncio.to_thread(self._constraint, request)
+        return self._engine.generate(
+            *(prompt, request.sampling, request.stop_ids, constraint, request.name)
+        )
+
+    async def abort_request(self, request_id: str) -> str:
+        """End the requests of that `request_id`; Xinference's route for it asks here."""
+        found = self._engine.abort(request_id)
+        said = AbortRequestMessage.DONE if found else AbortRequestMessage.NOT_FOUND
+        return str(said.name)
+
+    def _constraint(self, request: ChatRequest) -> Constraint | None:
+        form = request.sampling.constraint
+        return self._grammars.constraint(*form) if form else None
 
     @staticmethod
     def _prompt(request: ChatRequest) -> Prompt:

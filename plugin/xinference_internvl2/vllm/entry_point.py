@@ -198,7 +198,10 @@ def _load_ours(load: Any) -> Any:
         tokenizer = load_tokenizer(folder, config.text_config.vocab_size)
         # vLLM adds no BOS to a rendered chat, so it is part of the template where there is one.
         start = tokenizer.decode(tokenizer.encode(""))
-        tokenizer.chat_template = chat_template(_prompt_format(config), start)
+        prompt_format = _prompt_format(config)
+        tokenizer.chat_template = chat_template(prompt_format, start)
+        # What ends an answer as the model was trained; a grammar allows nothing else at its end.
+        tokenizer.eos_token = prompt_format.stop[0]
         return get_cached_tokenizer(tokenizer)
 
     return from_pretrained

@@ -25,7 +25,7 @@ from ..chat.request import ChatRequest, ServedCheckpoint, trained_length
 from ..checkpoint.config import read_config
 from ..checkpoint.safetensors_file import list_weight_files
 from ..checkpoint.weight_format import check_quantization
-from ..engine import Outputs
+from ..engine import Outputs, PromptOutput
 from ..errors import CheckpointError, RequestError, point_to_doctor
 from ..families.engine_matrix import serves
 from ..families.records import family_of, prompt_format_of
@@ -35,7 +35,7 @@ from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
 from .adapters import write_adapters
 from .entry_point import FAMILY
-from .launch_options import check_cards, options
+from .launch_options import check_cards, options, with_guidance
 from .placeholders import insert_placeholders
 from .requirements import computes, install, missing_awq_kernel, platform
 from .tile_stack import stack_tiles
@@ -152,6 +152,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         if self._checkpoint.llm.get("sliding_window") is not None:
             # Wider than the context, so it changes nothing but the choice of a kernel that fails.
             config.setdefault("disable_sliding_window", True)
+        config["structured_outputs_config"] = with_guidance(config.get("structured_outputs_config"))
         sanitized = super()._sanitize_model_config(config)
         # Nothing in the checkpoint tells InternVL2.5 from later models of the same prompt format.
         runtime = family_of(self.model_family)
@@ -173,9 +174,8 @@ class InternVL2VLLMModel(VLLMMultiModel):
         generate_config: dict[str, Any] | None = None,
         request_id: str | None = None,
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
-        served = self._served()
-        generate = partial(self._generate, served, request_id)
-        return await answer(self.model_uid, messages, generate_config, served, generate)
+        generate = partial(self._generate, request_id)
+        return await answer(self.model_uid, messages, generate_config, self._served(), generate)
 
     @vllm_check  # type: ignore[untyped-decorator]
     async def async_generate(
@@ -185,20 +185,17 @@ class InternVL2VLLMModel(VLLMMultiModel):
         tools: object = False,
         request_id: str | None = None,
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
-        served = self._served()
-        generate = partial(self._generate, served, request_id)
-        return await complete(self.model_uid, prompt, generate_config, served, generate)
+        generate = partial(self._generate, request_id)
+        return await complete(self.model_uid, prompt, generate_config, self._served(), generate)
 
     async def async_prepare_anthropic_request(
         self, messages: list[dict[str, Any]], config: dict[str, Any]
     ) -> dict[str, Any]:
         return prepare_anthropic_request(messages, config)
 
-    async def _generate(
-        self, served: ServedCheckpoint, request_id: str | None, request: ChatRequest
-    ) -> Outputs:
+    async def _generate(self, request_id: str | None, request: ChatRequest) -> Outputs:
         prompt = self._prompt(request)
-        parameters = translate_request(request, served.tokenizer)
+        parameters = translate_request(request)
         return self._outputs(request, prompt, parameters, request_id or str(uuid.uuid4()))
 
     async def async_count_tokens(
@@ -218,7 +215,6 @@ class InternVL2VLLMModel(VLLMMultiModel):
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
             budget=self._budget,
             stop=self._launch_prompt.stop,
-            image_labels=self._launch_prompt.image_labels,
             adapters=frozenset(adapter.lora_name for adapter in self.lora_modules or ()),
         )
 
@@ -243,9 +239,13 @@ class InternVL2VLLMModel(VLLMMultiModel):
             request_id,
             self._engine.generate(prompt, parameters, request_id, lora_request=adapter),
         )
+        told = False
         async with aclosing(outputs):
             try:
                 async for output in outputs:
+                    if not told:
+                        yield PromptOutput(output.num_cached_tokens or 0)
+                        told = True
                     if output.finished:
                         # The host aborts a request whose end it has not seen.
                         await anext(outputs, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -41,6 +42,28 @@ def options() -> LaunchOptions:
             "max_pixels": "use --max_dynamic_patch",
         },
     )
+
+
+def with_guidance(config: Any) -> dict[str, Any]:
+    """Return a launch's `structured_outputs_config` with llguidance as its backend.
+
+    It is the one that keeps to the bounds of `grammar`, and that the Transformers engine has.
+
+    Raises:
+        CheckpointError: it is no object, or has another backend.
+    """
+    try:
+        given = json.loads(config) if isinstance(config, str) else config or {}
+    except ValueError:
+        given = None
+    if not isinstance(given, Mapping):
+        raise CheckpointError(f"structured_outputs_config {config!r:.80} is not a JSON object")
+    if given.get("backend", "auto") not in ("auto", "guidance"):
+        raise CheckpointError(
+            f"structured_outputs_config: backend {given['backend']!r:.40} is not supported; leave "
+            "it out, or use guidance"
+        )
+    return {**given, "backend": "guidance"}
 
 
 def check_cards(config: Mapping[str, Any], cards: int, workers: int = 1) -> None:

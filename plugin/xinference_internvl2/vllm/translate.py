@@ -6,20 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..chat.request import ChatRequest
-from ..engine import FinishOutput, TokenOutput
-from ..tokenizer.tokenizer import InternVL2Tokenizer
+from ..engine import FinishOutput, FinishReason, TokenOutput
 
 
-def translate_request(request: ChatRequest, tokenizer: InternVL2Tokenizer) -> Any:
+def translate_request(request: ChatRequest) -> Any:
     """vLLM's `SamplingParams`. The text and its stop strings are left to `chat.detokenizer`."""
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
     from vllm.sampling_params import SamplingParams as VLLMSamplingParams
 
-    sampling, stop_ids, constraint = request.sampling, request.stop_ids, None
+    sampling, constraint = request.sampling, None
     if sampling.constraint:
         constraint = StructuredOutputsParams(**dict([sampling.constraint]))
-        # A grammar knows only the tokenizer's own end, and allows nothing else at its own.
-        stop_ids = [*stop_ids, tokenizer.eos_token_id]
     return VLLMSamplingParams(
         n=sampling.n,
         max_tokens=sampling.max_tokens,
@@ -34,7 +31,10 @@ def translate_request(request: ChatRequest, tokenizer: InternVL2Tokenizer) -> An
         seed=sampling.seed,
         logprobs=sampling.logprobs,
         structured_outputs=constraint,
-        stop_token_ids=stop_ids,
+        logit_bias=dict(sampling.logit_bias) or None,
+        allowed_token_ids=list(sampling.allowed_token_ids) or None,
+        bad_words=list(sampling.bad_words) or None,
+        stop_token_ids=request.stop_ids,
         # Only the prompt format ends an answer, not what the repository calls its EOS.
         ignore_eos=True,
         detokenize=False,
@@ -44,8 +44,10 @@ def translate_request(request: ChatRequest, tokenizer: InternVL2Tokenizer) -> An
 
 def translate_output(part: Any, parameters: Any) -> Iterator[TokenOutput | FinishOutput]:
     """What vLLM reports of one answer since it last did, without the token that ends it."""
+    end = None
     for position, token in enumerate(part.token_ids):
         if token in parameters.stop_token_ids:
+            end = token
             continue
         if parameters.logprobs is None:
             yield TokenOutput(part.index, token)
@@ -54,4 +56,5 @@ def translate_output(part: Any, parameters: Any) -> Iterator[TokenOutput | Finis
         likeliest = sorted(found.items(), key=lambda entry: -entry[1])
         yield TokenOutput(part.index, token, found[token], tuple(likeliest[: parameters.logprobs]))
     if part.finish_reason is not None:
-        yield FinishOutput(part.index, "length" if part.finish_reason == "length" else "stop")
+        reason: FinishReason = "length" if part.finish_reason == "length" else "stop"
+        yield FinishOutput(part.index, reason, end)

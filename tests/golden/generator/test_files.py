@@ -73,6 +73,7 @@ def test_runtime_data(built: Path) -> None:
         },
         "turn_end": "<|end|>",
         "stop": ["<|end|>"],
+        "image_labels": True,
     }
     assert data["model_specs"][3] == {
         "model_format": "pytorch",

@@ -15,7 +15,8 @@ from xinference.model.llm.media import load_media_bytes
 from tests.chat.media import drawn, image, image_uri, user
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.answer import answer, count_tokens
-from xinference_internvl2.chat.request import ChatRequest, ServedCheckpoint, decode_on_thread
+from xinference_internvl2.chat.prepare import decode_on_thread
+from xinference_internvl2.chat.request import ChatRequest, ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.engine import FinishOutput, TokenOutput
 from xinference_internvl2.errors import OverloadedError, RequestError

@@ -49,6 +49,20 @@ CASES: list[tuple[str, list[Picture], list[dict[str, Any]]]] = [
         [WIDE, TALL],
         [box("cat in Image-2", "Image-2", [0, 0, 500, 500], [0, 0, 50, 150])],
     ),
+    # A picture may be named as people name it.
+    (
+        "In image 2 it is <box>[[0, 0, 500, 500]]</box>, in Picture 1 <box>[[0, 0, 1, 1]]</box>",
+        [WIDE, TALL],
+        [
+            box(None, "Image-2", [0, 0, 500, 500], [0, 0, 50, 150]),
+            box(None, "Image-1", [0, 0, 1, 1], [0, 0, 1, 0]),
+        ],
+    ),
+    (
+        "frame 2: <box>[[0, 0, 500, 500]]</box>",
+        FRAMES,
+        [box(None, "Frame2", [0, 0, 500, 500], [0, 0, 64, 48])],
+    ),
     # Nobody can know which picture is meant.
     (
         "<box>[[0, 0, 500, 500]]</box> Image-7 <box>[[0, 0, 1, 1]]</box>",

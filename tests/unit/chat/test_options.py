@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from xinference_internvl2.chat.constraint import ONE_SPACE
 from xinference_internvl2.chat.option_table import (
     DEFAULT_MAX_TOKENS,
     ONLY_NEUTRAL,
@@ -23,6 +24,11 @@ from xinference_internvl2.errors import RequestError
 
 def read(config: dict[str, Any], engine: str = "vLLM") -> SamplingParams:
     return read_sampling(read_options(config, engine), 2000, DEFAULT_MAX_TOKENS)
+
+
+def json_form(schema: dict[str, Any]) -> tuple[str, Any]:
+    """A schema, with as much space as a text may have."""
+    return "json", {"x-guidance": ONE_SPACE, **schema}
 
 
 SAMPLINGS: list[tuple[dict[str, Any], SamplingParams]] = [
@@ -59,17 +65,29 @@ SAMPLINGS: list[tuple[dict[str, Any], SamplingParams]] = [
     ({"response_format": {"type": "text"}}, SamplingParams(DEFAULT_MAX_TOKENS)),
     (
         {"response_format": {"type": "json_object"}},
-        SamplingParams(DEFAULT_MAX_TOKENS, constraint=("json_object", True)),
+        SamplingParams(DEFAULT_MAX_TOKENS, constraint=json_form({"type": "object"})),
     ),
     (
         {"response_format": {"type": "json_schema", "json_schema": {"schema": {"enum": [1]}}}},
-        SamplingParams(DEFAULT_MAX_TOKENS, constraint=("json", {"enum": [1]})),
+        SamplingParams(DEFAULT_MAX_TOKENS, constraint=json_form({"enum": [1]})),
     ),
     (
         {"response_format": {"type": "json_schema", "json_schema": {"schema_": {}}}},
-        SamplingParams(DEFAULT_MAX_TOKENS, constraint=("json", {})),
+        SamplingParams(DEFAULT_MAX_TOKENS, constraint=json_form({})),
     ),
     ({"guided_choice": ["a"]}, SamplingParams(DEFAULT_MAX_TOKENS, constraint=("choice", ["a"]))),
+    (
+        {"guided_json": '{"enum": [1]}'},
+        SamplingParams(DEFAULT_MAX_TOKENS, constraint=json_form({"enum": [1]})),
+    ),
+    (
+        {"guided_json_object": True},
+        SamplingParams(DEFAULT_MAX_TOKENS, constraint=json_form({"type": "object"})),
+    ),
+    (
+        {"structured_outputs": {"regex": "a+", "json": None, "json_object": False}},
+        SamplingParams(DEFAULT_MAX_TOKENS, constraint=("regex", "a+")),
+    ),
 ]
 
 
@@ -147,6 +165,24 @@ BAD_SAMPLINGS: list[tuple[dict[str, Any], str]] = [
     ({"guided_choice": "red"}, "guided_choice 'red' is not a list of strings"),
     ({"guided_choice": [1]}, "guided_choice [1] is not a list of strings"),
     ({"guided_json": [1]}, "guided_json [1] is not an object or a string"),
+    ({"guided_json": "[1]"}, "guided_json '[1]' is not a JSON schema that is an object"),
+    ({"guided_json": "{"}, "guided_json '{' is not a JSON schema that is an object"),
+    ({"guided_regex": "(?=a)"}, "the form of the answer cannot be kept: "),
+    ({"structured_outputs": {"regex": 5}}, "structured_outputs.regex 5 is not a string"),
+    (
+        {"structured_outputs": {"structural_tag": "x"}},
+        "structured_outputs.structural_tag is not supported; use json, regex, choice, grammar, ",
+    ),
+    ({"structured_outputs": {"regex": "a", "choice": ["a"]}}, "response_format, structured_out"),
+    ({"min_tokens": 2, "guided_regex": "a"}, "min_tokens contradicts an answer of a given form"),
+    ({"bad_words": ["a"], "guided_regex": "a"}, "bad_words contradicts an answer of a given form"),
+    ({"allowed_token_ids": [1], "guided_regex": "a"}, "allowed_token_ids contradicts an answer"),
+    ({"stop_token_ids": [-1]}, "stop_token_ids [-1] is not a list of at most 64 token ids"),
+    ({"stop_token_ids": [True]}, "stop_token_ids [True] is not a list of at most 64 token ids"),
+    ({"allowed_token_ids": "5"}, "allowed_token_ids '5' is not a list of at most 1024 token ids"),
+    ({"logit_bias": {"five": 1}}, "logit_bias {'five': 1} is not an object of at most 1024 token"),
+    ({"logit_bias": {"5": 101}}, "logit_bias {'5': 101} is not an object of at most 1024 token"),
+    ({"repetition_ngram_size": 65}, "repetition_ngram_size 65 is not a whole number from 0 to 64"),
     ({"guided_grammar": ""}, "guided_grammar '' is not a string"),
     ({"presence_penalty": 3}, "presence_penalty 3 is not a number from -2 to 2"),
     ({"frequency_penalty": "x"}, "frequency_penalty 'x' is not"),
@@ -159,14 +195,17 @@ BAD_SAMPLINGS: list[tuple[dict[str, Any], str]] = [
         {"response_format": {"type": "json_schema", "json_schema": {"schema": 1}}},
         "response_format.json_schema.schema has to be an object",
     ),
-    ({"guided_regex": "a", "guided_choice": ["a"]}, "response_format and guided_… are several"),
+    (
+        {"guided_regex": "a", "guided_choice": ["a"]},
+        "response_format, structured_outputs and",
+    ),
     ({"min_p": 1.1}, "min_p 1.1 is not a number from 0 to 1"),
     ({"top_k": 5.5}, "top_k 5.5 is not a whole number from -1 to "),
     ({"do_sample": 0}, "do_sample 0 is not true or false"),
     ({"do_sample": True, "temperature": 0}, "do_sample true needs a temperature above 0, not 0"),
     ({"do_sample": False, "n": 2, "temperature": 1}, "n 2 needs a temperature above 0"),
     ({"min_tokens": 6, "max_tokens": 5}, "min_tokens 6 is more than the 5 of max_tokens"),
-    ({"ignore_eos": True, "guided_regex": "a"}, "ignore_eos true contradicts an answer of a given"),
+    ({"ignore_eos": True, "guided_regex": "a"}, "ignore_eos contradicts an answer of a given form"),
     ({"ignore_eos": 1}, "ignore_eos 1 is not true or false"),
     ({"skip_special_tokens": "no"}, "skip_special_tokens 'no' is not true or false"),
     ({"stream": 1}, "stream 1 is not true or false"),
@@ -176,7 +215,7 @@ BAD_SAMPLINGS: list[tuple[dict[str, Any], str]] = [
         "stream_options.usage is not supported for this model; leave it out",
     ),
     ({"detokenize": False}, "detokenize is not supported: "),
-    ({"logit_bias": {"5": 1}}, "logit_bias is not supported: no engine of this plugin has it"),
+    ({"no_repeat_ngram_size": 3}, "no_repeat_ngram_size is not supported: use repetition_ngram"),
     ({"tools": [{}]}, "tools is not supported: the model calls no tools; leave it out"),
     ({"tool_choice": "required"}, "tool_choice is not supported: the model calls no tools"),
     ({"reasoning_effort": "high"}, "reasoning_effort is not supported: the model does not reason"),
@@ -222,6 +261,13 @@ BOUNDS: list[tuple[str, Any, Any, Any, Any]] = [
     ("top_logprobs", 0, -1, 20, 21),
     ("stop", "x", "", "x" * 256, "x" * 257),
     ("stop", [], [""], ["x"] * 16, ["x"] * 17),
+    ("stop_token_ids", [0], [-1], [*range(64)], [*range(65)]),
+    ("allowed_token_ids", [0], [-1], [*range(1024)], [*range(1025)]),
+    ("logit_bias", {"0": -100}, {"0": -101}, {str(i): 1 for i in range(1024)}, {"0": 100.5}),
+    ("bad_words", "x", "", ["x" * 64] * 64, ["x"] * 65),
+    ("repetition_ngram_size", 1, -1, 64, 65),
+    ("repetition_ngram_threshold", 2, 1, 1000, 1001),
+    ("request_id", "x", "", "x" * 256, "x" * 257),
 ]
 
 
@@ -241,15 +287,3 @@ def test_an_answer_is_no_longer_than_the_room_left() -> None:
 
 def test_a_temperature_below_a_ten_thousandth_is_greedy() -> None:
     assert [read({"temperature": t}).temperature for t in (0.99e-4, 1e-4)] == [0.0, 1e-4]
-
-
-@pytest.mark.parametrize(
-    "name", ["response_format", "guided_json", "guided_regex", "guided_choice", "guided_grammar"]
-)
-def test_an_engine_without_grammars_refuses_them(name: str) -> None:
-    values = {"response_format": {"type": "json_object"}, "guided_json": {"type": "object"}}
-    value = values.get(name, ["a"] if name == "guided_choice" else "a")
-    sentence = f"{name} is not supported on this engine; launch the model on vLLM"
-    with pytest.raises(RequestError) as caught:
-        read({name: value}, "Transformers")
-    assert str(caught.value) == sentence

@@ -16,8 +16,9 @@ from xinference.model.llm.media import load_media_bytes
 from tests.chat.media import video_uri
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.launch_prompt import LaunchPrompt, read_launch_prompt
+from xinference_internvl2.chat.prepare import prepare
 from xinference_internvl2.chat.prompt import render
-from xinference_internvl2.chat.request import ServedCheckpoint, prepare, trained_length
+from xinference_internvl2.chat.request import ServedCheckpoint, trained_length
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
 from xinference_internvl2.families.records import prompt_format_named
@@ -234,7 +235,6 @@ def test_a_launch_says_how_prompts_are_built(served: ServedCheckpoint) -> None:
         served,
         prompt_format=launched.format,
         stop=launched.stop,
-        image_labels=launched.image_labels,
     )
     messages = user(*[image_part(Image.new("RGB", (8, 8)))] * 2)
     request = prepare(messages, {"stop": "x"}, own)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,7 +18,13 @@ from xinference_internvl2.chat.response import (
     detokenize,
     render_response,
 )
-from xinference_internvl2.engine import FinishOutput, SamplingParams, TokenOutput
+from xinference_internvl2.engine import (
+    FinishOutput,
+    Outputs,
+    PromptOutput,
+    SamplingParams,
+    TokenOutput,
+)
 from xinference_internvl2.tokenizer.tokenizer import (
     InternVL2Tokenizer,
     encode_segments,
@@ -41,10 +47,10 @@ def tokens(tokenizer: InternVL2Tokenizer, choice: int, text: str) -> list[TokenO
 class Engine:
     """Reports `events`, and remembers whether it was stopped before their end."""
 
-    def __init__(self, events: Sequence[TokenOutput | FinishOutput]) -> None:
+    def __init__(self, events: Sequence[PromptOutput | TokenOutput | FinishOutput]) -> None:
         self._events, self.reported, self.stopped = events, 0, False
 
-    async def __call__(self) -> AsyncGenerator[TokenOutput | FinishOutput, None]:
+    async def __call__(self) -> Outputs:
         try:
             for event in self._events:
                 self.reported += 1
@@ -158,7 +164,10 @@ def test_a_response_has_logprobs_where_they_are_asked_for(tokenizer: InternVL2To
     assert bytes(entry["bytes"]) == tokenizer.token_bytes(token.id)
     assert entry["logprob"] == -0.5
     assert [other["logprob"] for other in entry["top_logprobs"]] == [-0.5, -9999.0]
-    assert found["usage"] == {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
+    assert found["usage"] == {
+        **{"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
+        "prompt_tokens_details": {"cached_tokens": 0},
+    }
 
 
 def test_every_chunk_has_the_usage_so_far_where_it_is_asked_for(
@@ -173,7 +182,8 @@ def test_every_chunk_has_the_usage_so_far_where_it_is_asked_for(
         include_usage=True,
         continuous_usage=True,
     )
-    events = [*tokens(tokenizer, 0, "The quick brown fox"), FinishOutput(0, "stop")]
+    words = tokens(tokenizer, 0, "The quick brown fox")
+    events = [PromptOutput(1), *words, FinishOutput(0, "stop")]
 
     async def chunks() -> list[Any]:
         parts = detokenize(Engine(events)(), detokenizers(tokenizer, 1), tokenizer)
@@ -183,8 +193,9 @@ def test_every_chunk_has_the_usage_so_far_where_it_is_asked_for(
     assert first["usage"]["completion_tokens"] == 0
     counts = [chunk["usage"]["completion_tokens"] for chunk in texts]
     assert counts == sorted(set(counts))
-    assert counts[-1] == len(events) - 1
+    assert counts[-1] == len(words)
     assert end["usage"] == last["usage"] == {**last["usage"], "prompt_tokens": 2}
+    assert last["usage"]["prompt_tokens_details"] == {"cached_tokens": 1}
     assert last["choices"] == []
 
 
@@ -230,5 +241,47 @@ def test_a_prompt_is_rendered_in_place_of_an_answer() -> None:
     request = ChatRequest([1, 2], [], SamplingParams(5), [], text="<|im_start|>", render=True)
     found = render_response("uid", request)
     assert (found["prompt"], found["prompt_token_ids"]) == ("<|im_start|>", [1, 2])
-    assert found["usage"] == {"prompt_tokens": 2, "completion_tokens": 0, "total_tokens": 2}
+    assert (found["usage"]["prompt_tokens"], found["usage"]["completion_tokens"]) == (2, 0)
     assert found["choices"][0]["message"]["content"] == ""
+
+
+@pytest.mark.parametrize("skip", [True, False])
+def test_what_ended_an_answer_stays_where_it_is_asked_for(
+    tokenizer: InternVL2Tokenizer, skip: bool
+) -> None:
+    """A stop string, or the token of a request; the token that ends a turn never is."""
+    words = [token.id for token in tokens(tokenizer, 0, "The quick brown fox")]
+    mark = tokenizer.convert_tokens_to_ids("</box>")
+    end = tokenizer.convert_tokens_to_ids("<img>")
+
+    def answered(stop: tuple[str, ...], ended_by: int | None) -> str:
+        options: Any = {"skip_special_tokens": skip, "hidden": [end], "include_stop": True}
+        detokenizer = Detokenizer(tokenizer, stop, **options)
+        texts = []
+        for word in words:
+            texts.append(detokenizer.add(word))
+            if detokenizer.stopped:
+                break
+        return "".join(texts) + detokenizer.finish(ended_by)
+
+    assert answered(("ick b",), None) == "The quick b"
+    assert answered((), words[-1]).startswith("The quick brown fox")
+    assert answered((), words[-1]) != "The quick brown fox"
+    assert answered((), mark) == "The quick brown fox" + ("" if skip else "</box>")
+    assert answered((), end) == "The quick brown fox"
+
+
+def test_an_answer_that_repeats_itself_ends(tokenizer: InternVL2Tokenizer) -> None:
+    again = tokens(tokenizer, 0, "The lazy dog")
+    engine = Engine([*again * 50, FinishOutput(0, "length")])
+
+    async def collect() -> list[TextDelta]:
+        parts = detokenize(
+            engine(), detokenizers(tokenizer, 1), tokenizer, repetition=(len(again), 3)
+        )
+        return [part async for part in parts]
+
+    parts = asyncio.run(collect())
+    assert text_of(parts, 0) == tokenizer.decode([token.id for token in again * 3])
+    assert ends(parts) == {0: "stop"}
+    assert engine.stopped

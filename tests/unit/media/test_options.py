@@ -163,6 +163,12 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (image(WIDE, detail=1), {}, "detail 1 is not one of auto, low, medium, high"),
     (image(WIDE), {"min_dynamic_patch": 13}, "min_dynamic_patch 13 is more than the 12 tiles"),
     (image(WIDE), {"use_thumbnail": 1}, "use_thumbnail 1 is not true or false"),
+    (image(WIDE), {"fit": "yes"}, "fit 'yes' is not true or false"),
+    (
+        image(WIDE),
+        {"dynamic_image_size": False, "max_dynamic_patch": 6},
+        "mm_processor_kwargs.max_dynamic_patch 6 contradicts dynamic_image_size false",
+    ),
     (video(size=1), {}, "video_url.size is not supported; use num_frames, fps, start, end,"),
     (video(num_frames=65), {}, "num_frames 65 is not a whole number from 1 to 64"),
     (video(fps=0), {}, "fps 0 is not a number from 0.001 to 240"),

@@ -72,7 +72,8 @@ def test_wrong_launch(options: Any, sentence: str, checkpoint: CheckpointConfig)
     assert str(caught.value).startswith(sentence)
 
 
-NAMES = "max_dynamic_patch, min_dynamic_patch, num_frames, use_thumbnail or dynamic_image_size"
+NAMES = "max_dynamic_patch, min_dynamic_patch, num_frames, use_thumbnail, "
+NAMES += "dynamic_image_size or fit"
 WRONG_REQUESTS: list[tuple[Any, str]] = [
     ([6], f"mm_processor_kwargs has to be an object with {NAMES}"),
     ({"size": 1}, f"mm_processor_kwargs.size is not supported; use {NAMES}"),

@@ -14,7 +14,8 @@ from queue import SimpleQueue
 import torch
 from transformers import PreTrainedModel
 
-from ...engine import Outputs, SamplingParams, TokenOutput
+from ...engine import FinishOutput, Outputs, PromptOutput, SamplingParams, TokenOutput
+from .constraint import Constraint
 from .limits import EngineLimits
 from .model_runner import ModelRunner, ToPixels
 from .prefix_cache import PrefixCache
@@ -22,7 +23,7 @@ from .sampler import sample
 from .scheduler import Scheduler, Step
 from .sequence import Prompt, Request, Status
 from .sequence import Sequence as Generated
-from .stream import TokenStream
+from .stream import TokenStream, for_reader
 
 logger = logging.getLogger(__name__)
 
@@ -66,18 +67,35 @@ class AsyncEngine:
         """Let every reader know that there will be no more."""
         self._commands.put(self._stop)
 
+    def abort(self, name: str) -> bool:
+        """End the requests of that name where they are; False if there is none."""
+        with self._lock:
+            found = [request for request in self._streams if request.name == name]
+        for request in found:
+            self._commands.put(partial(self._finish, request))
+        return bool(found)
+
     async def generate(
-        self, prompt: Prompt, sampling: SamplingParams, stop_ids: Collection[int]
+        self,
+        prompt: Prompt,
+        sampling: SamplingParams,
+        stop_ids: Collection[int],
+        constraint: Constraint | None = None,
+        name: str | None = None,
     ) -> Outputs:
         """Yield tokens as they are generated, and the ends of sequences; closing this aborts them.
 
         Args:
             stop_ids: tokens that end a sequence, and are no part of it.
+            constraint: what every sequence is held to.
+            name: for `abort`.
 
         Raises:
             RuntimeError: the engine has been stopped, or has ended.
         """
-        request = Request(prompt, sampling, stop_ids, self._image_token_id, self._device)
+        request = Request(
+            *(prompt, sampling, stop_ids, self._image_token_id, self._device), constraint, name
+        )
         stream = self._register(request)
         try:
             self._commands.put(partial(self._add, request))
@@ -177,6 +195,8 @@ class AsyncEngine:
                 alike.append(other)
         for one in alike:
             one.status = Status.RUNNING
+        if not sequence.has_begun:
+            self._streams[sequence.request].put(PromptOutput(sequence.request.cached_tokens))
         self._advance(alike, logits.expand(len(alike), -1))
 
     def _reuse(self, sequence: Generated) -> None:
@@ -190,6 +210,8 @@ class AsyncEngine:
         found = self._prefix_cache.find(sequence.keys, others)
         if found and found[1] > sequence.read:
             kv, known = found
+            if not sequence.has_begun:
+                sequence.request.cached_tokens += known - sequence.read
             sequence.free()
             sequence.kv = kv.copy(known, sequence.capacity)
 
@@ -199,7 +221,7 @@ class AsyncEngine:
     def _advance(self, sequences: list[Generated], logits: torch.Tensor) -> None:
         tokens = sample(logits, [sequence.sampler for sequence in sequences])
         for sequence, token in zip(sequences, tokens, strict=True):
-            if isinstance(token, ArithmeticError):
+            if isinstance(token, Exception):
                 self._fail(sequence.request, token)
             elif not sequence.is_over:
                 self._accept(sequence, token)
@@ -241,10 +263,17 @@ class AsyncEngine:
                 sequence.status = Status.ABORTED
                 self._release(sequence)
 
+    def _finish(self, request: Request) -> None:
+        """End the sequences of a request where they are, and tell its reader."""
+        if stream := self._streams.get(request):
+            ends = [FinishOutput(one.sampler.choice, "stop") for one in request.unfinished]
+            self._abort(request)
+            stream.put(*ends, None)
+
     def _fail(self, request: Request, error: BaseException) -> None:
         """Abort a request and tell its reader why."""
         if request in self._streams:
-            self._close(request).put(_for_reader(error))
+            self._close(request).put(for_reader(error))
             for sequence in request.sequences:
                 if not sequence.is_over:
                     sequence.status = Status.ABORTED
@@ -269,11 +298,3 @@ class AsyncEngine:
                 stream.put(RuntimeError(reason))
         for part in ("_runner", "_scheduler", "_prefix_cache"):
             delattr(self, part)
-
-
-def _for_reader(error: BaseException) -> Exception:
-    if isinstance(error, Exception):
-        # Frames hold what was being computed, for as long as somebody holds the error.
-        return error.with_traceback(None)
-    # Others, such as SystemExit, would end the reader's event loop.
-    return RuntimeError(f"the model's engine failed: {error!r:.200}")

@@ -7,21 +7,18 @@ tokens whatever else is in the batch.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import torch
-from transformers import (
-    LogitsProcessor,
-    LogitsProcessorList,
-    MinNewTokensLengthLogitsProcessor,
-    MinPLogitsWarper,
-    RepetitionPenaltyLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
 
 from ...engine import SamplingParams, TokenOutput
+from ...errors import RequestError
+from .constraint import Constraint
+from .processors import build_processors
+
+NO_TOKEN = RequestError(
+    "the options of the request leave no token that may come next; loosen allowed_token_ids, "
+    "bad_words, or the form of the answer"
+)
 
 
 class SamplerState:
@@ -31,6 +28,7 @@ class SamplerState:
         choice: which of the `n` sequences this is; each has a seed of its own.
         token_ids: of the prompt; what is generated is appended by their owner.
         stop_ids: those that end the sequence.
+        constraint: what the sequence is held to; of each a copy of its own.
     """
 
     def __init__(
@@ -40,15 +38,22 @@ class SamplerState:
         token_ids: list[int],
         stop_ids: Collection[int],
         device: torch.device,
+        constraint: Constraint | None = None,
     ) -> None:
         self.choice, self.token_ids = choice, token_ids
         self.is_greedy, self.logprobs = sampling.temperature == 0, sampling.logprobs
-        self.processors = _processors(sampling, len(token_ids), stop_ids, device)
+        self.constraint = constraint.copy() if constraint else None
+        self.processors = build_processors(sampling, len(token_ids), stop_ids, device)
         self.generator = torch.Generator(device=device)
         if sampling.seed is None:
             self.generator.seed()
         else:
             self.generator.manual_seed(sampling.seed + choice)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the likeliest token is chosen, of all."""
+        return not self.processors and self.constraint is None
 
     def process(self, row: torch.Tensor) -> torch.Tensor:
         """(1, vocabulary) → the same, with penalties, temperature and cuts applied."""
@@ -58,20 +63,35 @@ class SamplerState:
         processed: torch.Tensor = self.processors(ids, row)
         return processed
 
+    def choose(self, row: torch.Tensor) -> int:
+        """Return a token by its processed logits of (1, vocabulary).
 
-def sample(
-    logits: torch.Tensor, states: Sequence[SamplerState]
-) -> list[TokenOutput | ArithmeticError]:
+        Raises:
+            RequestError: all tokens are impossible.
+        """
+        if self.processors and bool(row.isneginf().all()):
+            raise NO_TOKEN
+        if self.is_greedy:
+            token = int(row.argmax())
+        else:
+            probabilities = row[0].softmax(dim=-1)
+            token = int(torch.multinomial(probabilities, 1, generator=self.generator))
+        if self.constraint:
+            self.constraint.accept(token)
+        return token
+
+
+def sample(logits: torch.Tensor, states: Sequence[SamplerState]) -> list[TokenOutput | Exception]:
     """The next token of each sequence, by logits of (sequences, vocabulary).
 
-    An error stands for a sequence whose logits are not all finite.
+    An error stands for a sequence whose logits are not all finite, or whose options cannot be
+    kept.
     """
-    finite = logits.sum(dim=-1).isfinite()
-    logits = logits.where(finite[:, None], 0.0)
-    ids = _choose(logits, states)
-    rows = zip(states, logits, ids, finite.tolist(), strict=True)
+    finite = logits.sum(dim=-1).isfinite().tolist()
+    likeliest = logits.argmax(dim=-1).tolist()
+    rows = zip(states, logits, likeliest, finite, strict=True)
     return [
-        _report(state, row, token) if valid else _not_finite() for state, row, token, valid in rows
+        _sample(state, row, token) if valid else _not_finite() for state, row, token, valid in rows
     ]
 
 
@@ -82,65 +102,25 @@ def _not_finite() -> ArithmeticError:
     )
 
 
-def _choose(logits: torch.Tensor, states: Sequence[SamplerState]) -> list[int]:
-    if any(state.processors for state in states):
-        rows = zip(states, logits.split(1), strict=True)
-        logits = torch.cat([state.process(row) for state, row in rows])
-    ids = logits.argmax(dim=-1)
-    for row, state in enumerate(states):
-        if not state.is_greedy:
-            probabilities = logits[row].softmax(dim=-1)
-            ids[row] = torch.multinomial(probabilities, 1, generator=state.generator)
-    return list(map(int, ids.tolist()))
+def _sample(state: SamplerState, row: torch.Tensor, likeliest: int) -> TokenOutput | Exception:
+    """The next token of one sequence, by its logits of (vocabulary,)."""
+    if state.is_plain:
+        return _report(state, row, likeliest)
+    try:
+        if state.constraint:
+            row = state.constraint.mask(row[None])[0]
+        return _report(state, row, state.choose(state.process(row[None])))
+    except RequestError as error:
+        return error
 
 
 def _report(state: SamplerState, logits: torch.Tensor, token: int) -> TokenOutput:
     """The token, with the logprobs that the model itself gives if they are asked for: those before
-    penalties and temperature. `logits` is (vocabulary,)."""
+    penalties and temperature, and among the tokens that a constraint allows. `logits` is
+    (vocabulary,)."""
     if state.logprobs is None:
         return TokenOutput(state.choice, token)
     logprobs = logits.log_softmax(-1)
     values, ids = logprobs.topk(min(state.logprobs, len(logprobs)))
     top = tuple(zip(ids.tolist(), values.tolist(), strict=True))
     return TokenOutput(state.choice, token, float(logprobs[token]), top)
-
-
-@dataclass(frozen=True, slots=True)
-class _OpenAIPenalties(LogitsProcessor):
-    """As in OpenAI's API: they count what has been generated, and leave the prompt out."""
-
-    presence: float
-    frequency: float
-    prompt_tokens: int
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """(1, tokens), (1, vocabulary) → (1, vocabulary)"""
-        counts = torch.bincount(input_ids[0, self.prompt_tokens :], minlength=scores.shape[-1])
-        return scores - self.frequency * counts - self.presence * (counts > 0)
-
-
-def _processors(
-    sampling: SamplingParams, prompt_tokens: int, stop_ids: Collection[int], device: torch.device
-) -> LogitsProcessorList:
-    found = LogitsProcessorList()
-    if sampling.min_tokens and stop_ids:
-        found.append(
-            MinNewTokensLengthLogitsProcessor(
-                prompt_tokens, sampling.min_tokens, [*stop_ids], device=str(device)
-            )
-        )
-    if sampling.repetition_penalty != 1.0:
-        found.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
-    if sampling.presence_penalty or sampling.frequency_penalty:
-        found.append(
-            _OpenAIPenalties(sampling.presence_penalty, sampling.frequency_penalty, prompt_tokens)
-        )
-    if sampling.temperature > 0:
-        found.append(TemperatureLogitsWarper(sampling.temperature))
-        if sampling.top_k > 0:
-            found.append(TopKLogitsWarper(sampling.top_k))
-        if sampling.top_p < 1.0:
-            found.append(TopPLogitsWarper(sampling.top_p))
-        if sampling.min_p > 0.0:
-            found.append(MinPLogitsWarper(sampling.min_p))
-    return found

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...engine import FinishOutput, SamplingParams, TokenOutput
+from .constraint import Constraint
 from .kv_cache import ROOM, KVCache
 from .sampler import SamplerState
 
@@ -83,7 +84,8 @@ class Sequence:
         self.request, self.keys = request, keys
         self.token_ids = [*request.prompt.ids]
         self.sampler = SamplerState(
-            request.sampling, choice, self.token_ids, request.stop_ids, request.device
+            *(request.sampling, choice, self.token_ids, request.stop_ids, request.device),
+            request.constraint,
         )
         self.status = Status.WAITING
         self.kv: KVCache | None = None
@@ -96,6 +98,11 @@ class Sequence:
     def read(self) -> int:
         """How many of the tokens have been read."""
         return self.kv.length if self.kv else 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a token has been generated."""
+        return self.tokens > len(self.request.prompt.ids)
 
     @property
     def capacity(self) -> int:
@@ -111,7 +118,7 @@ class Sequence:
         request = self.request
         if token.id in request.stop_ids:
             self.status = Status.FINISHED
-            return [FinishOutput(token.choice, "stop")]
+            return [FinishOutput(token.choice, "stop", token.id)]
         self.token_ids.append(token.id)
         self.keys.append(token.id)
         if self.tokens < len(request.prompt.ids) + request.sampling.max_tokens:
@@ -139,6 +146,8 @@ class Request:
         stop_ids: tokens that end a sequence, and are no part of it.
         image_token_id: the token in whose places the features of the tiles stand.
         device: where random numbers are drawn.
+        constraint: what every sequence is held to.
+        name: by which a client may abort it.
     """
 
     def __init__(
@@ -148,10 +157,14 @@ class Request:
         stop_ids: Collection[int],
         image_token_id: int,
         device: torch.device,
+        constraint: Constraint | None = None,
+        name: str | None = None,
     ) -> None:
         self.prompt, self.sampling = prompt, sampling
         self.stop_ids, self.device = frozenset(stop_ids), device
+        self.constraint, self.name = constraint, name
         self.wanted = 0
+        self.cached_tokens = 0
         keys = prompt.keys(image_token_id)
         self.sequences = [Sequence(self, choice, [*keys]) for choice in range(sampling.n)]
 

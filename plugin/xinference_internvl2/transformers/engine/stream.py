@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from ...engine import FinishOutput, TokenOutput
+from ...engine import FinishOutput, PromptOutput, TokenOutput
 
-Item = TokenOutput | FinishOutput | BaseException | None
+Item = PromptOutput | TokenOutput | FinishOutput | BaseException | None
 
 
 class TokenStream:
@@ -31,3 +31,12 @@ class TokenStream:
 
     async def get(self) -> Item:
         return await self._items.get()
+
+
+def for_reader(error: BaseException) -> Exception:
+    """Return an error as a reader may have it."""
+    if isinstance(error, Exception):
+        # Frames hold what was being computed, for as long as somebody holds the error.
+        return error.with_traceback(None)
+    # Others, such as SystemExit, would end the reader's event loop.
+    return RuntimeError(f"the model's engine failed: {error!r:.200}")

@@ -32,3 +32,10 @@ def test_the_plugin_reads_every_key(base: str) -> None:
         turn_end="<end>",
         stop=("<end>",),
     )
+    assert data["prompt_formats"]["plain"]["image_labels"] is True
+
+
+def test_a_prompt_format_says_whether_images_have_labels(base: str) -> None:
+    without = base.replace("turn_end: ", "image_labels: false\n    turn_end: ", 1)
+    read = records._runtime(runtime(family(load_data(without))))
+    assert read.prompt_formats["plain"].image_labels is False

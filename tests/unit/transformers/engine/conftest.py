@@ -13,7 +13,7 @@ import torch
 from transformers import PreTrainedModel
 
 from tests.tiny import make_checkpoint
-from xinference_internvl2.engine import FinishOutput, SamplingParams, TokenOutput
+from xinference_internvl2.engine import FinishOutput, PromptOutput, SamplingParams, TokenOutput
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.limits import EngineLimits
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner
@@ -53,7 +53,7 @@ async def tokens_of(
 
 
 async def all_of(outputs: Any) -> list[TokenOutput | FinishOutput]:
-    return [output async for output in outputs]
+    return [output async for output in outputs if not isinstance(output, PromptOutput)]
 
 
 def run(task: Coroutine[Any, Any, Any]) -> Any:

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
-from xinference_internvl2.engine import FinishOutput, SamplingParams
+from xinference_internvl2.engine import FinishOutput, PromptOutput, SamplingParams
 from xinference_internvl2.transformers.engine.async_engine import AHEAD, STOPPED, AsyncEngine
 from xinference_internvl2.transformers.engine.limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt
@@ -153,7 +153,7 @@ def test_no_more_than_so_much_is_generated_ahead_of_a_reader(
         assert steps.decoded(0) == AHEAD - 1
         rest = await all_of(outputs)
         assert rest[-1] == FinishOutput(0, "length")
-        assert len(rest) == LONG
+        assert len(rest) == LONG + 1
 
     with started(tiny) as engine:
         run(ask(engine))
@@ -241,3 +241,36 @@ def test_an_unloadable_model_is_no_engine() -> None:
 
     with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
         AsyncEngine(fail, EngineLimits(1))
+
+
+def test_a_request_can_be_aborted_by_its_name(tiny: PreTrainedModel) -> None:
+    async def ask(engine: AsyncEngine) -> list[Any]:
+        sampling = SamplingParams(100_000, n=2)
+        outputs = engine.generate(Prompt(ids(0)), sampling, [], name="mine")
+        await anext(outputs)
+        other = asyncio.create_task(tokens_of(engine, 1, 5))
+        assert not engine.abort("another")
+        assert engine.abort("mine")
+        rest = await all_of(outputs)
+        assert len(await other) == 5
+        assert not engine.abort("mine")
+        return rest
+
+    with started(tiny) as engine:
+        rest = run(ask(engine))
+    assert rest[-2:] == [FinishOutput(0, "stop"), FinishOutput(1, "stop")]
+
+
+def test_it_is_told_how_much_of_a_prompt_was_known(tiny: PreTrainedModel) -> None:
+    async def known(engine: AsyncEngine, salt: str, n: int = 1) -> list[PromptOutput]:
+        prompt = Prompt(ids(90), salt=salt)
+        outputs = engine.generate(prompt, SamplingParams(3, n=n), [])
+        return [output async for output in outputs if isinstance(output, PromptOutput)]
+
+    async def ask(engine: AsyncEngine) -> list[list[PromptOutput]]:
+        return [await known(engine, *job) for job in (("a",), ("a", 2), ("b",))]
+
+    with started(tiny) as engine:
+        found = run(ask(engine))
+    # The last token is always read again, for its logits.
+    assert found == [[PromptOutput(0)], [PromptOutput(len(ids(90)) - 1)], [PromptOutput(0)]]

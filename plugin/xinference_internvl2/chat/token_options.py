@@ -1,0 +1,59 @@
+"""Reads the options of a request that name tokens of the vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ..errors import RequestError
+from ..tokenizer.tokenizer import InternVL2Tokenizer
+
+
+def read_token_options(
+    options: Mapping[str, Any], tokenizer: InternVL2Tokenizer, vocabulary: int
+) -> dict[str, Any]:
+    """Return the fields of `SamplingParams` that these options give.
+
+    Args:
+        options: as `read_options` returns them.
+        vocabulary: how many tokens the model has.
+
+    Raises:
+        RequestError: a token that is not there, or options that leave no token.
+    """
+    for name in ("stop_token_ids", "allowed_token_ids", "logit_bias"):
+        for token in options.get(name, ()):
+            if token >= vocabulary:
+                raise RequestError(
+                    f"{name}: the vocabulary of this model has no token {token}; give one below "
+                    f"{vocabulary}"
+                )
+    allowed, words = options.get("allowed_token_ids", ()), options.get("bad_words", ())
+    word_ids = tuple(ids for word in words for ids in _tokens_of(word, tokenizer))
+    _check_some_left(allowed, word_ids)
+    return {
+        "logit_bias": options.get("logit_bias", {}),
+        "allowed_token_ids": tuple(allowed),
+        "bad_words": words,
+        "bad_word_ids": word_ids,
+    }
+
+
+def _tokens_of(word: str, tokenizer: InternVL2Tokenizer) -> list[tuple[int, ...]]:
+    """Return a word at the beginning of a text, and within one where it is another token then.
+
+    Source: vLLM's `SamplingParams.update_from_tokenizer`, so that both engines leave out the same.
+    """
+    first, within = (
+        tuple(tokenizer.encode(space + word.lstrip(), add_special_tokens=False))
+        for space in ("", " ")
+    )
+    another = within[0] != first[0] and len(within) == len(first)
+    return [first, within] if another else [first]
+
+
+def _check_some_left(allowed: Collection[int], words: Collection[tuple[int, ...]]) -> None:
+    if allowed and set(allowed) <= {word[0] for word in words if len(word) == 1}:
+        raise RequestError(
+            "bad_words leaves out all of allowed_token_ids, so no token is left; allow others"
+        )

@@ -1,0 +1,67 @@
+"""`render`: the prompt that a request becomes, without a server and without the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..chat.launch_prompt import read_launch_prompt
+from ..chat.prepare import prepare
+from ..chat.request import ServedCheckpoint, trained_length
+from ..checkpoint.config import read_config
+from ..errors import RequestError
+from ..families.records import prompt_format_named
+from ..media.limits import launch_limits
+from ..tokenizer.tokenizer import load_tokenizer
+
+CONTEXT = 32768
+"""Of all families."""
+_OF_THE_SERVER = ("model", "messages", "stream")
+
+
+def render(
+    path: Path, request: Any, model_name: str | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the prompt, its token ids, and how many tiles each picture and video has.
+
+    Args:
+        path: the folder of a checkpoint.
+        request: the JSON of a chat request, or of its messages alone.
+        model_name: the family that the checkpoint is launched as, where its prompt format does not
+            tell.
+        options: of the launch.
+
+    Raises:
+        CheckpointError, RequestError: what is at fault, and how.
+    """
+    body = {"messages": request} if isinstance(request, list) else request
+    if not isinstance(body, Mapping) or not isinstance(body.get("messages"), list):
+        raise RequestError(
+            "the request has no messages; give a chat request, or a list of messages"
+        )
+    fields = {name: value for name, value in body.items() if name not in _OF_THE_SERVER}
+    found = prepare(body["messages"], fields, _serve(path, model_name, options))
+    return {"prompt": found.text, "prompt_token_ids": found.ids, "tiles": found.tile_counts}
+
+
+def _serve(path: Path, model_name: str | None, options: Mapping[str, Any]) -> ServedCheckpoint:
+    config = read_config(path)
+    tokenizer = load_tokenizer(path, config.llm["vocab_size"])
+    prompt_format = prompt_format_named(config.template, model_name)
+    return ServedCheckpoint(
+        config=config,
+        tokenizer=tokenizer,
+        prompt_format=read_launch_prompt(options, prompt_format, tokenizer).format,
+        context_length=trained_length(config, CONTEXT),
+        limits=launch_limits(options, config),
+        fetch=_read,
+        engine="Transformers",
+    )
+
+
+def _read(path: str, deadline: float) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise RequestError(f"{path}: {error.strerror}; give a picture on this machine") from None

@@ -1,0 +1,70 @@
+"""Options that name tokens: what they become, and which are not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny import make_checkpoint
+from xinference_internvl2.chat.repetition import RepetitionBreaker
+from xinference_internvl2.chat.token_options import read_token_options
+from xinference_internvl2.errors import RequestError
+from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
+
+
+@pytest.fixture(scope="module", params=["qwen2", "internlm2"])
+def tokenizer(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> InternVL2Tokenizer:
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    return load_tokenizer(make_checkpoint(folder / "x", backbone=request.param))
+
+
+def test_a_bad_word_is_left_out_at_the_beginning_and_within(tokenizer: InternVL2Tokenizer) -> None:
+    found = read_token_options({"bad_words": ("a",)}, tokenizer, 500)["bad_word_ids"]
+    texts = {b"".join(map(tokenizer.token_bytes, ids)) for ids in found}
+    assert texts <= {b"a", b" a"}
+    assert len(found) == len(texts) >= 1
+
+
+@pytest.mark.parametrize("name", ["stop_token_ids", "allowed_token_ids", "logit_bias"])
+def test_a_token_that_is_not_there_is_refused(tokenizer: InternVL2Tokenizer, name: str) -> None:
+    def read(token: int) -> Any:
+        options = {name: {token: 1.0} if name == "logit_bias" else (token,)}
+        return read_token_options(options, tokenizer, 500)
+
+    assert read(499)
+    with pytest.raises(RequestError) as caught:
+        read(500)
+    sentence = f"{name}: the vocabulary of this model has no token 500; give one below 500"
+    assert str(caught.value) == sentence
+
+
+def test_words_that_leave_no_token_are_refused(tokenizer: InternVL2Tokenizer) -> None:
+    (word, *_) = read_token_options({"bad_words": ("a",)}, tokenizer, 500)["bad_word_ids"]
+    options = {"bad_words": ("a",), "allowed_token_ids": word}
+    assert len(word) == 1
+    with pytest.raises(RequestError, match="bad_words leaves out all of allowed_token_ids"):
+        read_token_options(options, tokenizer, 5000)
+    other = {**options, "allowed_token_ids": (*word, word[0] + 1)}
+    assert read_token_options(other, tokenizer, 5000)
+
+
+@pytest.mark.parametrize(
+    ("size", "threshold", "tokens", "ends_after"),
+    [
+        (1, 2, [5, 6, 5, 7], 3),
+        (2, 2, [5, 6, 7, 5, 6, 8], 5),
+        (2, 3, [5, 6, 5, 6, 5, 6, 5], 6),
+        (3, 2, [1, 1, 1, 1], 4),
+        (2, 2, [5, 6, 6, 5, 7], None),
+    ],
+)
+def test_an_answer_ends_where_it_has_repeated_itself_enough(
+    size: int, threshold: int, tokens: list[int], ends_after: int | None
+) -> None:
+    breaker = RepetitionBreaker(size, threshold)
+    ends = [number for number, token in enumerate(tokens, 1) if breaker.repeats(token)]
+    assert (ends[0] if ends else None) == ends_after

@@ -1,0 +1,60 @@
+"""What changes logits, against the definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from xinference_internvl2.engine import SamplingParams, TokenOutput
+from xinference_internvl2.errors import RequestError
+from xinference_internvl2.transformers.engine.sampler import SamplerState, sample
+
+CPU = torch.device("cpu")
+PROMPT = [3, 1, 2]
+
+
+def next_token(logits: list[float], said: tuple[int, ...] = (), **options: Any) -> Any:
+    """The greedy token after a prompt and what has been said since."""
+    ids = [*PROMPT]
+    state = SamplerState(SamplingParams(9, **options), 0, ids, [], CPU)
+    ids += said
+    (token,) = sample(torch.tensor([logits]), [state])
+    return token.id if isinstance(token, TokenOutput) else token
+
+
+LOGITS = [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "token"),
+    [
+        ({}, (), 4),
+        ({"allowed_token_ids": (1, 2)}, (), 2),
+        ({"logit_bias": {4: -1.5, 0: 0.5}}, (), 3),
+        ({"logit_bias": {0: 100.0}}, (), 0),
+        ({"bad_word_ids": ((4,), (3,))}, (), 2),
+        # The prompt is no part of the answer, and a word is only bad as a whole.
+        ({"bad_word_ids": ((1, 2, 4),)}, (), 4),
+        ({"bad_word_ids": ((1, 2, 4),)}, (2,), 4),
+        ({"bad_word_ids": ((1, 2, 4),)}, (0, 1, 2), 3),
+        ({"bad_word_ids": ((1, 2, 4),)}, (1, 2, 0), 4),
+        ({"allowed_token_ids": (2, 4), "bad_word_ids": ((4,),)}, (), 2),
+    ],
+)
+def test_what_may_come(options: dict[str, Any], said: tuple[int, ...], token: int) -> None:
+    assert next_token(LOGITS, said, **options) == token
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_where_no_token_is_left_the_request_alone_fails(temperature: float) -> None:
+    options: dict[str, Any] = {"allowed_token_ids": (4,), "bad_word_ids": ((4,),)}
+    states = [
+        SamplerState(SamplingParams(9, temperature, **each), 0, [*PROMPT], [], CPU)
+        for each in (options, {})
+    ]
+    refused, answered = sample(torch.tensor([LOGITS] * 2), states)
+    assert isinstance(refused, RequestError)
+    assert str(refused).startswith("the options of the request leave no token that may come next")
+    assert isinstance(answered, TokenOutput)
