@@ -1,17 +1,13 @@
-import math
-import re
+from xinference_internvl2 import field_probabilities
 
-question = 'Answer as JSON: {"shape": ..., "colour": ...}.'
-answer = ask(image(uri("picture.jpg")), text(question), logprobs=True)
-tokens = answer.choices[0].logprobs.content
-# Where each token begins in the bytes of the answer.
-ends = [0]
-for token in tokens:
-    ends.append(ends[-1] + len(token.bytes))
-written = b"".join(bytes(token.bytes) for token in tokens)
-for field in re.finditer(rb'"(\w+)":\s*("[^"]*"|[^,}\s]+)', written):
-    first, last = field.span(2)
-    spans = zip(tokens, ends, ends[1:], strict=False)
-    within = [token.logprob for token, start, end in spans if start < last and end > first]
-    print(field[1].decode(), field[2].decode(), math.exp(sum(within)))
-print("the whole answer", math.exp(sum(token.logprob for token in tokens)))
+fields = {"shape": {"enum": ["circle", "square", "star"]}, "count": {"enum": [1, 2, 3, 4]}}
+schema = {"type": "object", "properties": fields, "required": ["shape", "count"]}
+answer = ask(
+    image(uri("picture.jpg")),
+    text("Which shape is there, and how often?"),
+    response_format={"type": "json_schema", "json_schema": {"name": "shapes", "schema": schema}},
+    logprobs=True,
+)
+found = field_probabilities(answer.choices[0].logprobs.content)
+for name, (value, probability) in found.items():
+    print(name, value, f"{probability:.2f}")

@@ -10,18 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .chat.prompt import render
+    from .confidence import field_probabilities
     from .media.pixel_values import image_to_tiles
     from .tokenizer.tokenizer import load_tokenizer
     from .transformers.model.from_checkpoint import load_model
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "image_to_tiles", "load_model", "load_tokenizer", "render"]
+__all__ = [
+    "__version__",
+    "field_probabilities",
+    "image_to_tiles",
+    "load_model",
+    "load_tokenizer",
+    "render",
+]
 
 _MODULES = {
     "load_model": ".transformers.model.from_checkpoint",
     "load_tokenizer": ".tokenizer.tokenizer",
     "image_to_tiles": ".media.pixel_values",
     "render": ".chat.prompt",
+    "field_probabilities": ".confidence",
 }
 
 

@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs/troubleshooting.rst").read_text("utf-8")
 OF_OTHERS = {"Errno", "Address already in use", "CUDA out of memory", "Remote server", "closed"}
 # What a message names, in place of which another could stand.
 NAMES = r"…|AWQ in 4 bit|\d+|[\[\]]|['\"][\w.-]+['\"]"
-NAMES += r"|internvl2|Int4|Transformers|pytorch|^config\.json|/config\.json|model_type"
+NAMES += r"|internvl2|Int4|Transformers|pytorch|/?config\.json|model_type"
 LONG = 6
 
 

@@ -38,9 +38,6 @@ def run(served: Served, files: Path, example: str) -> str:
     script = script.replace(address, served.host.url).replace(name, f'model="{served.uid}"')
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=files, capture_output=True, text=True, timeout=300)
-    if example == "structured.py" and served.uid != "vllm":
-        assert "BadRequestError" in done.stderr
-        return "refused"
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -1,0 +1,67 @@
+"""How likely each field of a JSON answer is, by the log probabilities of its tokens.
+
+>>> tokens = answer.choices[0].logprobs.content  # doctest: +SKIP
+>>> field_probabilities(tokens)  # doctest: +SKIP
+{'colour': FieldProbability(value='red', probability=0.98)}
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+
+class FieldProbability(NamedTuple):
+    """The value of a field, and how likely the model took all of its tokens together."""
+
+    value: Any
+    probability: float
+
+
+def field_probabilities(tokens: Sequence[Any]) -> dict[str, FieldProbability]:
+    """Return the fields of the JSON object that an answer is.
+
+    Args:
+        tokens: `logprobs.content` of a choice, as the openai client or the JSON has it.
+
+    Raises:
+        ValueError: the answer is no complete JSON object.
+    """
+    entries = [token if isinstance(token, Mapping) else vars(token) for token in tokens]
+    ends = list(accumulate(len(entry["bytes"]) for entry in entries))
+    written = b"".join(bytes(entry["bytes"]) for entry in entries)
+    found = {}
+    for name, first, last in _fields(written):
+        spans = zip(entries, [0, *ends], ends, strict=False)
+        within = [entry["logprob"] for entry, start, end in spans if start < last and end > first]
+        value = json.loads(written[first:last])
+        found[name] = FieldProbability(value, math.exp(sum(within)))
+    return found
+
+
+def _fields(written: bytes) -> Iterator[tuple[str, int, int]]:
+    """Yield the name of every field of an object, and the bytes from and to which its value is."""
+    # Every byte a letter, so that places are places of bytes.
+    letters = written.decode("latin-1")
+    decode = json.JSONDecoder(strict=False).raw_decode
+    at = _skip(letters, 0, "{")
+    while at < len(letters) and letters[at] != "}":
+        _, end = decode(letters, at)
+        name = json.loads(written[at:end])
+        first = _skip(letters, end, ":")
+        _, last = decode(letters, first)
+        yield name, first, last
+        at = _skip(letters, last, ",}")
+    if at >= len(letters) and not letters.rstrip().endswith("}"):
+        raise ValueError("the answer ends before its JSON object does; give more max_tokens")
+
+
+def _skip(letters: str, at: int, marks: str) -> int:
+    """Return where the text goes on after space, one of `marks`, and space."""
+    rest = letters[at:].lstrip()
+    if not rest or rest[0] not in marks:
+        raise ValueError(f"the answer is no JSON object: at byte {at} there is no {marks[0]!r}")
+    return len(letters) - len(rest[1:].lstrip())
