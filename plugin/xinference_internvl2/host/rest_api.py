@@ -36,9 +36,8 @@ WITHOUT = (
 )
 
 
-TRY_AGAIN = (429, 503)
-RETRY_AFTER = "1"
-"""Seconds."""
+RETRY_AFTER = {429: "1", 503: "10"}
+"""Status → seconds: a place is soon free, a process takes a while to start."""
 
 
 class Api(NamedTuple):
@@ -109,8 +108,8 @@ async def _answer(
     response, headers = None, None
     try:
         response = await _take(host, route, request, door)
-        if response.status_code in TRY_AGAIN:
-            response.headers.setdefault("Retry-After", RETRY_AFTER)
+        if response.status_code in RETRY_AFTER:
+            response.headers.setdefault("Retry-After", RETRY_AFTER[response.status_code])
         if response.status_code != 500:
             return response
         status, message = 500, response.body.decode()
@@ -151,8 +150,8 @@ def _refuse(
     message: str,
     headers: dict[str, str] | None = None,
 ) -> Any:
-    if status in TRY_AGAIN:
-        headers = {"Retry-After": RETRY_AFTER, **(headers or {})}
+    if status in RETRY_AFTER:
+        headers = {"Retry-After": RETRY_AFTER[status], **(headers or {})}
     log_refusal(f"A request to {request.url.path}", door.body.get("model"), message)
     return api.refuse(host, request, door, status, message, headers)
 

@@ -26,7 +26,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, model: Model, error: Exception, *names
 
 
 def check(response: Any) -> None:
-    assert (response.status_code, response.headers["retry-after"]) == (503, "1"), response.text
+    assert (response.status_code, response.headers["retry-after"]) == (503, "10"), response.text
     assert re.match(GONE, message(response))
 
 
