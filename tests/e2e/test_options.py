@@ -390,3 +390,24 @@ def test_pictures_can_be_made_to_fit(served: Served) -> None:
     assert fitted.usage.prompt_tokens_details.tiles == [3] * 10
     assert fitted.prompt.count("<IMG_CONTEXT>") == 3 * 10 * 16
     assert fitted.usage.prompt_tokens <= 1100
+
+
+ALIKE: list[dict[str, Any]] = [
+    {"guided_json": SHAPES},
+    {"guided_regex": "[a-z]{2,9}"},
+    {"logit_bias": {str(token): 3 for token in range(300, 400)}},
+    {"allowed_token_ids": [*range(300, 400)]},
+    {"bad_words": ["a", "e", "o"]},
+    {"min_tokens": 5, "stop_token_ids": [*range(300, 600)]},
+]
+_answers: dict[str, list[tuple[str, float]]] = {}
+
+
+@pytest.mark.parametrize("options", ALIKE, ids=lambda options: "-".join(options))
+def test_both_engines_write_the_same_as_likely(served: Served, options: dict[str, Any]) -> None:
+    """The engine that comes second is held against the first."""
+    answer = served.chat(HI, logprobs=True, max_tokens=40, extra_body=options)
+    entries = [(entry.token, entry.logprob) for entry in answer.choices[0].logprobs.content]
+    others = _answers.setdefault(str(options), entries)
+    assert [token for token, _ in entries] == [token for token, _ in others]
+    assert [entry[1] for entry in entries] == pytest.approx([o[1] for o in others], abs=1e-3)

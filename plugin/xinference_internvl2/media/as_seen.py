@@ -69,7 +69,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _from_real_depth(image: Image.Image) -> Image.Image:
-    """Scale grey of more than 8 bits, or of floats, to bytes."""
+    """Scale grey of more than 8 bits, or of floats, to bytes; what is transparent is white."""
     values = np.asarray(image)
     low, high = _range(image, values)
     grey = np.empty(values.shape, np.uint8)
@@ -77,6 +77,8 @@ def _from_real_depth(image: Image.Image) -> Image.Image:
         rows = np.nan_to_num(values[top : top + _ROWS_AT_ONCE].astype(np.float64), nan=low)
         scaled = (rows - low) * (255 / (high - low))
         grey[top : top + _ROWS_AT_ONCE] = np.clip(np.rint(scaled), 0, 255)
+    if isinstance(transparent := image.info.get("transparency"), int):
+        grey[values == transparent] = 255
     return Image.fromarray(grey).convert("RGB")
 
 

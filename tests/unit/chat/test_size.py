@@ -29,6 +29,11 @@ SIZES: list[tuple[Any, tuple[int, bool]]] = [
     ([user(image(URL), image(URL)), user(image(URL))], (3 * (len(URL) * 3 // 4), False)),
     ([user({"type": "image", "source": {"type": "base64", "data": "A" * 4000}})], (3004, False)),
     ([user({"type": "video_url", "video_url": URL})], (len(URL) * 3 // 4, False)),
+    ([user({"type": "video", "video": [URL, URL]})], (2 * (len(URL) * 3 // 4), False)),
+    (
+        [user({"type": "video_url", "video_url": {"url": [URL, "http://example.com/x"]}})],
+        (len(URL) * 3 // 4, True),
+    ),
     ([user(image("https://example.com/x.png"))], (0, True)),
     ([user(image("HTTP://example.com/x.png"), image(URL))], (len(URL) * 3 // 4, True)),
     ([user(image("http://example.com/x.png"), *[image(URL)] * 3)], (3 * (len(URL) * 3 // 4), True)),

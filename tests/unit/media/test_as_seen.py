@@ -153,3 +153,13 @@ def test_grey_has_its_real_depth(
     assert (found == found[:, :1, :1]).all()
     with Image.open(io.BytesIO(data)) as opened:
         assert np.array_equal(pixels(data, published=True), array(opened))
+
+
+def test_a_transparent_grey_of_16_bits_is_white() -> None:
+    values = np.full((SIDE, SIDE), 30_000, np.uint16)
+    values[0, 0], values[1, 1] = 0, 65_535
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG", transparency=0)
+    seen = pixels(file.getvalue())
+    assert seen[0, 0].tolist() == seen[1, 1].tolist() == [255] * 3
+    assert seen[2, 2].tolist() == [round(30_000 * 255 / 65_535)] * 3

@@ -90,8 +90,7 @@ class _BadWords(LogitsProcessor):
 
 
 def _ends_with(said: list[int], tokens: tuple[int, ...]) -> bool:
-    start = len(said) - len(tokens)
-    return start >= 0 and said[start:] == [*tokens]
+    return said[len(said) - len(tokens) :] == [*tokens]
 
 
 @dataclass(frozen=True, slots=True)
