@@ -2,6 +2,7 @@ from xinference_internvl2 import field_probabilities
 
 fields = {"shape": {"enum": ["circle", "square", "star"]}, "count": {"enum": [1, 2, 3, 4]}}
 schema = {"type": "object", "properties": fields, "required": ["shape", "count"]}
+schema["additionalProperties"] = False
 answer = ask(
     image(uri("picture.jpg")),
     text("Which shape is there, and how often?"),

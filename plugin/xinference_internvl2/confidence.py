@@ -34,6 +34,7 @@ def field_probabilities(tokens: Sequence[Any]) -> dict[str, FieldProbability]:
     ends = list(accumulate(len(entry["bytes"]) for entry in entries))
     written = b"".join(bytes(entry["bytes"]) for entry in entries)
     found = {}
+    _check_object(written)
     for name, first, last in _fields(written):
         spans = zip(entries, [0, *ends], ends, strict=False)
         within = [entry["logprob"] for entry, start, end in spans if start < last and end > first]
@@ -42,26 +43,31 @@ def field_probabilities(tokens: Sequence[Any]) -> dict[str, FieldProbability]:
     return found
 
 
+def _check_object(written: bytes) -> None:
+    try:
+        whole = json.loads(written)
+    except ValueError as error:
+        raise ValueError(f"the answer is no whole JSON object: {error}") from None
+    if not isinstance(whole, dict):
+        raise ValueError(f"the answer is no whole JSON object: {written[:80]!r}")
+
+
 def _fields(written: bytes) -> Iterator[tuple[str, int, int]]:
     """Yield the name of every field of an object, and the bytes from and to which its value is."""
     # Every byte a letter, so that places are places of bytes.
     letters = written.decode("latin-1")
     decode = json.JSONDecoder(strict=False).raw_decode
-    at = _skip(letters, 0, "{")
-    while at < len(letters) and letters[at] != "}":
+    at = _skip(letters, letters.index("{"))
+    while letters[at : at + 1] not in ("}", ""):
         _, end = decode(letters, at)
         name = json.loads(written[at:end])
-        first = _skip(letters, end, ":")
+        first = _skip(letters, letters.index(":", end))
         _, last = decode(letters, first)
         yield name, first, last
-        at = _skip(letters, last, ",}")
-    if at >= len(letters) and not letters.rstrip().endswith("}"):
-        raise ValueError("the answer ends before its JSON object does; give more max_tokens")
+        at = _skip(letters, last)
 
 
-def _skip(letters: str, at: int, marks: str) -> int:
-    """Return where the text goes on after space, one of `marks`, and space."""
-    rest = letters[at:].lstrip()
-    if not rest or rest[0] not in marks:
-        raise ValueError(f"the answer is no JSON object: at byte {at} there is no {marks[0]!r}")
-    return len(letters) - len(rest[1:].lstrip())
+def _skip(letters: str, at: int) -> int:
+    """Return where the text goes on after space, a mark, and space."""
+    rest = letters[at:].lstrip()[1:]
+    return len(letters) - len(rest.lstrip())

@@ -46,7 +46,10 @@ def test_an_object_without_fields() -> None:
     assert field_probabilities(tokens(("{", -1.0), (" }", -1.0))) == {}
 
 
-@pytest.mark.parametrize("text", ["", "red", "[1]", '{"a": 1', '{"a"', '{"a": 1 "b"', '{"a": "x'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "red", "[1]", '{"a": 1,', '{"a": 1,}', '{"a": 1', '{"a"', '{"a": 1 "b"', '{"a": "x'],
+)
 def test_what_is_no_whole_object_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError, match="the answer is no whole JSON object: "):
         field_probabilities(tokens((text, -1.0)))
