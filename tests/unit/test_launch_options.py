@@ -11,7 +11,7 @@ import pytest
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.launch_options import LaunchOptions
 from xinference_internvl2.transformers.launch_options import OPTIONS as TRANSFORMERS
-from xinference_internvl2.vllm.launch_options import check_cards, options
+from xinference_internvl2.vllm.launch_options import check_cards, options, with_guidance
 
 NEEDS_VLLM = pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="needs vLLM")
 
@@ -124,3 +124,32 @@ def test_several_workers_need_cards() -> None:
 def test_an_option_of_two_columns_is_honoured() -> None:
     table = LaunchOptions("E", honoured={"a"}, neutral={"a": (1,)})
     table.check({"a": 2})
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        (None, {"backend": "guidance"}),
+        ({"backend": "auto"}, {"backend": "guidance"}),
+        (
+            '{"backend": "guidance", "disable_any_whitespace": true}',
+            {"backend": "guidance", "disable_any_whitespace": True},
+        ),
+    ],
+)
+def test_grammars_are_those_of_both_engines(given: Any, taken: dict[str, Any]) -> None:
+    assert with_guidance(given) == taken
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"backend": "xgrammar"}, "backend 'xgrammar' is not supported; leave it out, or use gui"),
+        ("{", "structured_outputs_config '{' is not a JSON object"),
+        (["xgrammar"], "structured_outputs_config ['xgrammar'] is not a JSON object"),
+    ],
+)
+def test_another_library_of_grammars_is_refused(given: Any, sentence: str) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        with_guidance(given)
+    assert sentence in str(caught.value)
