@@ -16,6 +16,7 @@ from tests.support.host import package
 from tests.tiny import make_checkpoint
 
 from .bench_engines import engines
+from .bench_prefill import prefill
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -137,7 +138,7 @@ def load(work: Path) -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="internvl2-bench-") as folder:
-        for benchmark in (interpreter_start, build, catalog, load, engines):
+        for benchmark in (interpreter_start, build, catalog, load, prefill, engines):
             work = Path(folder) / benchmark.__name__
             work.mkdir()
             benchmark(work)
