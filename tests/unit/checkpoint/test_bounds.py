@@ -1,0 +1,64 @@
+"""Bounds of a checkpoint's files: at them, and one beyond."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xinference_internvl2.checkpoint import safetensors_file
+from xinference_internvl2.checkpoint.safetensors_file import MAX_HEADER_BYTES
+from xinference_internvl2.checkpoint.weight_format import AWQ, _describe
+from xinference_internvl2.errors import CheckpointError
+from xinference_internvl2.tokenizer import added_tokens
+from xinference_internvl2.tokenizer.added_tokens import MAX_ADDED, MAX_CONTENT, MAX_ID
+
+FILE = Path("tokenizer.json")
+
+
+def test_the_header_of_a_safetensors_file(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+
+    def check(size: int) -> None:
+        with file.open("wb") as opened:
+            opened.write(size.to_bytes(8, "little"))
+            opened.truncate(size + 8)
+        safetensors_file._check_header(file)
+
+    check(MAX_HEADER_BYTES)
+    with pytest.raises(CheckpointError, match=f"a header of {MAX_HEADER_BYTES + 1} bytes"):
+        check(MAX_HEADER_BYTES + 1)
+
+
+def test_the_id_of_a_token() -> None:
+    for index in (0, MAX_ID - 1):
+        assert added_tokens._index(index, "id", FILE) == index
+        assert [*added_tokens._from_config({str(index): {"content": "a"}}, FILE)] == [index]
+    for wrong in (-1, MAX_ID):
+        with pytest.raises(CheckpointError, match="id is not a whole number from 0 to"):
+            added_tokens._index(wrong, "id", FILE)
+        with pytest.raises(CheckpointError, match="an id"):
+            added_tokens._from_config({str(wrong): {"content": "a"}}, FILE)
+
+
+def test_the_text_of_a_token() -> None:
+    for length in (1, MAX_CONTENT):
+        assert added_tokens._token({"content": "a" * length}, "it", FILE, ()).content
+    for wrong in (0, MAX_CONTENT + 1):
+        with pytest.raises(CheckpointError, match=f"a text of 1 to {MAX_CONTENT} characters"):
+            added_tokens._token({"content": "a" * wrong}, "it", FILE, ())
+
+
+def test_the_number_of_added_tokens() -> None:
+    added_tokens.check_count(range(MAX_ADDED), "it", FILE)
+    with pytest.raises(CheckpointError, match=f"it has {MAX_ADDED + 1} tokens"):
+        added_tokens.check_count(range(MAX_ADDED + 1), "it", FILE)
+
+
+@pytest.mark.parametrize(("bits", "layout"), [(4, "gemv"), (8, "gemm"), (3, "gemm")])
+def test_other_bits_and_other_layouts_are_not_ours(bits: int, layout: str) -> None:
+    ours: dict[str, Any] = {"quant_method": "awq", "bits": 4, "version": "gemm"}
+    assert _describe(ours) == AWQ
+    other = _describe({**ours, "bits": bits, "version": layout})
+    assert other == f"AWQ in {bits} bit and {layout} layout"
