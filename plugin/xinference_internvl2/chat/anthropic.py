@@ -7,22 +7,17 @@ from typing import Any
 
 WITHOUT_CACHED_TOKENS = "_without_cached_tokens"
 """Of a request's options: its usage does not tell how much of the prompt was in a cache."""
-_THINKING = ("enable_thinking", "thinking")
 
 
 def prepare_anthropic_request(
     messages: Sequence[Mapping[str, Any]], config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return messages and options as a chat takes them, without the marks of these routes.
+    """Return messages and options as a chat takes them.
 
     The prompt is not counted here, since the chat fetches its pictures: 0 has the host ask
     `count_tokens` where it is the count that the client wants.
     """
-    options = {name: value for name, value in config.items() if not name.startswith("_anthropic")}
-    template = options.get("chat_template_kwargs")
-    if isinstance(template, Mapping):  # else the chat refuses it
-        asked = {name: value for name, value in template.items() if name not in _THINKING or value}
-        options["chat_template_kwargs"] = asked
+    options = dict(config)
     if options.get("stream"):
         # The first event of these routes says how long the prompt is.
         options["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}

@@ -13,11 +13,15 @@ from typing import Any
 
 from ..errors import RequestError
 from .answer import Generate, generate_text
+from .option_table import MAX_TOP_LOGPROBS
+from .options import merge_fields
 from .prepare import prepare_text
 from .request import ChatRequest, ServedCheckpoint
 from .response import Json, TextDelta, head
 from .usage import Usage
+from .values import Whole
 
+_NUMBER = Whole(0, MAX_TOP_LOGPROBS)
 CONTEXT_TOKENS = 8
 """Tokens of the prompt before an answer, after which its first word keeps the space before it."""
 
@@ -50,12 +54,11 @@ def _prepare(prompt: str, config: Mapping[str, Any], served: ServedCheckpoint) -
 
 def _translate(config: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a completion as those of a chat: `logprobs` is a number of tokens here."""
-    options = {**(config.get("extra_body") or {}), **config}
-    options.pop("extra_body", None)
+    options = merge_fields(config)
     count = options.pop("logprobs", None)
     if count is not None:
-        options |= {"logprobs": True, "top_logprobs": count}
-    return options
+        options |= {"logprobs": True, "top_logprobs": _NUMBER.read("logprobs", count)}
+    return {"extra_body": options}
 
 
 @dataclass(slots=True)

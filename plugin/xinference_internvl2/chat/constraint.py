@@ -91,8 +91,7 @@ def _response_format(value: Any) -> tuple[str, Any]:
         raise RequestError(
             f"response_format of type {kind!r} is not text, json_object, or json_schema with one"
         )
-    # The host renames the field.
-    found = schema.get("schema_") if schema.get("schema_") is not None else schema.get("schema")
+    found = schema.get("schema")
     if not isinstance(found, Mapping):
         raise RequestError("response_format.json_schema.schema has to be an object")
     return "json", dict(found)

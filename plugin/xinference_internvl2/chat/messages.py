@@ -110,7 +110,10 @@ def _read_turn(where: str, message: Any) -> Turn:
         )
     read_fields(message, _MESSAGE, f"{where}.")
     turn = Turn(role, [], where)
-    for place, part in _list(where, message.get("content")):
+    content = message.get("content")
+    # Answers of others have none beside their calls of tools.
+    places = [] if content is None and role == "assistant" else _list(where, content)
+    for place, part in places:
         read = _read_part(place, part)
         if role != "user" and any(isinstance(found, Media) for found in read):
             article = "an" if role == "assistant" else "a"
@@ -121,8 +124,6 @@ def _read_turn(where: str, message: Any) -> Turn:
 
 def _list(where: str, content: Any) -> list[tuple[str, Any]]:
     """Return the parts of a message's content, each with its place."""
-    if content is None:
-        return []
     if isinstance(content, str):
         return [(f"{where}.content", {"type": "text", "text": content})]
     if not isinstance(content, list):
@@ -134,12 +135,13 @@ def _read_part(place: str, part: Any) -> Sequence[Part]:
     if not isinstance(part, Mapping):
         raise RequestError(f"{place} has to be an object with a type")
     kind = part.get("type")
-    if kind in _TEXT_TYPES:
+    name = kind if isinstance(kind, str) else ""
+    if name in _TEXT_TYPES:
         return [_read_text(place, part)]
-    if kind in _IMAGE_TYPES:
-        return _read_media(place, part, "image", _IMAGE_TYPES[kind])
-    if kind in _VIDEO_TYPES:
-        return _read_media(place, part, "video", _VIDEO_TYPES[kind])
+    if name in _IMAGE_TYPES:
+        return _read_media(place, part, "image", _IMAGE_TYPES[name])
+    if name in _VIDEO_TYPES:
+        return _read_media(place, part, "video", _VIDEO_TYPES[name])
     raise RequestError(
         f"{place}: content of type {kind!r:.40} is not supported; use text, image_url or video_url"
     )

@@ -63,6 +63,7 @@ HONOURED = _table(
         f"{DEFAULT_MAX_TOKENS}",
         Whole(1, 1 << 31),
     ),
+    Option("max_completion_tokens", "as `max_tokens`", Whole(1, 1 << 31)),
     Option(
         "min_tokens",
         "the answer does not end, and no stop string is looked for, in its first so many tokens",
@@ -249,9 +250,9 @@ _SERVER = "says how a server should work"
 _REASONING = "says what to do with reasoning, of which there is none"
 WITHOUT_EFFECT = _table(
     *(Option(name, _WHO_ASKS) for name in ("user", "metadata", "safety_identifier", "store")),
-    *(Option(name, _SERVER) for name in ("service_tier", "stream_interval")),
+    *(Option(name, _SERVER) for name in ("service_tier", "stream_interval", "betas")),
     *(Option(name, _SERVER) for name in ("prompt_cache_key", "prompt_cache_retention")),
-    Option("parallel_tool_calls", NO_TOOLS),
+    *(Option(name, NO_TOOLS) for name in ("parallel_tool_calls", "max_tool_calls")),
     Option("include_reasoning", _REASONING),
     Option("separate_reasoning", _REASONING),
     Option("spaces_between_special_tokens", "changes nothing with this family's tokenizers"),

@@ -18,11 +18,10 @@ def read_options(config: Mapping[str, Any], engine: str) -> dict[str, Any]:
     Raises:
         RequestError: an option that is unknown, out of its range, or not honoured by `engine`.
     """
-    extra = config.get("extra_body") or {}
-    if not isinstance(extra, Mapping):
-        raise RequestError("extra_body has to be an object with further options")
-    fields = {**extra, **{name: value for name, value in config.items() if name != "extra_body"}}
-    options = read_fields(fields, OPTIONS, engine=engine)
+    options = read_fields(merge_fields(config), OPTIONS, engine=engine)
+    longest = options.pop("max_completion_tokens", None)
+    if longest is not None and options.setdefault("max_tokens", longest) != longest:
+        raise RequestError("max_completion_tokens contradicts max_tokens; give only one")
     stream = options.pop("stream_options", {})
     template = options.pop("chat_template_kwargs", {})
     options.update(read_fields(stream, STREAM_OPTIONS, "stream_options."))
@@ -32,6 +31,22 @@ def read_options(config: Mapping[str, Any], engine: str) -> dict[str, Any]:
     if options.get("render") and options.get("stream"):
         raise RequestError("render true gives no stream; leave stream out")
     return {name: value for name, value in options.items() if name not in WITHOUT_EFFECT}
+
+
+def merge_fields(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a request with those in `extra_body` beside the others.
+
+    What the host adds for itself begins with an underscore, and is left out.
+
+    Raises:
+        RequestError: `extra_body` is no object.
+    """
+    extra = config.get("extra_body") or {}
+    if not isinstance(extra, Mapping):
+        raise RequestError("extra_body has to be an object with further options")
+    fields = {name: value for name, value in config.items() if not name.startswith("_")}
+    fields.pop("extra_body", None)
+    return {**fields, **extra}
 
 
 def read_fields(
@@ -50,8 +65,7 @@ def read_fields(
     """
     found = {}
     for name, value in fields.items():
-        # What the host adds for itself begins with an underscore.
-        if value is None or name.startswith("_"):
+        if value is None:
             continue
         option = table.get(name)
         if option is None:

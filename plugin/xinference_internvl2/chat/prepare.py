@@ -30,7 +30,10 @@ from .sampling import read_sampling
 from .token_options import read_token_options
 
 MAX_CHARACTERS_PER_TOKEN = 32
-_OF_A_CHAT = ("boxes", "render", "image_labels", "continue_final_message", "add_generation_prompt")
+_OF_A_CHAT = (
+    *("boxes", "render", "image_labels", "continue_final_message", "add_generation_prompt"),
+    "mm_processor_kwargs",
+)
 
 # Threads of their own: slow image servers hold up nobody else, neither here nor in the event loop.
 _fetching = ThreadPoolExecutor(16, thread_name_prefix="fetching")

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions and completions: dropped fields, and errors that clients read."""
+"""OpenAI's chat completions and completions: options as they were sent, and readable errors."""
 
 from __future__ import annotations
 
@@ -6,42 +6,46 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+from ..errors import RequestError
 from .door import Door, current_door, error_object, refuse_tools
 
-# In the host's schemas, and dropped all the same.
-_DROPPED = {"n", "best_of", "logit_bias"}
-_GUIDED = {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "guided_json_object"}
-_GUIDED |= {"guided_decoding_backend", "guided_whitespace_pattern"}
-_READ_ANYWAY = {"extra_body", "cache_salt", *_GUIDED}
+_READ = {"model", "stream", "request_id", "cache_salt"}
 
 
 def read_chat(host: ModuleType, door: Door) -> None:
-    """Find the fields of a chat request that the host drops; tools are refused here."""
+    """Take the options of a chat past the host; tools are refused here."""
     refuse_tools(door.body)
-    _find_unread(door, {*host.CreateChatCompletion.__fields__, *_READ_ANYWAY, "enable_thinking"})
+    _take_options(door, {*_READ, "messages"})
 
 
 def read_completion(host: ModuleType, door: Door) -> None:
-    """Find the fields of a completion request that the host drops."""
-    _find_unread(door, {*host.CreateCompletionRequest.__fields__, *_READ_ANYWAY})
+    """Take the options of a completion past the host."""
+    prompt = door.body.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1:
+        prompt = door.body["prompt"] = prompt[0]
+    if not isinstance(prompt, str) or not prompt:
+        raise RequestError("prompt has to be a string that is not empty; send one in a request")
+    _take_options(door, {*_READ, "prompt"})
 
 
-def _find_unread(door: Door, read: set[str]) -> None:
-    read -= _DROPPED
-    further = door.body.get("extra_body") or {}
-    door.unread = {**further, **{k: v for k, v in door.body.items() if k not in read}}
-    # The host answers 501 to any.
-    door.body.pop("logit_bias", None)
+def _take_options(door: Door, read: set[str]) -> None:
+    """The host would drop some of them, and make numbers of what is none in others."""
+    door.options = {name: value for name, value in door.body.items() if name not in read}
+    for name in door.options:
+        del door.body[name]
+    # The host needs it for an abort, and the model for the name of its answer.
+    if "request_id" in door.body:
+        door.options["request_id"] = door.body["request_id"]
 
 
-def add_unread_fields(extract: Callable[..., dict[str, Any]]) -> Any:
+def hand_over_options(extract: Callable[..., dict[str, Any]]) -> Any:
     """The host asks here for the guided fields, which it hands over beside those of its schema."""
 
     def extract_guided_params(raw_body: dict[str, Any]) -> dict[str, Any]:
         found = extract(raw_body)
         door = current_door()
-        if door is not None and door.unread:
-            found["extra_body"] = door.unread
+        if door is not None:
+            found["extra_body"] = door.options
         return found
 
     return extract_guided_params

@@ -32,9 +32,25 @@ async def read_body(request: Any) -> dict[str, Any]:
     _check_depth(body)
     if not isinstance(body.get("model"), str):
         raise RequestError("model has to be a string, the UID of a launched model")
-    if not isinstance(body.get("extra_body"), dict | None):
-        raise RequestError("extra_body has to be an object with further options")
     return body
+
+
+def normalize(body: dict[str, Any]) -> None:
+    """Put what is in `extra_body` beside it, as clients do, and take out what is null.
+
+    Raises:
+        RequestError: `extra_body` is no object, or contradicts what stands beside it.
+    """
+    further = body.pop("extra_body", None)
+    if not isinstance(further, dict | None):
+        raise RequestError("extra_body has to be an object with further options")
+    for name, value in (further or {}).items():
+        if body.setdefault(name, value) != value:
+            raise RequestError(f"extra_body.{name} contradicts {name}; give only one")
+    for name in [name for name, value in body.items() if value is None]:
+        del body[name]
+    if not isinstance(stream := body.get("stream", False), bool):
+        raise RequestError(f"stream {stream!r:.80} is not true or false")
 
 
 def _check_depth(body: dict[str, Any]) -> None:

@@ -7,71 +7,94 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import RequestError
-from .door import Door, current_door, error_object, refuse_tools
+from .door import (
+    Door,
+    add_options,
+    check_keys,
+    current_door,
+    error_object,
+    refuse_tools,
+    refuse_unless_neutral,
+)
 
 _READ = {
     *("model", "input", "instructions", "stream", "max_output_tokens", "temperature", "top_p"),
-    *("text", "tools", "tool_choice", "parallel_tool_calls", "metadata", "cache_salt"),
-    *("previous_response_id", "conversation", "prompt", "background"),
+    *("text", "tools", "cache_salt"),
 }
-# They say who asks or how the server works, and change no answer.
-_WITHOUT_EFFECT = {"store", "user", "service_tier", "prompt_cache_key", "safety_identifier"}
-_WITHOUT_EFFECT |= {"max_tool_calls", "prompt_cache_retention"}
+# An answer is one text, and nothing is stored.
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
+    **{"n": (1,), "logprobs": (False,), "top_logprobs": (0,)},
+    **{"boxes": (False,), "render": (False,)},
     "include": ([], ["reasoning.encrypted_content"]),
     "truncation": ("disabled",),
-    "top_logprobs": (0,),
-    "stream_options": ({}, {"include_obfuscation": False}),
+    "stream_options": ({}, {"include_obfuscation": False}, {"include_obfuscation": True}),
 }
+_STORED: dict[str, tuple[Any, ...]] = {
+    **{"background": (False,), "previous_response_id": (), "conversation": (), "prompt": ()},
+}
+_FORMAT = ("type", "name", "schema", "description", "strict")
+# What an answer has that is sent back as it came.
+_OF_ANSWERS = ("type", "id", "status")
 
 
 def read(host: ModuleType, door: Door) -> None:
-    """Find the fields that the host's translation drops; what it has no place for is refused."""
+    """Take past the host what its translation drops; what it has no place for is refused."""
     refuse_tools(door.body)
-    for name, neutral in _NEUTRAL.items():
-        value = door.body.get(name)
-        if value is not None and value not in neutral:
-            raise RequestError(
-                f"{name} {value!r:.80} is not supported by /v1/responses; leave it out, or use "
-                "/v1/chat/completions"
-            )
-    known = _READ | _WITHOUT_EFFECT | set(_NEUTRAL)
-    door.unread = {name: value for name, value in door.body.items() if name not in known}
-    reasoning = door.unread.pop("reasoning", None)
-    if isinstance(reasoning, dict) and reasoning.get("effort") is not None:
-        door.unread["reasoning_effort"] = reasoning["effort"]
-    text = door.body.get("text")
-    if isinstance(text, dict) and text.get("verbosity") is not None:
-        door.unread["verbosity"] = text["verbosity"]
+    door.options = {name: value for name, value in door.body.items() if name not in _READ}
+    refuse_unless_neutral(door, _NEUTRAL, "leave it out, or use /v1/chat/completions")
+    refuse_unless_neutral(door, _STORED, "send the whole conversation in input")
+    text = check_keys("text", door.body.get("text"), ("format", "verbosity"))
+    check_keys("text.format", text.get("format"), _FORMAT)
+    reasoning = check_keys("reasoning", door.options.pop("reasoning", None), ("effort", "summary"))
+    for name, value in (
+        ("reasoning_effort", reasoning.get("effort")),
+        ("verbosity", text.get("verbosity")),
+    ):
+        if value is not None:
+            door.options[name] = value
+    _read_messages(door)
 
 
-def add_unread_fields(parse: Callable[[Any], Any]) -> Any:
+def _read_messages(door: Door) -> None:
+    """The host would make a user's message of a later system message, and drop parts."""
+    if (instructions := door.body.get("instructions")) is not None:
+        if not isinstance(instructions, str):
+            raise RequestError("instructions has to be a string")
+        door.add_message("instructions", "system", instructions)
+    items = door.body.get("input")
+    if isinstance(items, str):
+        door.add_message("input", "user", items)
+        return
+    if not isinstance(items, list):
+        raise RequestError("input has to be a string or a list of items")
+    for index, item in enumerate(items):
+        _read_item(door, f"input[{index}]", item)
+
+
+def _read_item(door: Door, place: str, item: Any) -> None:
+    if not isinstance(item, dict):
+        raise RequestError(f"{place} has to be an object with a role and content")
+    kind = item.get("type") or "message"
+    if kind == "reasoning":
+        return  # another model's; this one has none
+    if kind != "message":
+        raise RequestError(f"{place}: an item of type {kind!r:.40} is not supported")
+    message = {name: value for name, value in item.items() if name not in _OF_ANSWERS}
+    door.add_message(place, **{"role": None, "content": None, **message})
+
+
+def hand_over(parse: Callable[[Any], Any]) -> Any:
     """Let the host's translation keep the messages, and hand over the fields it does not know."""
 
     def parse_responses_request(raw: Any) -> Any:
-        parsed = parse(raw)
         door = current_door()
-        if door is not None:
-            messages = _read_messages(raw.get("instructions"), raw.get("input"))
-            parsed.chat_body = {**door.unread, **parsed.chat_body, "messages": messages}
+        if door is None:
+            return parse(raw)
+        parsed = parse({**raw, "input": ""})
+        parsed.chat_body = {**add_options(parsed.chat_body), "messages": door.messages}
         return parsed
 
     return parse_responses_request
-
-
-def _read_messages(instructions: Any, items: Any) -> list[dict[str, Any]]:
-    """The host would make a user's message of a later system message, and drop parts."""
-    messages = [{"role": "system", "content": instructions}] if instructions else []
-    if isinstance(items, str):
-        return [*messages, {"role": "user", "content": items}]
-    for index, item in enumerate(items):
-        kind = item.get("type", "message")
-        if kind == "reasoning":
-            continue  # another model's; this one has none
-        if kind != "message":
-            raise RequestError(f"input[{index}]: an item of type {kind!r} is not supported")
-        messages.append({"role": item.get("role"), "content": item.get("content")})
-    return messages
 
 
 def refuse(

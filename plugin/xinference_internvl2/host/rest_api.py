@@ -27,7 +27,7 @@ from .door import (
 )
 from .event_stream import StreamRefused, start_stream
 from .model_process import UnavailableError, describe_absence, is_away, is_ours
-from .request_body import read_body
+from .request_body import normalize, read_body
 
 HOST_MODULE = "xinference.api.restful_api"
 WITHOUT = (
@@ -64,16 +64,18 @@ ROUTES = {
 def activate() -> bool:
     """Extend the API of this process; True if this call was the one that did."""
     host = importlib.import_module(HOST_MODULE)
-    anthropic = importlib.import_module("xinference.api.protocols.anthropic")
+    protocol = importlib.import_module("xinference.api.protocols.anthropic")
+    keep_messages = functools.partial(anthropic_api.keep_messages, protocol)
     api = host.RESTfulAPI
     extensions: list[tuple[Any, str, Callable[[Any], Any]]] = [
         *((api, name, functools.partial(_open_route, host, ROUTES[name])) for name in ROUTES),
         (api, "_get_model_last_error", _raise_refusals),
         (api, "handle_request_limit_error", functools.partial(_keep_sentences, host)),
-        (api, "extract_guided_params", chat_api.add_unread_fields),
+        (api, "extract_guided_params", chat_api.hand_over_options),
         (api, "_anthropic_error", anthropic_api.clean_errors),
-        (anthropic.CanonicalChatRequest, "to_openai_body", anthropic_api.add_unread_fields),
-        (host, "parse_responses_request", responses_api.add_unread_fields),
+        (host, "parse_anthropic_request", keep_messages),
+        (protocol.CanonicalChatRequest, "to_openai_body", anthropic_api.hand_over_options),
+        (host, "parse_responses_request", responses_api.hand_over),
     ]
     done = [patch(*extension, without=WITHOUT) for extension in extensions]
     return any(done)
@@ -102,6 +104,7 @@ def _open_route(host: ModuleType, api: Api, route: Callable[..., Any]) -> Any:
 async def _answer(
     host: ModuleType, api: Api, route: Callable[[Any], Any], rest_api: Any, request: Any, door: Door
 ) -> Any:
+    normalize(door.body)
     api.read(host, door)
     invalid = importlib.import_module("xinference._compat").ValidationError
     closed = importlib.import_module("xoscar").ServerClosed
@@ -152,6 +155,7 @@ def _refuse(
 ) -> Any:
     if status in RETRY_AFTER:
         headers = {"Retry-After": RETRY_AFTER[status], **(headers or {})}
+    message = door.name_places(message)
     log_refusal(f"A request to {request.url.path}", door.body.get("model"), message)
     return api.refuse(host, request, door, status, message, headers)
 

@@ -110,7 +110,7 @@ def _ask_for_nothing() -> list[dict[str, Any]]:
         for value in o.neutral
     ]
     null = [{name: None} for name in (*OPTIONS, "unknown")]
-    host = [{"_anthropic_request": True}, {"chat_template_kwargs": {"_anthropic_request": True}}]
+    host = [{"_anthropic_cache_control": {"ttl": 300}}]
     return [*neutral, *free, *nested, *null, *host, {"extra_body": {"best_of": 1.0}}]
 
 
