@@ -109,10 +109,17 @@ CALL = [
 ANTHROPIC_REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"tools": [TOOL]}, "tools is not supported: the model calls no tools; leave it out"),
     ({"messages": CALL}, "tool"),
-    ({"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000}, "thinking: "),
+    (
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000},
+        "thinking is not",
+    ),
     ({"extra_body": {"mm_processor_kwargs": {"size": 1}}}, "mm_processor_kwargs.size"),
     ({"extra_body": {"invented": 1}}, "invented"),
-    ({"messages": [{"role": "user", "content": [{"type": "text", "text": 3}]}]}, "text"),
+    ({"extra_body": {"boxes": True}}, "boxes True is not supported by this API"),
+    (
+        {"system": "S", "messages": [{"role": "user", "content": [{"type": "text", "text": 3}]}]},
+        "messages[0].content[0].text has to be a string",
+    ),
 ]
 
 
@@ -160,6 +167,7 @@ def test_responses(served: Served) -> None:
 RESPONSES_REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"tools": [{"type": "web_search"}]}, "tools is not supported: the model calls no tools"),
     ({"top_logprobs": 3}, "top_logprobs 3 is not supported"),
+    ({"extra_body": {"render": True}}, "render True is not supported by this API"),
     ({"extra_body": {"mm_processor_kwargs": {"size": 1}}}, "mm_processor_kwargs.size"),
     ({"extra_body": {"invented": 1}}, "invented"),
     (

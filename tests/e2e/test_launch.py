@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
+import anthropic
 import openai
 import pytest
 import torch
@@ -171,8 +172,29 @@ def test_media_are_fetched(phi3: Served, site: str) -> None:
     by_uri = phi3.chat(image_message("?", data_uri(picture())))
     for page in ("/picture.png", "/moved"):
         assert phi3.chat(image_message("?", site + page)).choices == by_uri.choices
+    for url in ("/picture.png", "/moved"):
+        assert ask_by_url(phi3, site + url) == by_uri.choices[0].message.content
     clips = [user([clip(url), text("?")]) for url in (video_uri(), f"{site}/clip.mp4")]
     assert phi3.chat(clips[0]).choices == phi3.chat(clips[1]).choices
+
+
+def ask_by_url(model: Served, url: str) -> str:
+    """The answer of Anthropic's API, which is that of Responses, about a picture on a server."""
+    client = anthropic.Anthropic(base_url=model.host.url, api_key="none", max_retries=0)
+    question: Any = {"type": "text", "text": "?"}
+    picture: Any = {"type": "image", "source": {"type": "url", "url": url}}
+    messages: Any = [{"role": "user", "content": [picture, question]}]
+    answer = client.messages.create(model=model.uid, max_tokens=16, messages=messages)
+    counted = client.messages.count_tokens(model=model.uid, messages=messages)
+    assert counted.input_tokens == answer.usage.input_tokens
+    parts: Any = [{"type": "input_image", "image_url": url}, {"type": "input_text", "text": "?"}]
+    response = model.client().responses.create(
+        model=model.uid, max_output_tokens=16, input=[{"role": "user", "content": parts}]
+    )
+    [block] = answer.content
+    assert block.type == "text"
+    assert response.output_text == block.text
+    return block.text
 
 
 @pytest.mark.parametrize("page", ["/astray", "/round", "/missing"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-import openai
 import pytest
 from PIL import Image
 
@@ -99,9 +98,7 @@ BAD_MEDIA = {
 def test_a_file_at_fault_is_named(served: Served, name: str) -> None:
     part, sentence = BAD_MEDIA[name]
     assert sentence in served.refusal(user([part, text("What?")]))
-    with pytest.raises(openai.APIError) as caught_in_stream:
-        list(served.chat(user([part, text("What?")]), stream=True))
-    assert sentence in str(caught_in_stream.value.body)
+    assert sentence in served.refusal(user([part, text("What?")]), stream=True)
     assert served.chat(HI, max_tokens=1).usage.completion_tokens == 1
 
 

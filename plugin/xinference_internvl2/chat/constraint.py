@@ -8,6 +8,9 @@ from typing import Any
 
 from ..errors import RequestError
 from ..grammar import compile_grammar
+from .option_table import Option
+from .options import read_fields
+from .values import Described
 
 # Keyword of a constraint → what its value has to be.
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
@@ -20,6 +23,12 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 _ANY_OBJECT = {"type": "object"}
 ONE_SPACE = {"whitespace_flexible": False, "key_separator": ": ?", "item_separator": ", ?"}
 """llguidance's options of JSON: with spaces and lines at will, a model may write them for ever."""
+
+
+_ONLY_TYPE, _FORMAT, _SCHEMA = (
+    {name: Option(name, "", Described("any value")) for name in names.split()}
+    for names in ("type", "type json_schema", "name schema description strict")
+)
 
 
 def read_constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
@@ -83,14 +92,17 @@ def _schema(name: str, value: Any) -> Any:
 
 
 def _response_format(value: Any) -> tuple[str, Any]:
-    kind = value.get("type") if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping):
+        raise RequestError(f"response_format {value!r:.80} is not an object")
+    kind, schema = value.get("type"), value.get("json_schema")
+    read_fields(value, _FORMAT if kind == "json_schema" else _ONLY_TYPE, "response_format.")
     if kind == "json_object":
         return "json", _ANY_OBJECT
-    schema = value.get("json_schema") if isinstance(value, Mapping) else None
     if kind != "json_schema" or not isinstance(schema, Mapping):
         raise RequestError(
             f"response_format of type {kind!r} is not text, json_object, or json_schema with one"
         )
+    read_fields(schema, _SCHEMA, "response_format.json_schema.")
     found = schema.get("schema")
     if not isinstance(found, Mapping):
         raise RequestError("response_format.json_schema.schema has to be an object")

@@ -71,10 +71,6 @@ SAMPLINGS: list[tuple[dict[str, Any], SamplingParams]] = [
         {"response_format": {"type": "json_schema", "json_schema": {"schema": {"enum": [1]}}}},
         SamplingParams(DEFAULT_MAX_TOKENS, constraint=json_form({"enum": [1]})),
     ),
-    (
-        {"response_format": {"type": "json_schema", "json_schema": {"schema_": {}}}},
-        SamplingParams(DEFAULT_MAX_TOKENS, constraint=json_form({})),
-    ),
     ({"guided_choice": ["a"]}, SamplingParams(DEFAULT_MAX_TOKENS, constraint=("choice", ["a"]))),
     (
         {"guided_json": '{"enum": [1]}'},
@@ -199,6 +195,17 @@ BAD_SAMPLINGS: list[tuple[dict[str, Any], str]] = [
         {"guided_regex": "a", "guided_choice": ["a"]},
         "response_format, structured_outputs and",
     ),
+    ({"response_format": "json_object"}, "response_format 'json_object' is not an object"),
+    ({"response_format": {"type": "json_object", "odd": 0}}, "response_format.odd is not"),
+    (
+        {"response_format": {"type": "json_object", "json_schema": {}}},
+        "response_format.json_schema is not supported",
+    ),
+    (
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": {}, "odd": 0}}},
+        "response_format.json_schema.odd is not supported",
+    ),
+    ({"max_tokens": 5, "max_completion_tokens": 6}, "max_completion_tokens contradicts max_tokens"),
     ({"min_p": 1.1}, "min_p 1.1 is not a number from 0 to 1"),
     ({"top_k": 5.5}, "top_k 5.5 is not a whole number from -1 to "),
     ({"do_sample": 0}, "do_sample 0 is not true or false"),

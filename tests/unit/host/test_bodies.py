@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from tests.chat.cases import ANTHROPIC, SQUARE
 from xinference_internvl2.chat.option_table import OPTIONS
 from xinference_internvl2.chat.options import read_options
+from xinference_internvl2.chat.sampling import read_sampling
 from xinference_internvl2.errors import OverloadedError, RequestError
 
 from .conftest import Model, from_another_process
@@ -32,7 +33,8 @@ ONE_TEXT = {"n": 2, "logprobs": True, "top_logprobs": 3, "boxes": True, "render"
 
 def is_accepted(name: str, value: Any) -> bool:
     try:
-        read_options({"max_tokens": 64, name: value}, "Transformers")
+        options = read_options({"max_tokens": 64, name: value}, "Transformers")
+        read_sampling(options, 2000, 64)
     except RequestError:
         return False
     return True
