@@ -18,6 +18,7 @@ from xinference.client import RESTfulClient
 
 from tests.shapes.showcase import picture
 from tests.support.host import Host
+from tests.support.hub import Hub
 from tests.tiny import make_checkpoint
 
 BOMB = "import pathlib; pathlib.Path({marker!r}).write_text('ran')\nraise SystemExit(1)\n"
@@ -144,6 +145,31 @@ def plant_code(checkpoint: Path, marker: Path) -> None:
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """A server as a user starts it after `pip install`: no variable, no option."""
     with Host(tmp_path_factory.mktemp("host")) as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def hub() -> Iterator[Hub]:
+    """A hub that has nothing yet."""
+    with Hub({}) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="session")
+def extended(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A server that loads the plugin the host's official way, without virtual environments; it may
+    read local media, and downloads from `hub`."""
+    environment = {
+        "XINFERENCE_INTERNVL2_AUTOLOAD": "0",
+        "XINFERENCE_EXTENSIONS": "xinference_internvl2.host.extension:create",
+        "XINFERENCE_ENABLE_VIRTUAL_ENV": "0",
+        "XINFERENCE_MEDIA_ALLOW_LOCAL_PATH": "true",
+        "XINFERENCE_MEDIA_BLOCK_PRIVATE_ADDRESS": "false",
+        "XINFERENCE_DOWNLOAD_MAX_ATTEMPTS": "1",
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_OFFLINE": "0",
+    }
+    with Host(tmp_path_factory.mktemp("extended"), **environment) as host:
         yield host
 
 

@@ -89,20 +89,6 @@ def test_a_failing_generation_reaches_the_client(host: Host, tmp_path: Path) -> 
 
 
 @pytest.fixture(scope="module")
-def extended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A server that loads the plugin the host's official way, and may read local media."""
-    environment = {
-        "XINFERENCE_INTERNVL2_AUTOLOAD": "0",
-        "XINFERENCE_EXTENSIONS": "xinference_internvl2.host.extension:create",
-        "XINFERENCE_ENABLE_VIRTUAL_ENV": "0",
-        "XINFERENCE_MEDIA_ALLOW_LOCAL_PATH": "true",
-        "XINFERENCE_MEDIA_BLOCK_PRIVATE_ADDRESS": "false",
-    }
-    with Host(tmp_path_factory.mktemp("extended"), **environment) as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
 def phi3(extended: Host, tmp_path_factory: pytest.TempPathFactory) -> Served:
     """A model that refuses a third request at once."""
     folder = tmp_path_factory.mktemp("phi3")

@@ -95,6 +95,10 @@ class Host:
                 time.sleep(0.5)
         raise RuntimeError(f"xinference-local was not ready in {START_SECONDS} s; see {self.log}")
 
+    def virtual_environments(self) -> int:
+        """How many launches so far got a virtual environment, a new one or one that was there."""
+        return self.log.read_text(errors="replace").count(" Installing packages [")
+
     def get(self, path: str) -> Any:
         """The parsed answer of the server to a GET of `path`."""
         with urllib.request.urlopen(f"{self.url}{path}", timeout=60) as response:

@@ -1,0 +1,87 @@
+"""The host's web page in a real browser: a family of ours is found, launched and seen running."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+from xinference.client import RESTfulClient
+
+from tests.chat.media import user
+from tests.plugin.environment import REPOSITORY
+from tests.shapes.chats import CHECKPOINT
+from tests.support.host import Host
+
+from .conftest import Served
+
+pytestmark = pytest.mark.e2e
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SCREENSHOTS = REPOSITORY / "build/screenshots"
+LAUNCH_SECONDS = 180
+CHOICES = {
+    "Model Engine": "Transformers",
+    "Model Format": "pytorch",
+    "Model Size": "1",
+    "Quantization": "none",
+}
+
+
+@pytest.fixture
+def page(host: Host, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page of the host in a browser; what it shows is kept if the test fails."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip(f"there is no browser here: {', '.join(BROWSERS)}; .ci/run installs Chromium")
+    # Containers, in which tests run as root, have no sandbox.
+    options: Any = {"executable_path": browser, "args": ["--no-sandbox"]}
+    with sync_playwright() as playwright, playwright.chromium.launch(**options) as running:
+        page = running.new_page(viewport={"width": 1400, "height": 1400})
+        failed = request.session.testsfailed
+        yield page
+        if request.session.testsfailed > failed:
+            SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=SCREENSHOTS / f"{request.node.name}.png", full_page=True)
+
+
+def choose(form: Locator, label: str, value: str) -> None:
+    """Open the list of a field, and take `value` from it."""
+    field = form.locator(f"xpath=.//label[starts-with(., '{label}')]/following-sibling::div[1]")
+    field.click()
+    form.page.locator("[data-slot=select-option]").get_by_text(value, exact=True).click()
+    expect(field).to_have_text(value)
+
+
+def fill_in(form: Locator, path: Path, uid: str) -> None:
+    for label, value in CHOICES.items():
+        choose(form, label, value)
+    form.get_by_placeholder("Model name by default").fill(uid)
+    form.get_by_placeholder("For PyTorch, provide the model directory").fill(str(path))
+
+
+def test_a_model_is_launched_in_the_web_page(host: Host, page: Page) -> None:
+    before = host.virtual_environments()
+    page.goto(f"{host.url}/launch-model/llm")
+    page.get_by_placeholder("Search for model name").fill("internvl2")
+    expect(page.get_by_text("internvl2", exact=True)).to_be_visible(timeout=60_000)
+    # The first of the families whose names begin so.
+    page.get_by_role("button", name="Launch", exact=True).first.click()
+    form = page.get_by_role("dialog")
+    expect(form.get_by_text("internvl2", exact=True)).to_be_visible()
+    fill_in(form, CHECKPOINT, "from-the-page")
+    form.get_by_role("button", name="Deploy").click()
+    expect(form.get_by_text("Launch Progress")).to_be_visible(timeout=30_000)
+    expect(form).to_be_hidden(timeout=LAUNCH_SECONDS * 1000)
+    page.goto(f"{host.url}/running-model")
+    running = page.get_by_text("from-the-page-rep0").first
+    expect(running).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("READY").first).to_be_visible()
+    served = Served(host, "from-the-page", CHECKPOINT)
+    answer = served.chat(user("How many corners does a triangle have?"), temperature=0)
+    assert answer.choices[0].message.content == "three"
+    # A server isolates models if nobody says otherwise.
+    assert host.virtual_environments() == before + 1
+    RESTfulClient(host.url).terminate_model("from-the-page")
