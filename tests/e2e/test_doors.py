@@ -228,7 +228,7 @@ def test_a_completion_of_a_chats_text_is_the_chat(served: Served) -> None:
 COMPLETION_REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"echo": True}, "echo is not supported"),
     ({"suffix": "x"}, "suffix is not supported"),
-    ({"logit_bias": {"5": 1}}, "logit_bias is not supported"),
+    ({"logit_bias": {"x": 1}}, "logit_bias {'x': 1} is not"),
     ({"prompt": ""}, "prompt has to be a string that is not empty"),
     ({"prompt": ["a", "b"]}, "prompt"),
     ({"prompt": "<img><IMG_CONTEXT></img>"}, "prompt: a completion has no pictures"),
