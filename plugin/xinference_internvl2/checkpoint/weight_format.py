@@ -11,6 +11,7 @@ from .config import CheckpointConfig
 
 AWQ = "AWQ in 4 bit"
 UNQUANTIZED = "unquantized weights"
+_GROUP_SIZES = (32, 64, 128)
 _REMEDIES = {
     AWQ: "launch it with format awq and quantization Int4",
     UNQUANTIZED: "launch it with format pytorch",
@@ -33,6 +34,30 @@ def check_quantization(
         f"{checkpoint.path} holds {found}, but format {model_format} with quantization "
         f"{quantization or 'none'} was asked, which is for {wanted}; {remedy}"
     )
+
+
+def awq_group_size(checkpoint: CheckpointConfig) -> int | None:
+    """Input features of an AWQ layer that share a scale and a zero point; None without AWQ.
+
+    Raises:
+        CheckpointError: the weights are quantized in another way than 4-bit AWQ in GEMM layout
+            with zero points.
+    """
+    if checkpoint.quantization is None:
+        return None
+    if (found := found_weights(checkpoint)) != AWQ:
+        raise CheckpointError(
+            f"{checkpoint.path} holds {found}, but only {AWQ} is loaded; use another checkpoint"
+        )
+    settings = checkpoint.quantization
+    size = settings.get("group_size", settings.get("q_group_size"))
+    if size not in _GROUP_SIZES or settings.get("zero_point") is not True:
+        raise CheckpointError(
+            f"{checkpoint.path} holds {AWQ} with group_size {size!r:.20} and zero_point "
+            f"{settings.get('zero_point')!r:.20}, but must have true zero points and groups of "
+            f"{', '.join(map(str, _GROUP_SIZES))}; use another checkpoint"
+        )
+    return int(size)
 
 
 def found_weights(checkpoint: CheckpointConfig) -> str:

@@ -11,40 +11,11 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from ...checkpoint.config import CheckpointConfig
-from ...checkpoint.weight_format import AWQ, found_weights
 from ...errors import CheckpointError
-from ..requirements import missing_library
 from .weight_names import INTEGERS
 
 _LAYERS = "model.language_model.layers."
 _VALUES = 8
-_GROUP_SIZES = (32, 64, 128)
-
-
-def group_size(checkpoint: CheckpointConfig) -> int:
-    """Input features that share a scale and a zero point.
-
-    Raises:
-        CheckpointError: the weights are quantized in another way than 4-bit AWQ in GEMM layout
-            with zero points, or gptqmodel is missing.
-    """
-    found = found_weights(checkpoint)
-    if found != AWQ:
-        raise CheckpointError(
-            f"{checkpoint.path} holds {found}, but only {AWQ} is loaded; use another checkpoint"
-        )
-    if missing := missing_library("Int4"):
-        raise CheckpointError(missing)
-    settings = checkpoint.quantization or {}
-    size = settings.get("group_size", settings.get("q_group_size"))
-    if size not in _GROUP_SIZES or settings.get("zero_point") is not True:
-        raise CheckpointError(
-            f"{checkpoint.path} holds {AWQ} with group_size {size!r:.20} and zero_point "
-            f"{settings.get('zero_point')!r:.20}, but must have true zero points and groups of "
-            f"{', '.join(map(str, _GROUP_SIZES))}; use another checkpoint"
-        )
-    return int(size)
 
 
 def packed_shapes(

@@ -16,8 +16,10 @@ from transformers import GenerationConfig, InternVLConfig, PreTrainedModel
 from transformers.initialization import no_init_weights
 
 from ...checkpoint.config import CheckpointConfig, read_config
+from ...checkpoint.weight_format import awq_group_size
 from ...errors import CheckpointError
 from ...machine import memory
+from ..requirements import missing_library
 from . import awq, bitsandbytes
 from .attention import ATTENTION
 from .config import model_config
@@ -110,13 +112,16 @@ def _load_tensors(
 
 
 def _awq_group_size(checkpoint: CheckpointConfig, quantization_config: Any) -> int | None:
-    if checkpoint.quantization is None:
+    group = awq_group_size(checkpoint)
+    if group is None:
         return None
     if quantization_config is not None:
         raise CheckpointError(
             f"{checkpoint.path} is quantized already; launch it without a quantization_config"
         )
-    return awq.group_size(checkpoint)
+    if missing := missing_library("Int4"):
+        raise CheckpointError(missing)
+    return group
 
 
 def _stored_shapes(
