@@ -39,6 +39,8 @@ def pictures_of(case: Case, tile_size: int) -> Pictures:
             file = open_video(video(24 if url == CLIP else 1), "test")
             for tiles in file.cut(case.frames, Tiling(tile_size, max_tiles=1)):
                 found.append((Image.fromarray(tiles[0].transpose(1, 2, 0)), 1))
+        elif kind == "video":
+            found += [(WIDE if url == BANNER else ONE, 1) for url in part["video"]]
     return found
 
 
