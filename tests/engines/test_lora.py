@@ -19,6 +19,7 @@ from .conftest import needs_vllm, offline
 pytestmark = [pytest.mark.e2e, needs_vllm]
 
 IDS = [5, 6, 7, 8, 9, 10]
+REQUEST: dict[str, Any] = {"ids": IDS, "pictures": [], "first": True, "most": 1}
 LANGUAGE = ("language_model",)
 
 
@@ -29,8 +30,20 @@ def first(checkpoint: Path) -> torch.Tensor:
     return logits[0, -1].float().log_softmax(-1)
 
 
-@pytest.mark.parametrize("backbone", ["qwen2", "internlm2", "phi3", "llama"])
-def test_adapters_and_unmerged_weights_as_merged_ones(tmp_path: Path, backbone: Any) -> None:
+def test_unmerged_weights_as_merged_ones(tmp_path: Path) -> None:
+    base = make_checkpoint(tmp_path / "base", backbone="llama", dtype="float32")
+    matrices = make_matrices(base, rank=4, parts=LANGUAGE)
+    wrapped = unmerged(base, tmp_path / "unmerged", matrices)
+    ((answer,),) = offline(
+        [{"checkpoint": str(wrapped), "dtype": "float32", "requests": [REQUEST]}]
+    )
+    wanted = first(merged(base, tmp_path / "merged", matrices))
+    assert (torch.tensor(answer["first"]) - wanted).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("backbone", ["qwen2", "internlm2", "phi3"])
+def test_adapters_as_merged_ones(tmp_path: Path, backbone: Any) -> None:
+    """On each of the layouts of layers that there are."""
     base = make_checkpoint(tmp_path / "base", backbone=backbone, dtype="float32")
     ranks = {"small": 4, "large": 12}
     matrices = {
@@ -43,16 +56,9 @@ def test_adapters_and_unmerged_weights_as_merged_ones(tmp_path: Path, backbone: 
     expected = [first(base)]
     expected += [first(merged(base, tmp_path / f"merged-{n}", m)) for n, m in matrices.items()]
     assert min(float((other - expected[0]).abs().max()) for other in expected[1:]) > 0.1
-    request: dict[str, Any] = {"ids": IDS, "pictures": [], "first": True}
-    adapted = [request, *({**request, "adapter": str(f)} for f in folders.values()), request]
-    wrapped = unmerged(base, tmp_path / "unmerged", matrices["small"])
-    answers, (alone,) = offline(
-        [
-            {"checkpoint": str(base), "dtype": "float32", "lora_rank": rank, "requests": adapted},
-            {"checkpoint": str(wrapped), "dtype": "float32", "requests": [request]},
-        ]
+    adapted = [REQUEST, *({**REQUEST, "adapter": str(f)} for f in folders.values()), REQUEST]
+    (answers,) = offline(
+        [{"checkpoint": str(base), "dtype": "float32", "lora_rank": rank, "requests": adapted}]
     )
-    for answer, wanted in zip(
-        [*answers, alone], [*expected, expected[0], expected[1]], strict=True
-    ):
+    for answer, wanted in zip(answers, [*expected, expected[0]], strict=True):
         assert (torch.tensor(answer["first"]) - wanted).abs().max() < 1e-4

@@ -1,11 +1,12 @@
 """`python -m tests.engines.vllm_answers < JOBS`: greedy tokens of vLLM.
 
 A job is {"checkpoint": directory, "dtype": …, "requests": […]}, a request {"ids": […],
-"pictures": [PNG file in base64, …]}; the answer has the prompt that vLLM made of it, its tokens and
-their logprobs. So many "ranks" share a job's model, each a process with a core of its own. A job
-with "lora_rank" may have requests with "adapter", a folder that is named by its number. With
-"first": true it also has the logprobs of the whole vocabulary at the first token, and how the
-linear layers were quantized. A process of its own, since vLLM spawns others from it.
+"pictures": [PNG file in base64, …]}, perhaps with the "most" tokens of its answer. The answer has
+the prompt that vLLM made of it, its tokens and their logprobs. So many "ranks" share a job's model,
+each a process with a core of its own. A job with "lora_rank" may have requests with "adapter", a
+folder that is named by its number. With "first": true it also has the logprobs of the whole
+vocabulary at the first token, and how the linear layers were quantized. A process of its own, since
+vLLM spawns others from it.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ def answer(llm: Any, request: dict[str, Any]) -> dict[str, Any]:
         prompt["multi_modal_data"] = {"image": [Image.open(file) for file in files]}
     whole = request.get("first", False)
     options = SamplingParams(
-        max_tokens=TOKENS, temperature=0, ignore_eos=True, logprobs=-1 if whole else 1
+        max_tokens=request.get("most", TOKENS),
+        temperature=0,
+        ignore_eos=True,
+        logprobs=-1 if whole else 1,
     )
     adapter = None
     if folder := request.get("adapter"):
