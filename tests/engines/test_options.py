@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import make_checkpoint
+from tests.tiny import make_checkpoint, shorten
 from xinference_internvl2.media.limits import MAX_FRAMES, MAX_IMAGES, MAX_VIDEOS
 
 from .conftest import needs_vllm, printed
@@ -17,6 +17,7 @@ pytestmark = [
     pytest.mark.host,
     needs_vllm,
 ]
+SHORT = 512
 RESERVED = "VLLM_CPU_NUM_OF_RESERVED_CPU"
 DEFAULTS = {
     "dtype": "torch.float32",
@@ -55,19 +56,22 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("checkpoints")
-    return {
-        backbone: str(make_checkpoint(folder / backbone, backbone=backbone))
-        for backbone in ("qwen2", "phi3")
+    made = {
+        backbone: make_checkpoint(folder / backbone, backbone=backbone)
+        for backbone in ("qwen2", "phi3", "internlm2")
     }
+    shorten(made["internlm2"], SHORT)
+    return {backbone: str(path) for backbone, path in made.items()}
 
 
 @pytest.fixture(scope="module")
 def found(checkpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """vLLM's configurations: two without any option, and two with a user's choice."""
+    """vLLM's configurations: three without any option, and one with a user's choice."""
     requests = [
         {"checkpoint": checkpoints["qwen2"], "options": {}, "environment": {}},
         {"checkpoint": checkpoints["phi3"], "options": {}, "environment": {}},
         {"checkpoint": checkpoints["phi3"], "options": OPTIONS, "environment": {RESERVED: "1"}},
+        {"checkpoint": checkpoints["internlm2"], "options": {}, "environment": {}},
     ]
     environment = {
         "XINFERENCE_HOME": str(tmp_path_factory.mktemp("home")),
@@ -83,11 +87,13 @@ def found(checkpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 
 
 def test_the_plugin_chooses_what_the_user_leaves_open(found: list[dict[str, Any]]) -> None:
-    qwen2, phi3, _ = found
+    qwen2, phi3, _, stretched = found
     assert {name: qwen2[name] for name in DEFAULTS} == DEFAULTS
     # vLLM's attention kernel for CPUs fails on Phi-3's window, which is wider than the context.
     assert {name: phi3[name] for name in DEFAULTS} == {**DEFAULTS, "disable_sliding_window": True}
     assert 0 < qwen2["gpu_memory_utilization"] <= 0.7
+    # vLLM has no positions beyond these, though the checkpoint stretches them.
+    assert stretched["max_model_len"] == SHORT
 
 
 def test_the_users_choice_wins(found: list[dict[str, Any]]) -> None:
@@ -96,4 +102,4 @@ def test_the_users_choice_wins(found: list[dict[str, Any]]) -> None:
 
 def test_nobody_may_have_the_code_of_a_checkpoint_run(found: list[dict[str, Any]]) -> None:
     assert OPTIONS["trust_remote_code"] is True
-    assert [item["trust_remote_code"] for item in found] == [False] * 3
+    assert [item["trust_remote_code"] for item in found] == [False] * 4

@@ -20,6 +20,7 @@ from tests.shapes.showcase import picture
 from tests.shapes.task import Sample, samples
 from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
+from tests.tiny.resaved import resave
 from xinference_internvl2.chat.prompt import build_prompt
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.engine import SamplingParams
@@ -36,8 +37,9 @@ from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from .conftest import needs_vllm, offline
 from .vllm_answers import TOKENS
 
-# Every backbone as a model that sees, and random weights with the large vision tower: computed by
-# one process, and by two that share it, which is harder with an odd number of heads.
+# Every backbone as a model that sees, saved again by another tool; and random weights with the
+# large vision tower, as published: computed by one process, and by two that share it, which is
+# harder with an odd number of heads.
 SEEING = [
     ("qwen2", "trained", "qwen2"),
     ("internlm2", "trained", "internlm2"),
@@ -66,7 +68,7 @@ def tiles_of(config: CheckpointConfig, images: int) -> list[torch.Tensor]:
 
 def prompt_ids(config: CheckpointConfig, tokenizer: InternVL2Tokenizer, images: int) -> list[int]:
     parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": "a picture"}] * images
-    parts.append({"type": "text", "text": "What is it? 请用中文。 <image> <|im_end|>"})
+    parts.append({"type": "text", "text": "What is it? 请用中文。 <image> <|im_end|> a[STAR]"})
     tiles = iter(tiles_of(config, images))
     segments = [
         (image_tokens(len(next(tiles)) * config.tokens_per_tile), True)
@@ -106,7 +108,7 @@ def made(path: Path, case: tuple[str, str, str]) -> Path:
     backbone, weights, tokenizer = case
     options: dict[str, Any] = {"tokenizer": tokenizer, "dtype": "float32"}
     if weights == "trained":
-        return export(path, backbone, read_state(), **options)  # type: ignore[arg-type]
+        return resave(export(path, backbone, read_state(), **options))  # type: ignore[arg-type]
     options |= ODD_HEADS if case in SHARED else {}
     return make_checkpoint(path, backbone=backbone, vit="6b", seed=1, **options)  # type: ignore[arg-type]
 
