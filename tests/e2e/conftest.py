@@ -159,6 +159,7 @@ def hub() -> Iterator[Hub]:
 def extended(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """A server that loads the plugin the host's official way, without virtual environments; it may
     read local media, and downloads from `hub`."""
+    home = tmp_path_factory.mktemp("extended")
     environment = {
         "XINFERENCE_INTERNVL2_AUTOLOAD": "0",
         "XINFERENCE_EXTENSIONS": "xinference_internvl2.host.extension:create",
@@ -166,10 +167,12 @@ def extended(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hos
         "XINFERENCE_MEDIA_ALLOW_LOCAL_PATH": "true",
         "XINFERENCE_MEDIA_BLOCK_PRIVATE_ADDRESS": "false",
         "XINFERENCE_DOWNLOAD_MAX_ATTEMPTS": "1",
+        # A library of AWQ sets it for this process as soon as it is imported.
+        "HF_HOME": str(home / "huggingface"),
         "HF_ENDPOINT": hub.url,
         "HF_HUB_OFFLINE": "0",
     }
-    with Host(tmp_path_factory.mktemp("extended"), **environment) as host:
+    with Host(home, **environment) as host:
         yield host
 
 
