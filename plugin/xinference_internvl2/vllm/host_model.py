@@ -15,6 +15,7 @@ from xinference.device_utils import gpu_count
 from xinference.model.llm.media import load_media_bytes
 from xinference.model.llm.vllm.core import VLLMMultiModel
 from xinference.model.llm.vllm.utils import vllm_check
+from xinference.types import LoRA
 
 from ..chat.answer import answer, count_tokens
 from ..chat.anthropic import prepare_anthropic_request
@@ -43,6 +44,7 @@ from .translate import translate_output, translate_request
 from .unsupported import check_computable
 
 ENGINE = "vLLM"
+NO_ADAPTER = "(none)"
 
 
 class InternVL2VLLMModel(VLLMMultiModel):
@@ -119,6 +121,10 @@ class InternVL2VLLMModel(VLLMMultiModel):
         folders, self._lora_rank = write_adapters(self._checkpoint, given, target)
         for adapter in self.lora_modules:
             adapter.local_path = str(folders[adapter.lora_name])
+        if platform().is_cpu():
+            # vLLM's kernels for a CPU give the adapter in the last place to every request of a
+            # batch that names none. The others come before it, so it stays empty.
+            self.lora_modules.append(LoRA(NO_ADAPTER, self.model_path))
 
     def get_limit_mm_per_prompt(self) -> None:
         """Leave it to `requests.py` to refuse what is too much: it names the part, and knows that
@@ -215,7 +221,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
             budget=self._budget,
             stop=self._launch_prompt.stop,
-            adapters=frozenset(adapter.lora_name for adapter in self.lora_modules or ()),
+            adapters=frozenset(x.lora_name for x in self.lora_modules or ()) - {NO_ADAPTER},
         )
 
     def _prompt(self, request: ChatRequest) -> dict[str, Any]:
