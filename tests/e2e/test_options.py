@@ -16,6 +16,7 @@ from PIL import Image
 from xinference.client import RESTfulClient
 
 from tests.chat.cases import IM_SYSTEM, SQUARE
+from tests.chat.forms import SHAPES
 from tests.chat.media import drawn, image, text, user
 
 from .conftest import Served, data_uri
@@ -133,18 +134,6 @@ def test_a_stop_string_may_span_chunks(served: Served) -> None:
     answer = served.chat(HI, stop=stop)
     assert answer.choices[0].finish_reason == "stop"
     assert content(answer) == whole[: whole.index(stop)]
-
-
-SHAPES = {
-    "type": "object",
-    "properties": {
-        "shape": {"enum": ["circle", "star"]},
-        "count": {"type": "integer", "minimum": 0, "maximum": 9},
-        "seen": {"type": "boolean"},
-    },
-    "required": ["shape", "count", "seen"],
-    "additionalProperties": False,
-}
 
 
 def test_structured_output(served: Served) -> None:

@@ -50,7 +50,7 @@ NO_ADAPTER = "(none)"
 class InternVL2VLLMModel(VLLMMultiModel):
     """Serves the family's checkpoints with vLLM's own InternVL model.
 
-    `vllm_plugin.py` gives vLLM the configuration and the tokenizer without remote code.
+    `entry_point.py` gives vLLM the configuration and the tokenizer without remote code.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             self.lora_modules.append(LoRA(NO_ADAPTER, self.model_path))
 
     def get_limit_mm_per_prompt(self) -> None:
-        """Leave it to `requests.py` to refuse what is too much: it names the part, and knows that
+        """Leave it to `chat` to refuse what is too much: it names the part, and knows that
         vLLM sees the frames of a video as images."""
 
     def prepare_parse_reasoning_content(self, *args: Any, **kwargs: Any) -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from tests.chat.forms import SHAPES
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.constraint import ONE_SPACE
 from xinference_internvl2.engine import FinishOutput, SamplingParams, TokenOutput
@@ -22,18 +23,8 @@ from xinference_internvl2.transformers.engine.constraint import Constraint, Gram
 
 from .conftest import run, started
 
-OBJECT = {
-    "type": "object",
-    "properties": {
-        "shape": {"enum": ["circle", "star"]},
-        "count": {"type": "integer", "minimum": 0, "maximum": 9},
-        "seen": {"type": "boolean"},
-    },
-    "required": ["shape", "count", "seen"],
-    "additionalProperties": False,
-}
 FORMS: list[tuple[str, Any]] = [
-    ("json", {"x-guidance": ONE_SPACE, **OBJECT}),
+    ("json", {"x-guidance": ONE_SPACE, **SHAPES}),
     ("regex", "[a-c]{3}-[0-9]{2}"),
     ("choice", ["left", "right"]),
     ("grammar", 'start: "<" ("x" | "y")~3 ">"'),
