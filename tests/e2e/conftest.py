@@ -167,8 +167,6 @@ def extended(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hos
         "XINFERENCE_MEDIA_ALLOW_LOCAL_PATH": "true",
         "XINFERENCE_MEDIA_BLOCK_PRIVATE_ADDRESS": "false",
         "XINFERENCE_DOWNLOAD_MAX_ATTEMPTS": "1",
-        # A library of AWQ sets it for this process as soon as it is imported.
-        "HF_HOME": str(home / "huggingface"),
         "HF_ENDPOINT": hub.url,
         "HF_HUB_OFFLINE": "0",
     }

@@ -44,8 +44,10 @@ class Host:
         self.home = home
         self.log = home / "server.log"
         self.url = f"http://127.0.0.1:{free_port()}"
+        # A library of AWQ sets them in this process, to folders that outlive it.
+        known = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
         self.environment: Mapping[str, str] = {
-            **os.environ,
+            **known,
             "XINFERENCE_HOME": str(home),
             "XINFERENCE_AUTH_ADVANCED": "0",
             **environment,
