@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from xinference.client import RESTfulClient
 
+from tests.shapes.chats import CHECKPOINT
 from tests.shapes.showcase import picture
 from tests.support.host import Host
 from tests.support.hub import Hub
@@ -81,6 +82,13 @@ ENGINES: dict[str, tuple[str, ...]] = {
         *("--max_num_seqs", str(AT_ONCE)),
         *("--env", "VLLM_CPU_KVCACHE_SPACE", "1"),
     ),
+}
+# By itself vLLM compiles its model for half a minute; the launch above leaves it at that.
+VLLM_AT_ONCE: dict[str, Any] = {
+    "enforce_eager": True,
+    "gpu_memory_utilization": 0.1,
+    "max_model_len": 2048,
+    "envs": {"VLLM_CPU_KVCACHE_SPACE": "1"},
 }
 READY_SECONDS = 420
 
@@ -198,6 +206,24 @@ def served(
     assert done.returncode == 0, done.stderr
     yield wait_until_ready(Served(host, engine.lower(), checkpoint))
     assert host.cli("terminate", "--model-uid", engine.lower()).returncode == 0
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def seeing(request: pytest.FixtureRequest, host: Host) -> Iterator[Served]:
+    """The model that sees, on one engine after the other."""
+    uid = f"seeing-{request.param.lower()}"
+    request_launch(
+        host,
+        uid,
+        model_engine=request.param,
+        model_size_in_billions=1,
+        model_format="pytorch",
+        quantization="none",
+        model_path=str(CHECKPOINT),
+        **(VLLM_AT_ONCE if request.param == "vLLM" else {}),
+    )
+    yield wait_until_ready(Served(host, uid, CHECKPOINT))
+    RESTfulClient(host.url).terminate_model(uid)
 
 
 @pytest.fixture(scope="session")

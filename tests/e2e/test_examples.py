@@ -30,12 +30,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(served: Served, files: Path, example: str) -> str:
+def run(seeing: Served, files: Path, example: str) -> str:
     address, name = "http://127.0.0.1:9997", 'model="internvl2"'
     script = f"{START}\n{(DOCS / 'examples' / example).read_text(encoding='utf-8')}"
     assert address in script
     assert name in script
-    script = script.replace(address, served.host.url).replace(name, f'model="{served.uid}"')
+    script = script.replace(address, seeing.host.url).replace(name, f'model="{seeing.uid}"')
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=files, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -47,20 +47,20 @@ def test_every_example_is_on_the_page() -> None:
 
 
 @pytest.mark.parametrize("example", [name for name in EXAMPLES if name != "start.py"])
-def test_the_examples_run(served: Served, files: Path, example: str) -> None:
-    assert run(served, files, example).strip()
+def test_the_examples_run(seeing: Served, files: Path, example: str) -> None:
+    assert run(seeing, files, example).strip()
 
 
 @pytest.mark.parametrize("script", sorted((DOCS / "doors").glob("*.py")), ids=lambda it: it.stem)
-def test_the_examples_of_the_other_apis_run(served: Served, files: Path, script: Path) -> None:
+def test_the_examples_of_the_other_apis_run(seeing: Served, files: Path, script: Path) -> None:
     assert f"literalinclude:: {script.name}" in script.with_suffix(".rst").read_text("utf-8")
-    code = script.read_text("utf-8").replace("http://127.0.0.1:9997", served.host.url)
-    code = code.replace('"internvl2"', f'"{served.uid}"')
+    code = script.read_text("utf-8").replace("http://127.0.0.1:9997", seeing.host.url)
+    code = code.replace('"internvl2"', f'"{seeing.uid}"')
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=files, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 
 
-def test_the_refusal_is_the_one_that_is_shown(served: Served, files: Path) -> None:
-    assert run(served, files, "refused.py").strip() in PAGE
+def test_the_refusal_is_the_one_that_is_shown(seeing: Served, files: Path) -> None:
+    assert run(seeing, files, "refused.py").strip() in PAGE

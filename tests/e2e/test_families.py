@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from xinference.client import RESTfulClient
@@ -20,6 +19,7 @@ from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
 from .conftest import (
     ENGINES,
+    VLLM_AT_ONCE,
     Served,
     data_uri,
     image_message,
@@ -36,13 +36,14 @@ CHECKPOINTS: dict[str, tuple[int, str, Backbone]] = {
     "internvl-chat": (2, "internlm2-chat", "internlm2"),
 }
 QUESTION = {"role": "user", "content": "How many corners does a triangle have?"}
-OPTIONS: dict[str, Any] = {
-    "vLLM": {
-        "gpu_memory_utilization": 0.1,
-        "max_model_len": 2048,
-        "envs": {"VLLM_CPU_KVCACHE_SPACE": "1"},
-    }
-}
+OPTIONS = {"vLLM": VLLM_AT_ONCE}
+# InternVL2.5-MPO has the prompt format of InternVL2.5, and vLLM reads it in the same way.
+LAUNCHED = [
+    (family, engine)
+    for engine in ENGINES
+    for family in CHECKPOINTS
+    if (family, engine) != ("InternVL2.5-MPO", "vLLM")
+]
 
 
 def make(folder: Path, family: str) -> Path:
@@ -56,7 +57,7 @@ def make(folder: Path, family: str) -> Path:
 
 @pytest.fixture(
     scope="module",
-    params=[(family, engine) for engine in ENGINES for family in CHECKPOINTS],
+    params=LAUNCHED,
     ids="-".join,
 )
 def launched(

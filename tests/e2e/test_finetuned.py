@@ -27,7 +27,7 @@ from tests.tiny.lora import make_matrices, merged, write_adapter
 from tests.tiny.resaved import resave
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
-from .conftest import Served, request_launch, wait_until_ready
+from .conftest import VLLM_AT_ONCE, Served, request_launch, wait_until_ready
 
 pytestmark = pytest.mark.e2e
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -35,13 +35,7 @@ PAGE = (DOCS / "finetuned.rst").read_text(encoding="utf-8")
 # Name → rank and seed, with which the answers are far from each other.
 ADAPTERS = {"receipts": (24, 1), "charts": (12, 12)}
 QUESTION = {"role": "user", "content": "How many corners does a triangle have?"}
-VLLM = {
-    "model_engine": "vLLM",
-    "dtype": "float32",
-    "gpu_memory_utilization": 0.1,
-    "max_model_len": 2048,
-    "envs": {"VLLM_CPU_KVCACHE_SPACE": "1"},
-}
+VLLM = {"model_engine": "vLLM", "dtype": "float32", **VLLM_AT_ONCE}
 
 
 def commands() -> list[list[str]]:

@@ -79,10 +79,7 @@ FAULTS = (
     Fault("above", "holds no config.json; did you mean {0}/above/whole?"),
     Fault("new-format", "take the repository whose name has no -hf"),
     Fault("truncated", "model.safetensors is truncated or not a safetensors file"),
-    Fault("few-rows", 'token "[STAR]" with the id'),
     Fault("few-rows", 'token "[STAR]" with the id', "vLLM"),
-    Fault("pickled", "has only pickled weights (pytorch_model.bin)", "vLLM"),
-    Fault("above/whole", "Transformers engine has no option a", options={"a": 3}, to_doctor=False),
     Fault("above/whole", "the vLLM engine has no option a", "vLLM", {"a": 3}, False),
 )
 

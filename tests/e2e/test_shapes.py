@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
 import pytest
-from xinference.client import RESTfulClient
 
 from tests.chat.media import image_uri
-from tests.shapes.chats import CHECKPOINT, messages
+from tests.shapes.chats import messages
 from tests.shapes.showcase import CONTENTS, SHOWCASE, Shown
 from tests.shapes.task import Sample, samples
-from tests.support.host import Host
 
-from .conftest import AT_ONCE, ENGINES, Served, image_message, request_launch, wait_until_ready
+from .conftest import AT_ONCE, Served, image_message
 from .test_chat import joined
 
 pytestmark = pytest.mark.e2e
 LEAST_RIGHT = 0.9
-
-
-@pytest.fixture(scope="module", params=ENGINES)
-def seeing(request: pytest.FixtureRequest, host: Host) -> Iterator[Served]:
-    uid = f"seeing-{request.param.lower()}"
-    request_launch(
-        host,
-        uid,
-        model_engine=request.param,
-        model_size_in_billions=1,
-        model_format="pytorch",
-        quantization="none",
-        model_path=str(CHECKPOINT),
-        **({"envs": {"VLLM_CPU_KVCACHE_SPACE": "1"}} if request.param == "vLLM" else {}),
-    )
-    yield wait_until_ready(Served(host, uid, CHECKPOINT))
-    RESTfulClient(host.url).terminate_model(uid)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

@@ -5,8 +5,8 @@ A job is {"checkpoint": directory, "dtype": …, "requests": […]}, a request {
 the prompt that vLLM made of it, its tokens and their logprobs. So many "ranks" share a job's model,
 each a process with a core of its own. A job with "lora_rank" may have requests with "adapter", a
 folder that is named by its number. With "first": true it also has the logprobs of the whole
-vocabulary at the first token, and how the linear layers were quantized. A process of its own, since
-vLLM spawns others from it.
+vocabulary at the first token, and how the linear layers were quantized. All engines of one rank are
+in this process, one after the other, or each would start two more that import for half a minute.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def engine(checkpoint: str, dtype: str, lora_rank: int = 0, ranks: int = 1) -> A
         enforce_eager=True,
         gpu_memory_utilization=0.1,
         tensor_parallel_size=ranks,
+        distributed_executor_backend="mp" if ranks > 1 else "uni",
         max_logprobs=-1,
         limit_mm_per_prompt={"image": 3},
         **({"enable_lora": True, "max_loras": 2, "max_lora_rank": lora_rank} if lora_rank else {}),
@@ -55,26 +56,28 @@ def answer(llm: Any, request: dict[str, Any]) -> dict[str, Any]:
     if request["pictures"]:
         files = [BytesIO(b64decode(picture)) for picture in request["pictures"]]
         prompt["multi_modal_data"] = {"image": [Image.open(file) for file in files]}
-    whole = request.get("first", False)
-    options = SamplingParams(
-        max_tokens=request.get("most", TOKENS),
-        temperature=0,
-        ignore_eos=True,
-        logprobs=-1 if whole else 1,
-    )
     adapter = None
     if folder := request.get("adapter"):
         number = 1 + int(os.path.basename(folder))
         adapter = LoRARequest(folder, number, folder)
-    (output,) = llm.generate(prompt, options, use_tqdm=False, lora_request=adapter)
+
+    def generate(most: int, logprobs: int) -> Any:
+        options = SamplingParams(
+            max_tokens=most, temperature=0, ignore_eos=True, logprobs=logprobs, detokenize=False
+        )
+        (output,) = llm.generate(prompt, options, use_tqdm=False, lora_request=adapter)
+        return output
+
+    output = generate(request.get("most", TOKENS), 1)
     tokens, steps = list(output.outputs[0].token_ids), output.outputs[0].logprobs
     found = {
         "prompt": list(output.prompt_token_ids),
         "tokens": tokens,
         "logprobs": [step[token].logprob for token, step in zip(tokens, steps, strict=True)],
     }
-    if whole:
-        found["first"] = [steps[0][token].logprob for token in range(len(steps[0]))]
+    if request.get("first", False):
+        (first,) = generate(1, -1).outputs[0].logprobs
+        found["first"] = [first[token].logprob for token in range(len(first))]
         (found["methods"],) = llm.apply_model(linear_methods)
     return found
 
@@ -90,14 +93,18 @@ def linear_methods(model: Any) -> dict[str, list[str]]:
 
 
 def answers(job: dict[str, Any]) -> list[dict[str, Any]]:
+    from vllm.distributed import cleanup_dist_env_and_memory
+
     llm = engine(job["checkpoint"], job["dtype"], job.get("lora_rank", 0), job.get("ranks", 1))
     try:
         return [answer(llm, request) for request in job["requests"]]
     finally:
         llm.llm_engine.engine_core.shutdown()
+        cleanup_dist_env_and_memory()
 
 
 def main() -> None:
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     # So that `apply_model` may send a function to vLLM's worker.
     os.environ["VLLM_ALLOW_INSECURE_SERIALIZATION"] = "1"
     print("answers:" + json.dumps([answers(job) for job in json.load(sys.stdin)]))
