@@ -14,7 +14,7 @@ from ..problems import Issue, Problem, ReadError, RunError, display, format_path
 from ..spec import schema
 from ..spec.file import Document
 from ..spec.load import check
-from ..spec.yaml_positions import compose
+from ..spec.yaml_reader import compose
 from . import registrations, yaml_writer
 from .published_engines import add_engines
 from .registrations import Record

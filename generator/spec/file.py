@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from ..problems import Issue, Problem, ReadError, SpecError, format_path
-from .yaml_positions import Node, compose
+from .yaml_reader import Node, compose
 
 _MAX_BYTES = 1 << 20
 

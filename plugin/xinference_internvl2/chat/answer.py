@@ -11,10 +11,10 @@ from ..engine import Outputs
 from ..media.budget import Hold
 from ..media.limits import MAX_FETCHED_BYTES
 from .detokenizer import Detokenizer
+from .media_size import measure_media
 from .prepare import decode_on_thread, prepare_on_thread
 from .request import ChatRequest, ServedCheckpoint
 from .response import TextDelta, build_response, detokenize, render_response
-from .size import measure_media
 
 Generate = Callable[[ChatRequest], Awaitable[Outputs]]
 """Hands a request to an engine and returns its outputs."""

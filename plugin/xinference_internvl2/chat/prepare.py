@@ -23,13 +23,13 @@ from ..tokenizer.control_tokens import REQUIRED, image_tokens
 from ..tokenizer.tokenizer import encode_segments
 from .anthropic import WITHOUT_CACHED_TOKENS
 from .boxes import Picture
+from .context_length import check_characters, count_room
 from .options import continue_last, read_options
 from .prompt import Segment, build_prompt, collect_media, frame_labels
 from .request import ChatRequest, ServedCheckpoint
 from .sampling import read_sampling
 from .token_options import read_token_options
 
-MAX_CHARACTERS_PER_TOKEN = 32
 _OF_A_CHAT = (
     *("boxes", "render", "image_labels", "continue_final_message", "add_generation_prompt"),
     "mm_processor_kwargs",
@@ -86,7 +86,7 @@ def prepare(
     limits = request_limits(options, served.limits)
     build = _prompt_builder(messages, options, served)
     prompt = build(limits.frames)
-    _check_length(sum(len(segment.text) for segment in prompt), served.context_length)
+    check_characters(sum(len(segment.text) for segment in prompt), served.context_length)
     # Wrong options are refused before anything is fetched.
     sampling = _read_sampling(options, served.context_length, served)
     media = open_media(collect_media(prompt), limits, served.config, served.fetch)
@@ -108,7 +108,7 @@ def prepare_text(text: str, config: Mapping[str, Any], served: ServedCheckpoint)
     for name in _OF_A_CHAT:
         if name in options:
             raise RequestError(f"{name} is an option of a chat; use /v1/chat/completions")
-    _check_length(len(text), served.context_length)
+    check_characters(len(text), served.context_length)
     request = _build_request([(text, True)], [], options, served)
     if not set(served.tokenizer.convert_tokens_to_ids(list(REQUIRED))).isdisjoint(request.ids):
         raise RequestError("prompt: a completion has no pictures; use /v1/chat/completions")
@@ -122,7 +122,7 @@ def _build_request(
     served: ServedCheckpoint,
 ) -> ChatRequest:
     ids = encode_segments(served.tokenizer, segments)
-    room = _room(len(ids), served.context_length)
+    room = count_room(len(ids), served.context_length)
     stop_ids = [] if options.get("ignore_eos") else served.stop_ids
     return ChatRequest(
         ids=ids,
@@ -217,21 +217,3 @@ def _pictures(media: Sequence[OpenMedia]) -> list[Picture]:
             labels = [f"Frame{frame}" if frame else f"Image-{next(images)}"]
         pictures += [Picture(label, item.file.width, item.file.height) for label in labels]
     return pictures
-
-
-def _check_length(characters: int, context_length: int) -> None:
-    if characters > MAX_CHARACTERS_PER_TOKEN * context_length:
-        raise RequestError(
-            f"the prompt has {characters} characters, far more than the context length of "
-            f"{context_length} tokens can hold; send less text"
-        )
-
-
-def _room(prompt_tokens: int, context_length: int) -> int:
-    """Return how many tokens the answer may have at most."""
-    if prompt_tokens >= context_length:
-        raise RequestError(
-            f"the prompt has {prompt_tokens} tokens, but the context length is "
-            f"{context_length}; send less text or fewer images"
-        )
-    return context_length - prompt_tokens

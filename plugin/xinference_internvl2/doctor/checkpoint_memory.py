@@ -31,8 +31,9 @@ def estimate_memory(config: CheckpointConfig, shapes: Shapes) -> Memory:
     head = llm["hidden_size"] // llm["num_attention_heads"]
     hidden, queries = llm["hidden_size"], llm["num_attention_heads"] * head
     keys = llm["num_key_value_heads"] * head
-    # Phi-3 makes both halves of a feed-forward layer with one weight.
-    inner = (4 if config.backbone.model_type == "phi3" else 3) * llm["intermediate_size"]
+    # Where one weight makes both halves of a feed-forward layer, as Phi-3's does, they stay longer.
+    halves = 4 if "gate_up" in config.backbone.linear_layers.values() else 3
+    inner = halves * llm["intermediate_size"]
     patches = (config.tile_size // vision["patch_size"]) ** 2 + 1
     tower = 5 * vision["hidden_size"] + 2 * vision["intermediate_size"]
     pixels = 3 * config.tile_size**2

@@ -16,7 +16,6 @@ from typing import Any, BinaryIO
 from PIL import Image, features
 
 from ..errors import RequestError
-from .as_seen import as_seen, upright_size
 from .limits import (
     BYTES_PER_PIXEL,
     DRAFT_PIXELS,
@@ -27,6 +26,7 @@ from .limits import (
     MAX_SIDE,
 )
 from .tiles import Tiling, cut_tiles
+from .upright_rgb import to_upright_rgb, upright_size
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
@@ -102,7 +102,7 @@ def _answer(
     # Decoders of broken files raise whatever they run into.
     try:
         image.load()
-        image = image.convert("RGB") if published else as_seen(image)
+        image = image.convert("RGB") if published else to_upright_rgb(image)
     except MemoryError:
         raise
     except Exception:

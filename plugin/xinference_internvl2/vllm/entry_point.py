@@ -19,7 +19,7 @@ from transformers import PreTrainedConfig
 from ..checkpoint.backbones import BACKBONES
 from ..checkpoint.config import parse_config
 from ..checkpoint.hf_config import language_config
-from ..checkpoint.stored_weights import merge_as_they_come
+from ..checkpoint.merge_lora import merge_as_they_come
 from ..families.records import (
     DEFAULT_FAMILY,
     PromptFormat,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from generator.spec.yaml_positions import compose
+from generator.spec.yaml_reader import compose
 
 BASE = Path(__file__).with_name("base.yaml").read_text("utf-8")
 RICH = Path(__file__).with_name("rich.yaml").read_text("utf-8")

@@ -28,7 +28,7 @@ from xinference_internvl2.media.video import frame_indices
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
-SAMPLES = 60  # of each medium, with up to eight questions each
+SAMPLES = 40  # of each medium, with up to eight questions each
 LEAST = {"picture": 0.95, "pair": 0.85, "video": 0.85, "text": 1.0}
 MEGABYTES = 8
 

@@ -16,7 +16,7 @@ import torch
 
 from tests.tiny import make_checkpoint
 from tests.tiny.resaved import BUFFERS, VARIANTS
-from xinference_internvl2.checkpoint.stored_weights import merge_as_they_come
+from xinference_internvl2.checkpoint.merge_lora import merge_as_they_come
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.vllm.entry_point import InternVLChatConfig, _load_ours, is_ours
 

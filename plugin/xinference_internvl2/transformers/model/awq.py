@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ...errors import CheckpointError
-from .weight_names import INTEGERS
+from .fused_weights import INTEGERS
 
 _LAYERS = "model.language_model.layers."
 _VALUES = 8

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from ...checkpoint.config import CheckpointConfig
+from ...checkpoint.merge_lora import add, is_unused, merge
 from ...checkpoint.safetensors_file import FLOATS, list_weight_files, open_file
-from ...checkpoint.stored_weights import add, is_unused, merge
 from ...errors import CheckpointError
-from .weight_names import INTEGERS
+from .fused_weights import INTEGERS
 
 
 class _Merged:

@@ -1,9 +1,4 @@
-"""The names and layouts of an original InternVL2 checkpoint, and what transformers calls them.
-
-Shapes use: V vocabulary, H hidden size, K key-value heads, Q query heads per key-value head,
-D head size, I input features. Where AWQ packs a layer, the output features are on the last
-dimension of its tensors, eight of them an element of `qweight` and `qzeros`.
-"""
+"""The names of an original InternVL2 checkpoint's weights, and what transformers calls them."""
 
 from __future__ import annotations
 
@@ -14,15 +9,10 @@ from typing import Any
 import torch
 from transformers import InternVLConfig, InternVLForConditionalGeneration
 from transformers.conversion_mapping import register_checkpoint_conversion_mapping
-from transformers.core_model_loading import (
-    Chunk,
-    Concatenate,
-    ConversionOps,
-    WeightConverter,
-    WeightRenaming,
-)
+from transformers.core_model_loading import Chunk, WeightConverter, WeightRenaming
 
 from ...errors import CheckpointError
+from .fused_weights import SplitGroupedQKV, output_axis, split_grouped
 
 RENAMES = {
     r"^vision_model\.": "model.vision_tower.",
@@ -60,61 +50,6 @@ SPLITS = {
     r"\.attention\.wqkv\.": tuple(f".self_attn.{name}." for name in _QKV),
 }
 """Regular expression of a fused weight → its parts; first the ViT's, then InternLM2's."""
-
-INTEGERS = ("qweight", "qzeros")
-"""What a name of AWQ's int32 tensors ends with."""
-
-
-def output_axis(name: str) -> int:
-    """The dimension of the tensor `name` that has the output features."""
-    return -1 if name.endswith((*INTEGERS, "scales")) else 0
-
-
-def split_grouped(rows: torch.Tensor, text_config: Any) -> tuple[torch.Tensor, ...]:
-    """Rows of (K, Q + 2, D) → those of q (K·Q·D), k and v (K·D each)."""
-    groups = text_config.num_key_value_heads
-    queries = text_config.num_attention_heads // groups
-    heads = rows.unflatten(0, (groups, queries + 2, -1))
-    return (
-        heads[:, :queries].flatten(0, 2),
-        heads[:, queries].flatten(0, 1),
-        heads[:, queries + 1].flatten(0, 1),
-    )
-
-
-def split_rows(name: str, rows: torch.Tensor, text_config: Any) -> tuple[torch.Tensor, ...]:
-    """What the rows of the checkpoint's tensor `name` become, in the order of `target_names`."""
-    if len(target_names(name)) == 1:
-        return (rows,)
-    return split_grouped(rows, text_config) if ".wqkv." in name else rows.chunk(3)
-
-
-class SplitGroupedQKV(ConversionOps):
-    """InternLM2's `wqkv`, rows (K, Q + 2, D), into q (K·Q·D, I), k and v (K·D, I each); or
-    columns, where AWQ packs it."""
-
-    @torch.no_grad()
-    def convert(
-        self,
-        input_dict: dict[str, Any],
-        source_patterns: list[str],
-        target_patterns: list[str],
-        *,
-        config: Any,
-        full_layer_name: str,
-        **kwargs: Any,
-    ) -> dict[str, torch.Tensor]:
-        (value,) = input_dict.values()
-        tensor = value[0] if isinstance(value, list) else value
-        axis = output_axis(full_layer_name)
-        parts = split_grouped(tensor.movedim(axis, 0), config.text_config)
-        moved = (part.movedim(0, axis).contiguous() for part in parts)
-        return dict(zip(target_patterns, moved, strict=True))
-
-    @property
-    def reverse_op(self) -> ConversionOps:
-        # Saving keeps transformers' own names (save_original_format=False); this only has to exist.
-        return Concatenate(dim=0)
 
 
 class InternVL2ForConditionalGeneration(InternVLForConditionalGeneration):
@@ -158,6 +93,13 @@ def target_names(name: str) -> tuple[str, ...]:
         if re.search(pattern, name):
             return tuple(re.sub(pattern, part, name, count=1) for part in parts)
     return (name,)
+
+
+def split_rows(name: str, rows: torch.Tensor, text_config: Any) -> tuple[torch.Tensor, ...]:
+    """What the rows of the checkpoint's tensor `name` become, in the order of `target_names`."""
+    if len(target_names(name)) == 1:
+        return (rows,)
+    return split_grouped(rows, text_config) if ".wqkv." in name else rows.chunk(3)
 
 
 def check_names_and_shapes(

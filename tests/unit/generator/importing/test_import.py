@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generator.__main__ import main
-from generator.spec import yaml_positions
+from generator.spec import yaml_reader
 from tests.unit.generator.mutations import mutated
 from tests.unit.generator.specs import load_data
 
@@ -127,7 +127,7 @@ def test_the_only_family_is_printed(folder: Path, capsys: pytest.CaptureFixture[
     printed = capsys.readouterr()
     assert printed.err == ""
     assert printed.out.startswith("# yaml-language-server: $schema=family.schema.json\n")
-    data = yaml_positions.compose(printed.out)[0].value
+    data = yaml_reader.compose(printed.out)[0].value
     (spec,) = data["model_specs"]
     # What both hubs say stands once; what one of them has stands there.
     assert spec["quantizations"] == ["Q4_0", "Q8_0"]
@@ -143,7 +143,7 @@ def test_the_only_family_as_json(folder: Path, capsys: pytest.CaptureFixture[str
     data = json.loads(capsys.readouterr().out)
     (spec,) = data["specs"]
     assert spec["family"] == "base"
-    assert yaml_positions.compose(spec["text"])[0].value["model_name"] == "base"
+    assert yaml_reader.compose(spec["text"])[0].value["model_name"] == "base"
     assert data["notes"] == ["base.json: base: $.wish: the format has no such key; left out"]
     assert (data["problems"], data["files"]) == ([], [])
 
@@ -234,7 +234,7 @@ def test_dimensions_that_the_host_does_not_read(
         "base.json: base: $.model_specs[0].model_src.huggingface.model_metadata: "
         "beside 'model_metadata_by_quantization' Xinference does not read it; left out\n"
     )
-    spec = yaml_positions.compose(printed.out)[0].value["model_specs"][0]
+    spec = yaml_reader.compose(printed.out)[0].value["model_specs"][0]
     assert spec["model_src"]["huggingface"]["model_metadata"] == metadata
     assert spec["model_src"]["huggingface"]["model_metadata_by_quantization"] == {
         "Q4_0": {"weights_bytes": 1},

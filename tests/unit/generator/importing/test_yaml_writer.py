@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generator.importing import yaml_writer
-from generator.spec import yaml_positions
+from generator.spec import yaml_reader
 
 lines = st.text(st.sampled_from("ab :#-{}[]'\"|>%@`!&*?,\\\t\n\r\x85\u2028\ufeff\U0001f600數"))
 leaves = (
@@ -32,7 +32,7 @@ values = st.recursive(
 @given(st.dictionaries(keys, values, min_size=1, max_size=5))
 def test_what_is_written_is_what_is_read(data: dict[str, Any]) -> None:
     text = yaml_writer.document(data, {})
-    root, issues = yaml_positions.compose(text)
+    root, issues = yaml_reader.compose(text)
     assert (root.value, issues) == (data, []), text
 
 
@@ -100,7 +100,7 @@ def test_a_list_in_a_mapping_counts_as_three_words(count: int, bracket: bool) ->
 )
 def test_text_of_several_lines(text: str, header: str, lines: list[str]) -> None:
     assert _written({"key": text}) == [f"key: {header}", *lines]
-    assert yaml_positions.compose(yaml_writer.document({"key": text}, {}))[0].value == {"key": text}
+    assert yaml_reader.compose(yaml_writer.document({"key": text}, {}))[0].value == {"key": text}
 
 
 def test_one_line_that_ends_in_a_break_is_quoted() -> None:

@@ -13,7 +13,7 @@ from generator.problems import ReadError, format_path, nearest, shown
 from generator.spec import file
 from generator.spec.file import read_text
 from generator.spec.schema import SCHEMA_FILE, check, is_valid
-from generator.spec.yaml_positions import compose
+from generator.spec.yaml_reader import compose
 from generator.spec.yaml_scalars import resolve
 from tests.unit.generator.specs import RICH, load_data
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from generator.problems import ReadError
-from generator.spec import yaml_positions
+from generator.spec import yaml_reader
 from generator.spec.yaml_scalars import resolve, text
 
 
@@ -51,17 +51,17 @@ def test_half_a_character_of_the_pure_parser() -> None:
 
 
 def test_pure_parser_gives_the_same(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    fast, _ = yaml_positions.compose(base)
-    monkeypatch.setattr(yaml_positions, "_Loader", yaml.SafeLoader)
-    slow, _ = yaml_positions.compose(base)
+    fast, _ = yaml_reader.compose(base)
+    monkeypatch.setattr(yaml_reader, "_Loader", yaml.SafeLoader)
+    slow, _ = yaml_reader.compose(base)
     assert slow == fast
     with pytest.raises(ReadError, match="nested deeper"):
-        yaml_positions.compose("[" * 1000)
-    assert [issue for *_, issue in yaml_positions.compose('"\\ud800"')[1]]
+        yaml_reader.compose("[" * 1000)
+    assert [issue for *_, issue in yaml_reader.compose('"\\ud800"')[1]]
 
 
 def test_positions_are_beside_the_data(base: str) -> None:
-    root, issues = yaml_positions.compose(base)
+    root, issues = yaml_reader.compose(base)
     assert issues == []
     assert root.keys["model_lang"] == (4, 1)
     lang = root.children["model_lang"].children[1]

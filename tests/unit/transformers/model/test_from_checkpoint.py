@@ -299,7 +299,7 @@ for path in sys.argv[1:]:
 
 
 def plant(path: Path, marker: Path) -> None:
-    """Put code wherever a library may look for it in a checkpoint; it leaves `marker` when it runs."""
+    """Put code wherever a library may look for some; it leaves `marker` when it runs."""
     settings = json.loads((path / "tokenizer_config.json").read_text())
     settings["auto_map"] = {"AutoTokenizer": ["tokenization_internlm2.Bomb", None]}
     (path / "tokenizer_config.json").write_text(json.dumps(settings))

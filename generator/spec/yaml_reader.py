@@ -1,4 +1,4 @@
-"""YAML text to plain data, with the positions kept in a tree of their own.
+"""Read YAML text: plain data, its positions in a tree of their own, and keys that stand twice.
 
 Made of the events of PyYAML's C parser. ruamel.yaml, which keeps positions too, takes twenty times
 as long and ends at the first key that stands twice; here a run says all that is wrong, and aliases

@@ -15,7 +15,7 @@ import torch
 
 from tests.tiny import make_checkpoint
 from tests.tiny.lora import make_matrices, merged, read, unmerged
-from xinference_internvl2.checkpoint.stored_weights import merge_as_they_come
+from xinference_internvl2.checkpoint.merge_lora import merge_as_they_come
 from xinference_internvl2.errors import CheckpointError
 
 RANKS = {"language_model": 4, "vision_model": 4}

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from xinference_internvl2.media.as_seen import ORIENTATION
 from xinference_internvl2.media.image_file import open_image
 from xinference_internvl2.media.tiles import Tiling
+from xinference_internvl2.media.upright_rgb import ORIENTATION
 
 from .pictures import encode, noise
 

@@ -1,4 +1,4 @@
-"""An opened image as people see it: upright, on white, with its real depth; always in RGB.
+"""An opened image upright and in RGB, as people see it: on white, and with its real depth.
 
 The published preprocessing does none of this: it ignores the EXIF orientation, drops transparency
 (what lies beneath is often black), clips 16-bit grey to white, and turns floats from 0 to 1 black.
@@ -35,7 +35,7 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     return image.size
 
 
-def as_seen(image: Image.Image) -> Image.Image:
+def to_upright_rgb(image: Image.Image) -> Image.Image:
     """Return `image` in RGB as a viewer shows it."""
     turn = _TURNS.get(_orientation(image))
     if image.mode == "F" or image.mode.startswith("I"):

@@ -1,5 +1,4 @@
-"""The tensors of a checkpoint's files by their published names: what tools leave in them beside the
-model's own weights is skipped, and LoRA weights that were never merged are merged.
+"""Merge the LoRA weights that training left beside a checkpoint's own, and skip what is unused.
 
 The published training scripts wrap the language model or the vision model with LoRA and save all of
 it, `use_llm_lora` or `use_backbone_lora` being the rank:
