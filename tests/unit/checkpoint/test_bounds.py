@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from xinference_internvl2.checkpoint import safetensors_file
+from xinference_internvl2.checkpoint.json_files import Section
 from xinference_internvl2.checkpoint.safetensors_file import MAX_HEADER_BYTES
 from xinference_internvl2.checkpoint.weight_format import AWQ, _describe
 from xinference_internvl2.errors import CheckpointError
@@ -62,3 +63,38 @@ def test_other_bits_and_other_layouts_are_not_ours(bits: int, layout: str) -> No
     assert _describe(ours) == AWQ
     other = _describe({**ours, "bits": bits, "version": layout})
     assert other == f"AWQ in {bits} bit and {layout} layout"
+
+
+@pytest.mark.parametrize(
+    ("value", "fine"), [(0, False), (1e-300, True), (9.99e11, True), (1e12, False), (-1, False)]
+)
+def test_a_positive_number(value: float, fine: bool) -> None:
+    section = Section(FILE, "", {"x": value})
+    if fine:
+        assert section.number("x") == value
+        return
+    with pytest.raises(CheckpointError, match="but must be a positive number"):
+        section.number("x")
+
+
+@pytest.mark.parametrize(("value", "fine"), [(2, False), (3, True), (5, True), (6, False)])
+def test_a_whole_number(value: int, fine: bool) -> None:
+    section = Section(FILE, "", {"x": value})
+    if fine:
+        assert section.integer("x", 3, 5) == value
+        return
+    with pytest.raises(CheckpointError, match="but must be a whole number from 3 to 5"):
+        section.integer("x", 3, 5)
+
+
+def test_a_wrong_value_is_noted_and_another_read_in_its_place() -> None:
+    problems: list[CheckpointError] = []
+    section = Section(FILE, "", {"a": [], "b": [], "c": [], "d": []}, problems)
+    assert section.integer("a", 3, 5) == 3
+    assert section.integer("a", 3, 5, 4) == 4
+    assert section.number("b") == 1.0
+    assert section.number("b", 2.0) == 2.0
+    assert section.flag("c", True) is True
+    assert section.choice("d", ("x", "y")) == "x"
+    assert section.choice("d", ("x", "y"), "y") == "y"
+    assert len(problems) == 7

@@ -5,16 +5,20 @@ A large bound is made small for the test; what is compared with it stays the sam
 
 from __future__ import annotations
 
+import base64
 import io
+import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
-from xinference_internvl2.errors import RequestError
-from xinference_internvl2.media import image_decoder, source
-from xinference_internvl2.media.limits import MAX_SIDE, MediaLimits
+from xinference_internvl2.errors import CheckpointError, RequestError
+from xinference_internvl2.media import data_url, decoder_pool, image_decoder, source
+from xinference_internvl2.media.limits import MAX_SIDE, MediaLimits, launch_limits
 from xinference_internvl2.media.source import Media, open_media
 
 
@@ -95,3 +99,88 @@ def test_what_the_pictures_of_a_request_come_to(
     monkeypatch.setattr(source, bound, most - 1)
     with pytest.raises(RequestError, match=rf"^picture 2: .*over [\d,]+ {words}"):
         open_media(media, limits, checkpoint, lambda *_: PICTURE)
+
+
+@pytest.mark.parametrize(("kind", "most"), [("image", 16), ("video", 4)])
+def test_how_many_a_launch_allows_by_itself(
+    kind: Any, most: int, checkpoint: CheckpointConfig
+) -> None:
+    limits, media = launch_limits({}, checkpoint), [Media(kind, "", "it")] * (most + 1)
+    source._check_counts(media[:most], limits)
+    with pytest.raises(RequestError, match=f"has {most + 1} {kind}s, but at most {most} are"):
+        source._check_counts(media, limits)
+
+
+@pytest.mark.parametrize("name", ["image", "video", "max_waiting_requests", "media_memory"])
+def test_the_most_that_a_launch_can_allow(name: str, checkpoint: CheckpointConfig) -> None:
+    most = 1 << 20 if name == "media_memory" else 1 << 16
+
+    def launch(value: int) -> None:
+        counts = {"limit_mm_per_prompt": {name: value}}
+        launch_limits(counts if name in ("image", "video") else {name: value}, checkpoint)
+
+    launch(most)
+    with pytest.raises(CheckpointError, match=rf"{name} {most + 1} is not a whole number from"):
+        launch(most + 1)
+
+
+@pytest.mark.parametrize(("elsewhere", "most"), [(True, 128 << 20), (False, 256 << 20)])
+def test_the_bytes_of_a_request(
+    elsewhere: bool, most: int, checkpoint: CheckpointConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        source, "_open", lambda *_: SimpleNamespace(file=SimpleNamespace(width=1, height=1))
+    )
+
+    def ask(size: int) -> None:
+        monkeypatch.setattr(source, "read_inline", lambda _: None if elsewhere else bytes(size))
+        open_media([Media("image", "", "it")], MediaLimits(12), checkpoint, lambda *_: bytes(size))
+
+    ask(most)
+    with pytest.raises(RequestError, match=f"over {most:,} bytes together"):
+        ask(most + 1)
+
+
+def test_the_time_to_fetch_all(checkpoint: CheckpointConfig) -> None:
+    left: list[float] = []
+
+    def fetch(_: str, deadline: float) -> bytes:
+        left.append(deadline - time.monotonic())
+        return PICTURE
+
+    open_media([Media("image", "x", "it")] * 2, MediaLimits(12), checkpoint, fetch)
+    assert 59 < left[0] <= 60
+    assert left[1] < left[0]
+
+
+@pytest.mark.parametrize(
+    ("size", "cost", "small"),
+    [(1 << 20, 4_000_000, True), ((1 << 20) + 1, 0, False), (0, 4_000_001, False)],
+)
+def test_what_waits_for_no_large_picture(size: int, cost: int, small: bool) -> None:
+    pool = decoder_pool._small if small else decoder_pool._large
+    assert decoder_pool.decoders_for(size, cost) is pool
+
+
+@pytest.mark.parametrize(("most", "wall"), [(2, 60)])
+def test_how_many_decode_at_once_and_how_long(
+    most: int, wall: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert decoder_pool._small._idle.qsize() == decoder_pool._large._idle.qsize() == most
+    watches: list[float] = []
+
+    class Timer:
+        def __init__(self, seconds: float, _: Any) -> None:
+            watches.append(seconds)
+            self.start = self.cancel = lambda: None
+
+    monkeypatch.setattr(decoder_pool, "Timer", Timer)
+    assert decoder_pool._small.ask({"published": False, "tiling": None}, PICTURE, "it")
+    assert watches == [wall]
+
+
+@pytest.mark.parametrize("beginning", data_url._BEGINNINGS)
+def test_a_file_in_base64_is_known_by_its_first_bytes(beginning: bytes) -> None:
+    data = beginning.ljust(40, b"\1")
+    assert data_url.read_inline(base64.b64encode(data).decode()) == data
+    assert data_url.read_inline(base64.b64encode(b"\1" + data).decode()) is None

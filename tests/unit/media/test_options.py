@@ -108,6 +108,7 @@ VIDEOS: list[tuple[dict[str, Any], dict[str, Any], int, int]] = [
     ({"num_frames": 5}, {"num_frames": 3}, 5, 1),
     ({"num_frames": 64}, {}, 64, 1),
     ({"fps": 2}, {}, 6, 1),
+    ({"fps": 2, "end": 604_800}, {}, 6, 1),
     ({"fps": 2, "start": 1}, {}, 4, 1),
     ({"fps": 2, "start": 1, "end": 2}, {"num_frames": 3}, 2, 1),
     ({"fps": 0.001}, {}, 1, 1),
@@ -176,6 +177,8 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (video(fps=float("nan")), {}, "fps nan is not a number from 0.001 to 240"),
     (video(fps=1, num_frames=1), {}, "fps and num_frames both say how many frames"),
     (video(start=-1), {}, "start -1 is not a number from 0 to 604800"),
+    (video(start=604_801), {}, "start 604801 is not a number from 0 to 604800"),
+    (video(end=604_801), {}, "end 604801 is not a number from 0 to 604800"),
 ]
 
 

@@ -30,7 +30,7 @@ from tests.unit.tokenizer.files import (
     without,
 )
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.tokenizer.sentencepiece import read_sentencepiece
+from xinference_internvl2.tokenizer.sentencepiece import USER_DEFINED, read_sentencepiece
 from xinference_internvl2.tokenizer.tokenizer import (
     load_tokenizer,
 )
@@ -145,7 +145,34 @@ def test_long_and_too_many_pieces_are_refused(directories, tmp_path: Path) -> No
     append_ok = tmp_path / "ok"
     shutil.copytree(directories["phi3"], append_ok)
     append(piece("q" * 256, 1))(append_ok)
-    assert len(read_sentencepiece(append_ok / "tokenizer.model").texts[-1]) == 256
+    model = read_sentencepiece(append_ok / "tokenizer.model")
+    assert len(model.texts[-1]) == 256
+    most = 4096 - len(model.ids_of(USER_DEFINED))
+    append(b"".join(piece(f"<{i}>", USER_DEFINED) for i in range(most)))(append_ok)
+    model = read_sentencepiece(append_ok / "tokenizer.model")
+    assert len(model.ids_of(USER_DEFINED)) == 4096
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "megabytes"),
+    [
+        ("phi3", "tokenizer.model", 8),
+        ("qwen2", "vocab.json", 32),
+        ("qwen2", "merges.txt", 32),
+        ("llama3", "tokenizer.json", 32),
+        ("qwen2", "tokenizer_config.json", 4),
+    ],
+)
+def test_the_size_of_a_tokenizer_file(
+    directories, tmp_path: Path, kind: str, name: str, megabytes: int
+) -> None:
+    shutil.copytree(directories[kind], tmp_path, dirs_exist_ok=True)
+    for size, larger in ((megabytes << 20, False), ((megabytes << 20) + 1, True)):
+        with (tmp_path / name).open("wb") as file:
+            file.write(b"\x07")  # nothing that any of them begins with
+            file.truncate(size)
+        message = refusal(lambda: load_tokenizer(tmp_path))
+        assert (f"is larger than {megabytes} MiB" in message) is larger
 
 
 def fast_token(**values: object):

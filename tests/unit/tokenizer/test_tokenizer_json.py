@@ -123,6 +123,18 @@ def test_only_known_components_of_a_tokenizer_json(directories, tmp_path: Path, 
     assert f"tokenizer.json: the {name} is {json.dumps(found)[:150]}" in message
 
 
+def test_the_length_of_a_template(directories, tmp_path: Path) -> None:
+    for tokens, fine in ((7, True), (8, False)):
+        path = tmp_path / str(tokens)
+        shutil.copytree(directories["llama3"], path)
+        longer = {"post_processor": template("b" * tokens + "A", [640])}
+        edit_json("tokenizer.json", lambda values, longer=longer: values.update(longer))(path)
+        if fine:
+            assert load_tokenizer(path)("a").input_ids[:8].count(640) == tokens
+        else:
+            assert "the post_processor is" in refusal(lambda path=path: load_tokenizer(path))
+
+
 def test_random_merges_are_refused(directories, tmp_path: Path) -> None:
     shutil.copytree(directories["llama3"], tmp_path, dirs_exist_ok=True)
     edit_json("tokenizer.json", lambda values: values["model"].update(dropout=0.5))(tmp_path)
