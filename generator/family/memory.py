@@ -19,7 +19,7 @@ TILES = 13
 
 FLOAT = 2
 """Bytes of a bfloat16 or float16, in which everything is that is not quantized."""
-TILES_AT_ONCE = 1
+TILES_AT_ONCE = 2
 """Tiles that the plugin's Transformers engine shows to the vision tower in a step."""
 PIECE = 512
 """Tokens of a prompt that it reads in a step."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from generator import ROOT
 from generator.family.memory import LanguageModel, Memory, memory
@@ -18,6 +19,9 @@ pytest.importorskip("bitsandbytes")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux")
 
 WITHIN = 0.15
+FUSED = 0.25
+"""How much less an answer may take where oneDNN computes the activation of the vision tower's
+feed-forward layers, so that there is no value of it before: the estimate is for all machines."""
 BACKBONES: dict[int, Any] = {1: "qwen2", 2: "internlm2"}
 
 
@@ -64,4 +68,5 @@ def test_an_answer_takes_what_is_estimated(
     needed = estimate(size, "none", tokens, tiles, num_hidden_layers=2)
     expected = needed.kv_cache + needed.activations
     answer = measured(path, "none", tokens, tiles).answer
-    assert answer == pytest.approx(expected, rel=WITHIN)
+    fused = tiles and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    assert 1 - (FUSED if fused else WITHIN) < answer / expected < 1 + WITHIN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-TILES_AT_ONCE = 1
+TILES_AT_ONCE = 2
 """Tiles that the vision tower looks at in a step."""
 PIECES = {"Transformers": 512, "vLLM": 8192}
 """Tokens of a prompt that an engine reads in a step, at most."""

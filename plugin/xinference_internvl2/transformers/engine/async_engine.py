@@ -26,7 +26,7 @@ from .sequence import Sequence as Generated
 from .stream import TokenStream, for_reader
 
 logger = logging.getLogger(__name__)
-
+Load = Callable[[], PreTrainedModel]
 AHEAD = 128
 """Tokens that are generated ahead of a reader at most. What nobody reads is not generated, even
 where the host does not say that a client has left."""
@@ -48,10 +48,7 @@ class AsyncEngine:
     """
 
     def __init__(
-        self,
-        load: Callable[[], PreTrainedModel],
-        limits: EngineLimits,
-        to_pixels: ToPixels = torch.as_tensor,
+        self, load: Load, limits: EngineLimits, to_pixels: ToPixels = torch.as_tensor
     ) -> None:
         self.limits, self._to_pixels = limits, to_pixels
         self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -60,12 +57,17 @@ class AsyncEngine:
         self._ended: str | None = None
         self._stopping = False
         loaded: Future[tuple[int, torch.device]] = Future()
-        threading.Thread(target=self._run, args=(load, loaded), name="engine", daemon=True).start()
+        work = partial(self._run, load, loaded)
+        self._thread = threading.Thread(target=work, name="engine", daemon=True)
+        self._thread.start()
         self._image_token_id, self._device = loaded.result()
 
     def stop(self) -> None:
-        """Let every reader know that there will be no more."""
+        """Let every reader know that there will be no more, after the step that is under way.
+        An interpreter that ends while the thread computes aborts.
+        """
         self._commands.put(self._stop)
+        self._thread.join()
 
     def abort(self, name: str) -> bool:
         """End the requests of that name where they are; False if there is none."""
@@ -122,11 +124,7 @@ class AsyncEngine:
 
     # All below runs on the engine's thread.
 
-    def _run(
-        self,
-        load: Callable[[], PreTrainedModel],
-        loaded: Future[tuple[int, torch.device]],
-    ) -> None:
+    def _run(self, load: Load, loaded: Future[tuple[int, torch.device]]) -> None:
         try:
             model = load()
             self._prepare(model)

@@ -19,7 +19,7 @@ from .sequence import Prompt, Sequence
 PIECE = 512
 """Tokens of a prompt that are read in one step: enough of them for products of matrices to be
 fast, and few enough for running sequences not to wait long."""
-TILES = 1
+TILES = 2
 """Tiles that the vision tower looks at in one step, for the same reasons."""
 
 
