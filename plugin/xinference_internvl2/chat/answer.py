@@ -100,7 +100,7 @@ async def _fetch(
         await hold.move_to(budget.fetched, most)
     else:
         await hold.move_to(budget.files, size.inline)
-    request = await prepare_on_thread(messages, config, served, remote=size.remote)
+    request = await prepare_on_thread(messages, config, served, size)
     if size.remote:
         await hold.move_to(budget.files, sum(len(item.file.data) for item in request.media))
     return request

@@ -24,6 +24,7 @@ from ..tokenizer.tokenizer import encode_segments
 from .anthropic import WITHOUT_CACHED_TOKENS
 from .boxes import Picture
 from .context_length import check_characters, count_room
+from .media_size import MediaSize
 from .options import continue_last, read_options
 from .prompt import Segment, build_prompt, collect_media, frame_labels
 from .request import ChatRequest, ServedCheckpoint
@@ -35,10 +36,11 @@ _OF_A_CHAT = (
     "mm_processor_kwargs",
 )
 
-# Threads of their own: slow image servers hold up nobody else, neither here nor in the event loop.
+# Threads of their own: slow image servers and decoders hold up nobody who does not need them.
 _fetching = ThreadPoolExecutor(16, thread_name_prefix="fetching")
 _preparing = ThreadPoolExecutor(8, thread_name_prefix="preparing")
 # They only wait for the processes that decode, which take turns between requests.
+_opening = ThreadPoolExecutor(64, thread_name_prefix="opening")
 _decoding = ThreadPoolExecutor(64, thread_name_prefix="decoding")
 
 
@@ -46,15 +48,14 @@ async def prepare_on_thread(
     messages: Sequence[Mapping[str, Any]],
     config: Mapping[str, Any],
     served: ServedCheckpoint,
-    *,
-    remote: bool,
+    size: MediaSize,
 ) -> ChatRequest:
-    """Run `prepare` on a thread, so that the event loop does not wait.
+    """Run `prepare` on a thread, so that neither the event loop waits nor who has less to read.
 
     Args:
-        remote: whether media have to be fetched, for which no other request should wait.
+        size: of the media of `messages`.
     """
-    threads = _fetching if remote else _preparing
+    threads = _fetching if size.remote else _opening if size.inline else _preparing
     work = partial(prepare, messages, config, served)
     return await asyncio.get_running_loop().run_in_executor(threads, work)
 

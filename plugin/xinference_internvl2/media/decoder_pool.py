@@ -14,12 +14,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from queue import LifoQueue
 from threading import Timer
 from typing import Any
 
 from ..errors import RequestError
 from .limits import DECODERS, MAX_IMAGE_SECONDS, MAX_WALL_SECONDS, SMALL_COST, SMALL_FILE
+from .turns import Turns
 
 _CODE = """
 import json, sys
@@ -86,10 +86,9 @@ class DecoderPool:
     """As many decoders as `count`, each started when it is first needed."""
 
     def __init__(self, count: int) -> None:
+        self._turns = Turns(count)
         # The one that was used last is taken first, so that no more are started than are needed.
-        self._idle: LifoQueue[_Decoder | None] = LifoQueue()
-        for _ in range(count):
-            self._idle.put(None)
+        self._idle: list[_Decoder | None] = [None] * count
 
     def ask(
         self, question: Mapping[str, Any], data: bytes, where: str
@@ -99,13 +98,13 @@ class DecoderPool:
         Raises:
             RequestError: the image is refused, or takes too much time or memory.
         """
-        decoder = self._idle.get()
-        answer = None
-        try:
-            decoder = decoder or _Decoder()
-            answer = decoder.ask({**question, "where": where}, data)
-        finally:
-            self._idle.put(decoder if answer is not None else None)
+        with self._turns:
+            decoder, answer = self._idle.pop(), None
+            try:
+                decoder = decoder or _Decoder()
+                answer = decoder.ask({**question, "where": where}, data)
+            finally:
+                self._idle.append(decoder if answer is not None else None)
         if answer is None:
             raise _failure(decoder.status(), where)
         if "refused" in answer[0]:

@@ -54,7 +54,9 @@ SMALL_FILE, SMALL_COST = 1 << 20, 4_000_000
 # A process that decodes a video.
 MAX_VIDEO_SECONDS = 30
 MAX_VIDEO_CPU_SECONDS = 60
+MAX_HEADER_CPU_SECONDS = 10
 MAX_VIDEO_MEMORY = 2 << 30
+# Processes for frames, and as many for headers.
 MAX_VIDEO_DECODERS = 2
 MAX_FRAME_PIXELS = 8192 * 4320
 # What decoding takes of every pixel of a frame: the frames that others refer to, and threads.

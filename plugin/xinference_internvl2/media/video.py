@@ -14,7 +14,6 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from io import BytesIO
-from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from .limits import (
     MAX_VIDEO_SECONDS,
 )
 from .tiles import Tiling
+from .turns import Turns
 
 # FFmpeg's names, and those that people know.
 CONTAINERS = {
@@ -41,7 +41,9 @@ CONTAINERS = {
 # The exit status of a decoder that says on standard error what is wrong with the video.
 REFUSED = 3
 
-_decoders = BoundedSemaphore(MAX_VIDEO_DECODERS)
+# A request has one video decoded at a time, and then stands in line again. Headers have places of
+# their own, and never wait for frames.
+_for_headers, _for_frames = Turns(MAX_VIDEO_DECODERS), Turns(MAX_VIDEO_DECODERS)
 _DECODER = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -108,7 +110,7 @@ def _ask_decoder(data: bytes, where: str, question: dict[str, Any] | None) -> By
     code, path, asked = _DECODER, json.dumps(sys.path), json.dumps(question)
     command = [sys.executable, "-c", code, path, where, asked]
     environment = {**os.environ, **LEAN}
-    with _decoders:
+    with _for_frames if question else _for_headers:
         try:
             done = subprocess.run(
                 command,

@@ -26,6 +26,7 @@ from PIL import Image
 from ..errors import RequestError
 from .limits import (
     MAX_FRAME_PIXELS,
+    MAX_HEADER_CPU_SECONDS,
     MAX_STREAMS,
     MAX_VIDEO_CPU_SECONDS,
     MAX_VIDEO_MEMORY,
@@ -64,7 +65,7 @@ def main(where: str, question: dict[str, Any] | None) -> None:
     """
     data = sys.stdin.buffer.read()
     Image.preinit()
-    _confine()
+    _confine(MAX_VIDEO_CPU_SECONDS if question else MAX_HEADER_CPU_SECONDS)
     try:
         if question:
             question["tiling"] = Tiling(**question["tiling"])
@@ -76,8 +77,9 @@ def main(where: str, question: dict[str, Any] | None) -> None:
         sys.exit(REFUSED)
 
 
-def _confine() -> None:
-    """From here on this process can open neither a file nor a socket, nor take all memory.
+def _confine(seconds: int) -> None:
+    """From here on this process can open neither a file nor a socket, nor take all memory, nor
+    `seconds` of a processor.
 
     So what PyAV and Pillow import only when it is needed is imported before.
     """
@@ -89,7 +91,7 @@ def _confine() -> None:
             resource.RLIMIT_NOFILE: 0,
             resource.RLIMIT_CORE: 0,
             resource.RLIMIT_AS: MAX_VIDEO_MEMORY,
-            resource.RLIMIT_CPU: MAX_VIDEO_CPU_SECONDS,
+            resource.RLIMIT_CPU: seconds,
         }
         for name, limit in limits.items():
             with suppress(ValueError, OSError):

@@ -23,6 +23,7 @@ from xinference_internvl2.errors import OverloadedError, RequestError
 from xinference_internvl2.families.records import prompt_format_named
 from xinference_internvl2.media.budget import Budget
 from xinference_internvl2.media.data_url import read_inline
+from xinference_internvl2.media.decoder_pool import decoders_for
 from xinference_internvl2.media.limits import BYTES_PER_PIXEL, MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
@@ -150,6 +151,23 @@ def test_more_than_there_ever_is_is_refused(model: ServedCheckpoint) -> None:
     served = replace(model, budget=Budget(2 * BYTES - 2))
     with pytest.raises(RequestError, match=r"launch the model with a larger --media_memory"):
         asyncio.run(answer("uid", ASK, {}, served, Engine(served.budget).generate))
+
+
+def test_a_text_does_not_wait_for_somebody_elses_pictures(model: ServedCheckpoint) -> None:
+    async def scenario() -> None:
+        engine = Engine(Budget(1 << 30))
+        engine.go.set()
+        served, turns = replace(model, budget=engine.budget), decoders_for(0)._turns
+        with turns, turns:
+            waiting = [asyncio.create_task(ask(served, engine)) for _ in range(40)]
+            while len(turns._line) < 40:
+                await asyncio.sleep(0.01)
+            await answer("uid", [user("Hi")], {}, served, engine.generate)
+            assert len(engine.seen) == 1
+        await asyncio.gather(*waiting)
+        assert len(engine.seen) == 41
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
 def test_nobody_waits_for_somebody_elses_image_server(model: ServedCheckpoint) -> None:

@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -281,7 +282,7 @@ def test_a_playlist_opens_nothing(kind: str, tmp_path: Path) -> None:
 def test_the_decoder_can_open_neither_files_nor_sockets() -> None:
     code = (
         "import socket, sys; from xinference_internvl2.media import video_decoder\n"
-        "sys.path_hooks.clear(); video_decoder._confine()\n"
+        "sys.path_hooks.clear(); video_decoder._confine(9)\n"
         "for action in (lambda: open(sys.executable), socket.socket):\n"
         "    try: action(); print('opened')\n"
         "    except OSError as error: print(error.errno)\n"
@@ -289,6 +290,21 @@ def test_the_decoder_can_open_neither_files_nor_sockets() -> None:
     plugin = Path(module.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=plugin, capture_output=True, text=True)
     assert done.stdout.split() == ["24", "24"], done.stderr
+
+
+def test_a_header_does_not_wait_for_frames() -> None:
+    with ThreadPoolExecutor() as threads, module._for_frames, module._for_frames:
+        assert threads.submit(open_video, video(8), "part").result(60).seconds > 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+def test_a_header_takes_less_than_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = "from xinference_internvl2.media import video_decoder\n"
+    start += "video_decoder.MAX_HEADER_CPU_SECONDS = 1\n"
+    start += "video_decoder._write_header = lambda *_: any(iter(int, 1))\n"
+    monkeypatch.setattr(module, "_DECODER", module._DECODER.replace("main(", f"{start}main(", 1))
+    with pytest.raises(RequestError, match="part is not a video that can be read"):
+        open_video(video(8), "part")
 
 
 def test_decoding_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
