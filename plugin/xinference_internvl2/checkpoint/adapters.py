@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..errors import CheckpointError
 from .config import CheckpointConfig
-from .json_files import Section, read_json
+from .json_files import Section, read_json, require_folder
 from .safetensors_file import FLOATS, open_file
 
 MAX_RANK = 4096
@@ -97,8 +97,7 @@ def read_adapter_config(path: Path) -> AdapterConfig:
         CheckpointError: the folder has none, or a field has a value that is not served; the message
             names it.
     """
-    if not path.is_dir():
-        raise CheckpointError(f"{path} is not a directory; give the folder of a LoRA adapter")
+    require_folder(path, "a LoRA adapter")
     file = path / "adapter_config.json"
     config = Section(file, "", read_json(file))
     if config.get("peft_type") != "LORA":

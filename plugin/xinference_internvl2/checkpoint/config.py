@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import CheckpointError
 from .backbones import Backbone
-from .json_files import Section, read_json
+from .json_files import Section, read_json, require_folder
 from .known_fields import check_fields
 from .language_model import MAX_DIMENSION, MAX_LAYERS, read_backbone, read_language_model
 
@@ -61,8 +61,7 @@ def read_config(path: str | Path) -> CheckpointConfig:
 
 
 def _read_values(path: Path) -> Any:
-    if not path.is_dir():
-        raise CheckpointError(f"{path} is not a directory; give the folder of a checkpoint")
+    require_folder(path, "a checkpoint")
     if not (path / "config.json").exists():
         inner = next(iter(sorted(path.glob("*/config.json"))), None)
         if inner is not None:

@@ -18,6 +18,12 @@ MAX_DEPTH = 32
 """Levels of nesting; the deepest published file, a `tokenizer.json`, has eight."""
 
 
+def require_folder(path: Path, of: str) -> None:
+    """Refuse a path that is no folder, or that no folder can have."""
+    if not os.path.isdir(path):
+        raise CheckpointError(f"{path} is not a directory; give the folder of {of}")
+
+
 def read_bytes(path: Path, most: int) -> bytes:
     """All of the regular file at `path`.
 

@@ -15,6 +15,8 @@ from .json_files import read_object
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
 """Names and shapes of one file; those of the largest published files have 0.1 MB."""
+MAX_FILES = 1024
+"""Of one checkpoint; the largest published ones have some thirty."""
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _FILE_NAME = re.compile(r"[\w.-]{1,200}\.safetensors", re.ASCII)
 FLOATS = ("BF16", "F16", "F32")
@@ -44,7 +46,10 @@ def _indexed_files(index: Path) -> list[Path]:
         raise CheckpointError(
             f"{index}: weight_map does not name files of its own folder (model-….safetensors)"
         )
-    return [index.parent / name for name in sorted(set(names))]
+    files = sorted(set(names))
+    if len(files) > MAX_FILES:
+        raise CheckpointError(f"{index}: weight_map names {len(files)} files, over {MAX_FILES}")
+    return [index.parent / name for name in files]
 
 
 def open_file(file: Path) -> Mapping[str, Any]:

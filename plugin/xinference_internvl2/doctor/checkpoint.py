@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -49,9 +50,9 @@ class Checkpoint:
 
 def examine(path: Path, machine: Sequence[Device], use: Use) -> Checkpoint:
     """Look at everything in the folder, whatever is wrong with the rest."""
-    folder = path.expanduser().resolve()
+    folder = Path(os.path.abspath(os.path.expanduser(path)))
     problems = find_problems(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return Checkpoint(str(folder), {}, [], [], problems, use, [], None, None)
     config = None if problems else read_config(folder)
     if config:

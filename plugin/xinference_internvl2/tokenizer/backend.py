@@ -34,6 +34,8 @@ LLAMA3_WORDS = (
 
 MAX_BYTES = 32 * 1024 * 1024
 """Of a file with a vocabulary; the largest published one has 9 MB."""
+MAX_MERGES = 1 << 20
+"""Lines of `merges.txt`; the published one has 151,292."""
 
 _LIKE_CONTROL = re.compile(r"<.+>")
 """User-defined pieces that no text of a user may become, though no file calls them special."""
@@ -73,6 +75,8 @@ def from_vocab_and_merges(directory: Path) -> Tokenizer:
     """
     vocab, merges = directory / "vocab.json", directory / "merges.txt"
     ids, lines = read_object(vocab, MAX_BYTES), read_bytes(merges, MAX_BYTES)
+    if lines.count(b"\n") > MAX_MERGES:
+        raise CheckpointError(f"{merges} has more than {MAX_MERGES} lines; download it again")
     try:
         tokenizer = Tokenizer(models.BPE(ids, _pairs(lines)))
     except Exception as error:  # the Rust side raises bare Exception

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from transformers import BatchEncoding, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
+from ..checkpoint.json_files import require_folder
 from ..errors import CheckpointError, RequestError
 from .backend import panics_as, shown, without_control_tokens
 from .files import SAVED_PREFIX, Prefix, read_tokenizer_files
@@ -181,8 +182,7 @@ def load_tokenizer(path: str | Path, vocab_size: int | None = None) -> InternVL2
             row in the embedding.
     """
     directory = Path(path)
-    if not directory.is_dir():
-        raise CheckpointError(f"{directory} is not a directory; give the folder of a checkpoint")
+    require_folder(directory, "a checkpoint")
     problem = "makes the tokenizer library fail; download the tokenizer files again"
     with panics_as(CheckpointError(f"{directory} {problem}")):
         tokenizer = _load(directory)

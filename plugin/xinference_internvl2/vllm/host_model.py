@@ -39,6 +39,7 @@ from .entry_point import FAMILY
 from .launch_options import check_cards, options, with_guidance
 from .placeholders import insert_placeholders
 from .requirements import computes, install, missing_awq_kernel, platform
+from .settings_files import check_settings_files
 from .tile_stack import stack_tiles
 from .translate import translate_output, translate_request
 from .unsupported import check_computable
@@ -98,6 +99,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             raise CheckpointError(missing)
         with point_to_doctor(self.model_path):
             list_weight_files(self._checkpoint.path)  # vLLM would read pickled ones
+            check_settings_files(self._checkpoint.path)
             self._own_tokenizer = load_tokenizer(
                 self.model_path, self._checkpoint.llm["vocab_size"]
             )
