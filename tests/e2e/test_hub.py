@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from xinference.client import RESTfulClient
 
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.e2e
 LARGE = "examples/large.mp4"
 # The client of the hub keeps what has arrived in pieces of 10 MB.
 LARGE_BYTES = 24 << 20
+ROOM = 12 << 20
 SPEC = {"model_engine": "Transformers", "model_format": "pytorch", "quantization": "none"}
 SECONDS = 120
 
@@ -30,6 +33,20 @@ SECONDS = 120
 def download(host: Host, uid: str, size: int) -> None:
     options = {"model_size_in_billions": size, "enable_virtual_env": None}
     request_launch(host, uid, **SPEC, **options)
+
+
+@contextmanager
+def full_disk(host: Host) -> Iterator[None]:
+    """As where there is room for `ROOM` bytes of a file, and every byte more is an error."""
+    processes = host.processes()
+    kept = [process.rlimit(psutil.RLIMIT_FSIZE) for process in processes]
+    try:
+        for process, (_, hard) in zip(processes, kept, strict=True):
+            process.rlimit(psutil.RLIMIT_FSIZE, (ROOM, hard))
+        yield
+    finally:
+        for process, limits in zip(processes, kept, strict=True):
+            process.rlimit(psutil.RLIMIT_FSIZE, limits)
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +63,16 @@ def repository(hub: Hub, marker: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def downloaded(extended: Host, hub: Hub, repository: Path) -> Iterator[dict[str, Any]]:
-    """The model, launched after a download that broke, with the progress of the second one."""
-    hub.cut, environments = LARGE, extended.virtual_environments()
-    with pytest.raises(RuntimeError) as caught:
+    """The model, launched after a download for which there was no room and one that broke, with
+    the progress of the third one."""
+    environments = extended.virtual_environments()
+    with pytest.raises(RuntimeError) as full, full_disk(extended):
+        download(extended, "downloaded", 1)
+    hub.cut = LARGE
+    with pytest.raises(RuntimeError) as broken:
         download(extended, "downloaded", 1)
     hub.cut, hub.held = None, LARGE
-    found: dict[str, Any] = {"refusal": str(caught.value), "progress": []}
+    found: dict[str, Any] = {"full": str(full.value), "broken": str(broken.value), "progress": []}
     launching = threading.Thread(target=download, args=(extended, "downloaded", 1))
     launching.start()
     deadline = time.monotonic() + SECONDS
@@ -60,7 +81,7 @@ def downloaded(extended: Host, hub: Hub, repository: Path) -> Iterator[dict[str,
         answer = httpx.get(url, timeout=10)
         if answer.status_code == 200:
             found["progress"].append(answer.json()["progress"])
-        if len(hub.offsets.get(LARGE, [])) > 1 and found["progress"][-1:] > [0]:
+        if len(hub.offsets.get(LARGE, [])) > 2 and found["progress"][-1:] > [0]:
             hub.go_on.set()
         time.sleep(0.1)
     hub.go_on.set()
@@ -71,18 +92,19 @@ def downloaded(extended: Host, hub: Hub, repository: Path) -> Iterator[dict[str,
     RESTfulClient(extended.url).terminate_model("downloaded")
 
 
-def test_a_download_that_breaks_is_said(downloaded: dict[str, Any]) -> None:
-    assert (
-        "Failed to download model 'internvl2' (size: 1, format: pytorch)" in (downloaded["refusal"])
-    )
+@pytest.mark.parametrize("fault", ["full", "broken"])
+def test_a_download_that_fails_is_said(downloaded: dict[str, Any], fault: str) -> None:
+    sentence = "Failed to download model 'internvl2' (size: 1, format: pytorch)"
+    assert sentence in downloaded[fault]
 
 
-def test_a_second_launch_goes_on_where_the_first_ended(
+def test_the_next_launch_goes_on_where_the_last_ended(
     downloaded: dict[str, Any], hub: Hub, extended: Host
 ) -> None:
-    first, second = hub.offsets[LARGE]
+    first, second, third = hub.offsets[LARGE]
     assert first == 0
-    assert 0 < second < LARGE_BYTES
+    assert 0 < second <= ROOM
+    assert second <= third < LARGE_BYTES
     assert {name for name, offsets in hub.offsets.items() if len(offsets) > 1} == {LARGE}
     (file,) = extended.home.rglob("snapshots/*/examples/large.mp4")
     assert file.stat().st_size == LARGE_BYTES

@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 BIN = Path(sys.executable).parent
 START_SECONDS = 120
 STOP_SECONDS = 30
@@ -59,7 +61,7 @@ class Host:
         port = self.url.rsplit(":", 1)[1]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [BIN / "xinference-local", "--host", "127.0.0.1", "--port", port],
+                self._command(port),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -72,6 +74,9 @@ class Host:
             self.__exit__()
             raise
         return self
+
+    def _command(self, port: str) -> list[str | Path]:
+        return [BIN / "xinference-local", "--host", "127.0.0.1", "--port", port]
 
     def __exit__(self, *exception: object) -> None:
         if self._process is None:
@@ -96,6 +101,13 @@ class Host:
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 time.sleep(0.5)
         raise RuntimeError(f"xinference-local was not ready in {START_SECONDS} s; see {self.log}")
+
+    def processes(self) -> list[psutil.Process]:
+        """Those of the server and of the models that it runs, if it runs."""
+        if self._process is None or self._process.poll() is not None:
+            return []
+        first = psutil.Process(self._process.pid)
+        return [first, *first.children(recursive=True)]
 
     def virtual_environments(self) -> int:
         """How many launches so far got a virtual environment, a new one or one that was there."""
