@@ -38,6 +38,7 @@ _KEYS = {
     "output_format": ("type", "schema"),
     "context_management": ("edits",),
 }
+_NAMES = {"stop": "stop_sequences", "response_format": "output_config.format"}
 _OF_TOOLS = ("tool_use", "tool_result", "tool_reference", "server_tool_use")
 _THINKING = ("thinking", "redacted_thinking")
 _ANY_MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -53,6 +54,7 @@ def read(host: ModuleType, door: Door) -> None:
     """Take past the host what its translation drops; tools and reasoning are refused here."""
     refuse_tools(door.body)
     _check_objects(door.body)
+    door.names = _NAMES
     # The host refuses versions that it does not know, as those of newer clients.
     door.headers[:] = [
         (name, _SAME_ANSWERS.get(value, value) if name == _VERSION else value)

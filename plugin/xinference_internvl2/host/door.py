@@ -39,6 +39,7 @@ class Door:
         options: those of them that go to the model as they were sent, past the host.
         messages: of a chat, where the host's own translation would lose something.
         places: where each of `messages` is in the body.
+        names: option of a chat → the field of this API that means the same.
         status: the status of the error that the host met last.
     """
 
@@ -47,6 +48,7 @@ class Door:
     options: dict[str, Any] = field(default_factory=dict)
     messages: list[dict[str, Any]] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
+    names: Mapping[str, str] = field(default_factory=dict)
     status: int = 500
 
     def add_message(self, place: str, role: Any, content: Any, **further: Any) -> None:
@@ -56,7 +58,14 @@ class Door:
 
     def name_places(self, message: str) -> str:
         """`message` with the places of the request in place of those of a chat."""
-        return _MESSAGE.sub(self._name_place, message)
+        return _MESSAGE.sub(self._name_place, self._name_field(message))
+
+    def _name_field(self, message: str) -> str:
+        for name, own in self.names.items():
+            given = name.partition(".")[0] in self.body  # by the chat's own name
+            if not given and re.match(rf"{re.escape(name)}(?!\w)", message):
+                return own + message[len(name) :]
+        return message
 
     def _name_place(self, found: re.Match[str]) -> str:
         index = int(found[1])

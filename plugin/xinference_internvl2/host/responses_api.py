@@ -32,6 +32,13 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
 _STORED: dict[str, tuple[Any, ...]] = {
     **{"background": (False,), "previous_response_id": (), "conversation": (), "prompt": ()},
 }
+_NAMES = {
+    "response_format.json_schema": "text.format",
+    "response_format": "text.format",
+    "max_tokens": "max_output_tokens",
+    "reasoning_effort": "reasoning.effort",
+    "verbosity": "text.verbosity",
+}
 _FORMAT = ("type", "name", "schema", "description", "strict")
 # What an answer has that is sent back as it came.
 _OF_ANSWERS = ("type", "id", "status")
@@ -40,6 +47,7 @@ _OF_ANSWERS = ("type", "id", "status")
 def read(host: ModuleType, door: Door) -> None:
     """Take past the host what its translation drops; what it has no place for is refused."""
     refuse_tools(door.body)
+    door.names = _NAMES
     door.options = {name: value for name, value in door.body.items() if name not in _READ}
     refuse_unless_neutral(door, _NEUTRAL, "leave it out, or use /v1/chat/completions")
     refuse_unless_neutral(door, _STORED, "send the whole conversation in input")
