@@ -143,8 +143,10 @@ def _use_thumbnail(top: Section) -> bool:
 
 
 def _select_layer(top: Section) -> int:
+    """What the published code takes from the states before, between and after the layers."""
     layers = _vision(top)["num_hidden_layers"]
-    return top.integer("select_layer", -layers, layers - 1, -1)
+    found = top.integer("select_layer", -layers - 1, layers, -1)
+    return -1 if found == layers else found
 
 
 def _lora_ranks(top: Section) -> dict[str, int]:

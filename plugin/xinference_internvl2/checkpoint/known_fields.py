@@ -213,6 +213,9 @@ _NEUTRAL: Mapping[str, Mapping[str, Any]] = {
     "llm_config": {"partial_rotary_factor": 1, "rope_pos_id_version": "default"},
 }
 """Section → field → the value with which the model is the published one."""
+_LEAVE_OUT = "left out, as no checkpoint of the family has it and the model may depend on it"
+_INSTEAD = {"system_message": "left out; launch with that text as --system"}
+"""Field → what a launch can have instead."""
 
 
 def check_fields(section: Section) -> None:
@@ -228,8 +231,4 @@ def check_fields(section: Section) -> None:
         if key in known or any(value is x or value == x for x in _NOTHING):
             continue
         if key not in neutral or value != neutral[key]:
-            section.replace(
-                key,
-                "left out, as no checkpoint of the family has it and the model may depend on it",
-                None,
-            )
+            section.replace(key, _INSTEAD.get(key, _LEAVE_OUT), None)

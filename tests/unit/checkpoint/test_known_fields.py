@@ -86,7 +86,7 @@ def test_any_other_field_is_refused_if_it_says_something(configs: Any, section: 
 
 MEANINGFUL = [
     ("", "pad2square", True, "pad2square is true, but must be false"),
-    ("", "system_message", "Be brief.", 'system_message is "Be brief.", but must be left out'),
+    ("", "system_message", "Be brief.", "must be left out; launch with that text as --system"),
     ("", "image_fold", 2, "image_fold is 2, but must be left out"),
     ("llm_config", "use_moe", True, "llm_config.use_moe is true, but must be left out"),
     ("vision_config", "use_moe", True, "vision_config.use_moe is true, but must be left out"),
@@ -155,3 +155,15 @@ def test_fields_that_are_absent_at_the_top_are_the_class_defaults(configs: Any) 
     assert (found.min_tiles, found.max_tiles, found.use_thumbnail) == (1, 1, False)
     found = parsed({**config, "dynamic_image_size": True})
     assert (found.min_tiles, found.max_tiles) == (1, 6)
+
+
+def test_the_layer_whose_output_is_seen(configs: Any) -> None:
+    """The state after the last layer has two numbers, and the one before the first layer too."""
+    for config in configs.values():
+        layers = config["vision_config"]["num_hidden_layers"]
+        assert parsed({**config, "select_layer": layers}).select_layer == -1
+        for found in (-layers - 1, 0, layers - 1):
+            assert parsed({**config, "select_layer": found}).select_layer == found
+        for wrong in (-layers - 2, layers + 1):
+            with pytest.raises(CheckpointError, match=f"select_layer is {wrong}, but must be"):
+                parsed({**config, "select_layer": wrong})
