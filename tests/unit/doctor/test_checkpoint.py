@@ -47,14 +47,15 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     (folder / "custom_generate").mkdir()
     (folder / "custom_generate" / "generate.py").write_text("raise SystemExit")
-    (folder / "training_args.bin").write_text("")
+    for name in ("training_args.bin", "optimizer.pt", "rng_state_0.pth", "pytorch_model.bin"):
+        (folder / name).write_text("")
     found = checkpoint.examine(folder, MACHINE, Use())
     named = [*wrong, "vision_config.norm_type", "rms_norm_eps", "vocab_size"]
-    for name in (*named, "vocab.json", "only pickled weights (training_args.bin)"):
+    for name in (*named, "vocab.json", "only pickled weights (pytorch_model.bin)"):
         assert sum(name in problem for problem in found.problems) == 1, name
     assert len(found.problems) == len(named) + 2
     assert found.code == ["custom_generate/generate.py"]
-    assert found.pickled == ["training_args.bin"]
+    assert found.pickled == ["pytorch_model.bin"]
     assert found.status == 1
     text = "\n".join(checkpoint.as_text(found))
     assert text.count("✗") == len(found.problems)
@@ -63,6 +64,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
 
 def test_every_missing_or_broken_shard_is_named(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "shards", backbone="qwen2", shards=3)
+    (folder / "training_args.bin").write_text("")
     first, second, _ = sorted(folder.glob("*.safetensors"))
     first.unlink()
     second.write_bytes(second.read_bytes()[:-100])
@@ -70,6 +72,7 @@ def test_every_missing_or_broken_shard_is_named(tmp_path: Path) -> None:
     assert len(found.problems) == 2
     assert f"{first.name} is missing" in found.problems[0]
     assert f"{second.name} is truncated" in found.problems[1]
+    assert found.pickled == []
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,13 @@ def language_model_only(quantization_config: Any) -> Any:
     return quantization_config
 
 
+def bits(quantization_config: Any) -> int | None:
+    """Return the bits of a quantized weight; None without a quantization."""
+    if quantization_config is None:
+        return None
+    return 4 if quantization_config.load_in_4bit else 8
+
+
 def check_blocks(parameters: Mapping[str, tuple[int, ...]]) -> None:
     """Refuse a language model of `parameters` (name → shape) that 4 bits cannot hold.
 

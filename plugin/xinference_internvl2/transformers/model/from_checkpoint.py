@@ -6,7 +6,6 @@ generation settings and pickled weights that lie beside them are never touched.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from transformers.initialization import no_init_weights
 
 from ...checkpoint.config import CheckpointConfig, read_config
 from ...checkpoint.weight_format import awq_group_size
+from ...checkpoint.weight_memory import check_memory
 from ...errors import CheckpointError
-from ...machine import memory
 from ..requirements import missing_library
 from . import awq, bitsandbytes
 from .attention import ATTENTION
@@ -58,7 +57,8 @@ def load_model(
     dtype = _torch_dtype(dtype or checkpoint.dtype)
     group, config, tensors = open_checked(checkpoint, quantization_config)
     if _is_cpu(device_map):
-        _check_memory(checkpoint, tensors, dtype, quantized=quantization_config is not None)
+        bits = bitsandbytes.bits(quantization_config)
+        check_memory(checkpoint.path, tensors, dtype.itemsize, bits)
     with watch_loading(report):
         if group is None:
             return _load_tensors(config, tensors, dtype, device_map, quantization_config)
@@ -147,28 +147,6 @@ def _check_tensors(
         stored = any(name.endswith(("lm_head.weight", "output.weight")) for name in found)
         wanted = wanted if stored else {k: v for k, v in wanted.items() if k != "lm_head.weight"}
     check_names_and_shapes(found, wanted)
-
-
-def _check_memory(
-    checkpoint: CheckpointConfig,
-    tensors: Mapping[str, Any],
-    dtype: torch.dtype,
-    *,
-    quantized: bool,
-) -> None:
-    """Refuse what the system would kill the process for, without a word."""
-    sizes = {"I32": 4}
-    needed = sum(
-        math.prod(tensor.get_shape()) * sizes.get(tensor.get_dtype(), dtype.itemsize)
-        for tensor in tensors.values()
-    )
-    needed //= 4 if quantized else 1  # no quantization makes it less
-    free = memory().free
-    if needed > free:
-        raise CheckpointError(
-            f"the weights of {checkpoint.path} take {needed / 1e9:.1f} GB of memory, but only "
-            f"{free / 1e9:.1f} GB are free; stop another model, or launch a smaller one"
-        )
 
 
 def _is_cpu(device_map: str | Mapping[str, Any] | None) -> bool:

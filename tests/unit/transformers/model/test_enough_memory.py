@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from transformers import BitsAndBytesConfig
 
 from tests.tiny import make_checkpoint
+from xinference_internvl2.checkpoint import weight_memory
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.machine import Memory
 from xinference_internvl2.transformers.model import from_checkpoint
@@ -22,20 +23,62 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("options", "share"),
+    ("options", "each", "quantized"),
     [
-        ({}, 1),
-        ({"dtype": torch.bfloat16}, 2),
-        ({"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}, 4),
+        ({}, 4, 4),
+        ({"dtype": torch.bfloat16}, 2, 2),
+        ({"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}, 4, 1),
     ],
 )
 def test_what_fits_to_the_byte_is_loaded(
-    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], share: int
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    each: int,
+    quantized: int,
 ) -> None:
-    stored = load_file(checkpoint / "model.safetensors").values()
-    needed = 4 * sum(weight.numel() for weight in stored) // share
-    monkeypatch.setattr(from_checkpoint, "memory", lambda: Memory(needed, needed))
+    stored = load_file(checkpoint / "model.safetensors")
+    layers = [
+        weight.numel()
+        for name, weight in stored.items()
+        if name.startswith("language_model.model.layers.") and weight.dim() == 2
+    ]
+    rest = sum(weight.numel() for weight in stored.values()) - sum(layers)
+    needed = each * rest + quantized * sum(layers)
+    monkeypatch.setattr(weight_memory, "memory", lambda: Memory(needed, needed))
     from_checkpoint.load_model(checkpoint, **options)
-    monkeypatch.setattr(from_checkpoint, "memory", lambda: Memory(needed, needed - 1))
+    monkeypatch.setattr(weight_memory, "memory", lambda: Memory(needed, needed - 1))
     with pytest.raises(CheckpointError, match=r"take 0\.\d GB of memory, but only 0\.\d GB are"):
         from_checkpoint.load_model(checkpoint, **options)
+
+
+class Stored:
+    """Stands for a tensor of a file that nobody reads."""
+
+    def __init__(self, kind: str, *shape: int) -> None:
+        self.get_dtype, self.get_shape = lambda: kind, lambda: list(shape)
+
+
+LAYER = "language_model.model.layers.0.attention.wqkv."
+
+
+@pytest.mark.parametrize(
+    ("tensors", "bits", "needed"),
+    [
+        ({LAYER + "weight": Stored("BF16", 100, 10)}, None, 2000),
+        ({LAYER + "weight": Stored("BF16", 100, 10)}, 8, 1000),
+        ({LAYER + "weight": Stored("BF16", 100, 10)}, 4, 500),
+        ({LAYER + "bias": Stored("BF16", 100)}, 4, 200),
+        ({"language_model.output.weight": Stored("BF16", 100, 10)}, 4, 2000),
+        ({"vision_model.encoder.layers.0.attn.qkv.weight": Stored("BF16", 9, 9)}, 4, 162),
+        ({LAYER + "qweight": Stored("I32", 10, 10), LAYER + "scales": Stored("F16", 9)}, None, 418),
+    ],
+)
+def test_what_weights_take(
+    monkeypatch: pytest.MonkeyPatch, tensors: dict[str, Stored], bits: int | None, needed: int
+) -> None:
+    monkeypatch.setattr(weight_memory, "memory", lambda: Memory(needed, needed))
+    weight_memory.check_memory(Path("x"), tensors, 2, bits)
+    monkeypatch.setattr(weight_memory, "memory", lambda: Memory(needed, needed - 1))
+    with pytest.raises(CheckpointError, match="the weights of x take"):
+        weight_memory.check_memory(Path("x"), tensors, 2, bits)
