@@ -15,6 +15,10 @@ from .errors import RequestError
 MAX_CHARACTERS = 1 << 16
 """Of a schema, a regular expression, a grammar, or all choices together."""
 MAX_CHOICES = 1000
+BROKEN_OFF = (
+    "the form of the answer cannot be kept: in the middle of the answer it became too complex, or "
+    "wanted the text of a control token"
+)
 _LIBRARY = "an answer of a given form needs llguidance, which is not installed here"
 _INSTALL = "pip install 'xinference-internvl2[transformers]'"
 
@@ -48,6 +52,20 @@ def compile_grammar(kind: str, value: Any) -> str:
         raise refusal(str(error)) from None
     _try(grammar)
     return str(grammar)
+
+
+def check_whole(kind: str, value: Any, text: bytes) -> None:
+    """Check that an answer has all of its form.
+
+    Raises:
+        RequestError: it has not.
+    """
+    from llguidance import LLMatcher
+
+    matcher = LLMatcher(_bytes_alone(), compile_grammar(kind, value), log_level=0)
+    matcher.consume_tokens(list(text))
+    if not matcher.is_accepting():
+        raise RequestError(BROKEN_OFF)
 
 
 def refusal(problem: str) -> RequestError:

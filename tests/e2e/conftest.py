@@ -208,6 +208,10 @@ def served(
     assert host.cli("terminate", "--model-uid", engine.lower()).returncode == 0
 
 
+STOP = "zebra"
+"""Of the launch of `seeing`: a word that its model does not know."""
+
+
 @pytest.fixture(scope="session", params=ENGINES)
 def seeing(request: pytest.FixtureRequest, host: Host) -> Iterator[Served]:
     """The model that sees, on one engine after the other."""
@@ -220,6 +224,7 @@ def seeing(request: pytest.FixtureRequest, host: Host) -> Iterator[Served]:
         model_format="pytorch",
         quantization="none",
         model_path=str(CHECKPOINT),
+        stop=STOP,
         **(VLLM_AT_ONCE if request.param == "vLLM" else {}),
     )
     yield wait_until_ready(Served(host, uid, CHECKPOINT))

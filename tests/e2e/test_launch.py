@@ -23,6 +23,7 @@ from tests.support.host import Host
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.families import records as runtime
+from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
 from .conftest import ENGINES, Served, data_uri, image_message, launch, picture, request_launch
 
@@ -88,6 +89,9 @@ def test_a_failing_generation_reaches_the_client(host: Host, tmp_path: Path) -> 
         model.chat(question)
 
 
+SYSTEM, STOP = "You read labels.", "<|endoftext|>"
+
+
 @pytest.fixture(scope="module")
 def phi3(extended: Host, tmp_path_factory: pytest.TempPathFactory) -> Served:
     """A model that refuses a third request at once."""
@@ -95,7 +99,8 @@ def phi3(extended: Host, tmp_path_factory: pytest.TempPathFactory) -> Served:
     checkpoint = make_checkpoint(folder, backbone="phi3", vit="6b", max_dynamic_patch=6)
     options = {"model_path": str(checkpoint), "model_size_in_billions": 4, "request_limits": 2}
     options |= {"model_engine": "Transformers", "model_format": "pytorch", "quantization": "none"}
-    request_launch(extended, "phi3", **options, max_dynamic_patch=4, num_frames=2)
+    prompt = {"system": SYSTEM, "stop": json.dumps([STOP])}
+    request_launch(extended, "phi3", **options, **prompt, max_dynamic_patch=4, num_frames=2)
     return Served(extended, "phi3", checkpoint)
 
 
@@ -209,6 +214,18 @@ def test_a_launch_sets_tiles_and_frames(phi3: Served) -> None:
     assert length(clip(video_uri()), text("?")) == frames[0] < frames[1] - tokens
     too_many = {"mm_processor_kwargs": {"max_dynamic_patch": 5}}
     assert "5 is not a whole number from 1 to 4" in phi3.refusal(user("?"), extra_body=too_many)
+
+
+def test_a_launch_sets_the_system_text_and_a_stop(phi3: Served) -> None:
+    rendered = phi3.chat(user("?"), extra_body={"render": True})
+    assert rendered.prompt.startswith(f"<|system|>\n{SYSTEM}<|end|><|user|>\n?")
+    stop = load_tokenizer(phi3.checkpoint).convert_tokens_to_ids(STOP)
+    ended, goes_on = (
+        phi3.chat(user("?"), extra_body={"logit_bias": {token: 100}}).choices[0]
+        for token in (stop, stop + 1)
+    )
+    assert (ended.message.content, ended.finish_reason) == ("", "stop")
+    assert goes_on.finish_reason == "length"
 
 
 def test_a_full_queue_is_said_at_once(phi3: Served) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
@@ -178,6 +179,16 @@ FORMS_REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"guided_json": {"type": "nosuch"}}, "the form of the answer cannot be kept: Invalid type"),
     ({"guided_json": {"$ref": "#"}}, "the form of the answer cannot be kept: no text matches it"),
     ({"guided_regex": "a" * 65537}, "the form of the answer (regex) is too large"),
+    ({"guided_choice": ["a <ref>"]}, "the form of the answer cannot be kept: in the middle of the"),
+    (
+        {"guided_json": {"$ref": "http://127.0.0.1:9/"}},
+        "the form of the answer cannot be kept: R",
+    ),
+    (
+        {"guided_json": {"$ref": "file:///etc/passwd"}},
+        "the form of the answer cannot be kept: Reso",
+    ),
+    ({"guided_json": {"$ref": "x.json"}}, "the form of the answer cannot be kept: Resource 'json"),
 ]
 
 
@@ -239,6 +250,7 @@ def test_an_answer_that_repeats_itself_ends(served: Served) -> None:
     # The third token makes the first run of three, each one after it another.
     assert answer.usage.completion_tokens == 6
     assert answer.choices[0].finish_reason == "stop"
+    assert answer.choices[0].stop_reason == "repetition_detected"
 
 
 def test_the_usage_tells_what_was_cached_and_how_many_tiles_there_are(served: Served) -> None:
@@ -270,6 +282,20 @@ def test_a_request_can_be_aborted_by_its_name(served: Served) -> None:
             pass
     assert time.monotonic() - start < 20
     assert client.abort_request(served.uid, "nobodys")["msg"] in ("NOT_FOUND", "NO_OP")
+
+
+def test_a_request_can_be_aborted_while_its_pictures_are_decoded(served: Served) -> None:
+    """Its answer would have one token, so an abort that comes too late finds nothing."""
+    name = f"early-{served.uid}"
+    large = image(data_uri(Image.new("RGB", (12000, 9000)), "JPEG"))
+    message, options = user([*[large] * 4, text("?")]), {"request_id": name}
+    client = RESTfulClient(served.host.url)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(served.refusal, message, max_tokens=1, extra_body=options)
+        while client.abort_request(served.uid, name, 0)["msg"] != "DONE" and not asked.done():
+            time.sleep(0.05)
+        sentence = f"request_id {name}: the request was aborted before its answer began"
+        assert asked.result() == sentence
 
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [

@@ -13,7 +13,7 @@ from tests.shapes.chats import messages
 from tests.shapes.showcase import CONTENTS, SHOWCASE, Shown
 from tests.shapes.task import Sample, samples
 
-from .conftest import AT_ONCE, Served, image_message
+from .conftest import AT_ONCE, STOP, Served, image_message
 from .test_chat import joined
 
 pytestmark = pytest.mark.e2e
@@ -54,6 +54,47 @@ def test_a_conversation_about_a_picture_ends_in_chinese(seeing: Served, picture_
         {"role": "user", "content": "圆形是什么颜色？"},
     ]
     assert seeing.chat(*said, temperature=0).choices[0].message.content == "红色"
+
+
+# Each of these answers is far likelier than the next one: rounding changes none of them.
+SEEN = '{"a red circle, a blue square and a green triangle'
+COLOURS = {"enum": ["green", "blue", "red"]}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "colour", "schema": COLOURS}}
+FORMS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("What is in the picture?", {"response_format": {"type": "json_object"}}, SEEN, "length"),
+    ("What colour is the circle?", {"response_format": SCHEMA}, '"red"', "stop"),
+    ("What colour is the circle?", {"guided_choice": ["green", "blue", "red"]}, "red", "stop"),
+    ("What colour is the square?", {"guided_regex": "(red|green|blue|black)"}, "blue", "stop"),
+    (
+        "What colour is the triangle?",
+        {"guided_grammar": 'start: COLOUR\nCOLOUR: "red" | "green" | "yellow"'},
+        "green",
+        "stop",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "form", "answer", "reason"), FORMS, ids=[*map(str, range(len(FORMS)))]
+)
+def test_an_answer_of_a_given_form_is_right(
+    seeing: Served,
+    picture_uri: str,
+    question: str,
+    form: dict[str, Any],
+    answer: str,
+    reason: str,
+) -> None:
+    message = image_message(question, picture_uri)
+    found = seeing.chat(message, temperature=0, max_tokens=13, extra_body=form)
+    assert found.choices[0].message.content == answer
+    assert found.choices[0].finish_reason == reason
+
+
+def test_a_launch_may_have_a_stop_of_its_own(seeing: Served) -> None:
+    options = {"extra_body": {"guided_choice": [f"a {STOP} here"]}}
+    choice = seeing.chat({"role": "user", "content": "?"}, **options).choices[0]
+    assert (choice.message.content, choice.finish_reason) == ("a ", "stop")
 
 
 def ask(served: Served, sample: Sample) -> bool:

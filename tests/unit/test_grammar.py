@@ -3,7 +3,9 @@ memory."""
 
 from __future__ import annotations
 
+import socket
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +46,7 @@ BAD_FORMS: list[tuple[str, Any, str]] = [
     ("json", {"$ref": "#"}, "no text matches it"),
     ("json", {"$ref": "http://127.0.0.1:1/schema"}, "Resource 'http://127.0.0.1:1/schema' is not"),
     ("json", {"$ref": "file:///etc/passwd"}, "Resource 'file:///etc/passwd' is not"),
+    ("json", {"$ref": "other.json"}, "Resource 'json-schema:///other.json' is not"),
     ("regex", "(?=a)b", "at 1(8): invalid regex"),
     ("regex", r"(a)\1", "at 1(8): invalid regex"),
     ("grammar", "no grammar", "Failed to convert the grammar from GBNF to Lark"),
@@ -56,6 +59,18 @@ def test_forms_that_cannot_be_kept(kind: str, value: Any, reason: str) -> None:
     with pytest.raises(RequestError) as caught:
         compile_grammar(kind, value)
     assert str(caught.value).startswith(CANNOT + reason)
+
+
+def test_a_form_opens_nothing(tmp_path: Path) -> None:
+    """Neither a file that is there nor an address that answers."""
+    file = tmp_path / "schema.json"
+    file.write_text("{}")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        for url in (file.as_uri(), f"http://127.0.0.1:{server.getsockname()[1]}/schema.json"):
+            assert refusal("json", {"$ref": url}).startswith(f"{CANNOT}Resource '{url}' is not")
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def doubled(levels: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ..media.budget import Hold
 from ..media.limits import MAX_FETCHED_BYTES
 from .detokenizer import Detokenizer
 from .media_size import measure_media
+from .options import merge_fields
 from .prepare import decode_on_thread, prepare_on_thread
 from .request import ChatRequest, ServedCheckpoint
 from .response import TextDelta, build_response, detokenize, render_response
@@ -35,19 +36,33 @@ async def answer(
     Raises:
         RequestError: the request cannot be answered as it is.
     """
+    name = merge_fields(config or {}).get("request_id")
+    work = _prepare(messages, config or {}, served, generate)
+    request, outputs = await served.preparing.run(name, work)
+    if outputs is None:
+        return render_response(model_uid, request)
+    deltas = generate_text(request, outputs, served)
+    return await build_response(model_uid, request, deltas)
+
+
+async def _prepare(
+    messages: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    served: ServedCheckpoint,
+    generate: Generate,
+) -> tuple[ChatRequest, Outputs | None]:
+    """Return a request and what the engine makes of it, or None if it is to be rendered."""
     hold = Hold(served.budget)
     try:
-        request = await _fetch(messages, config or {}, served, hold)
+        request = await _fetch(messages, config, served, hold)
         if request.render:
             hold.release()
-            return render_response(model_uid, request)
+            return request, None
         request = await _decode(request, served, hold)
-        outputs = _release_at_first(await generate(request), hold)
+        return request, _release_at_first(await generate(request), hold)
     except BaseException:
         hold.release()
         raise
-    deltas = generate_text(request, outputs, served)
-    return await build_response(model_uid, request, deltas)
 
 
 def generate_text(

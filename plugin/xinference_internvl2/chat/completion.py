@@ -68,11 +68,13 @@ class _Choice:
     text: str = ""
     logprobs: list[Json] = field(default_factory=list)
     finish_reason: str | None = None
+    stop_reason: str | None = None
 
     def add(self, delta: TextDelta) -> None:
         self.text += delta.text
         self.logprobs += delta.logprobs
         self.finish_reason = delta.finish_reason or self.finish_reason
+        self.stop_reason = delta.stop_reason or self.stop_reason
 
     def to_json(self, index: int, offset: int, wanted: bool) -> Json:
         logprobs = _to_lists(self.logprobs, offset) if wanted else None
@@ -81,6 +83,7 @@ class _Choice:
             "text": self.text,
             "logprobs": logprobs,
             "finish_reason": self.finish_reason,
+            **({"stop_reason": self.stop_reason} if self.stop_reason else {}),
         }
 
 
@@ -132,7 +135,7 @@ async def _stream_chunks(
             usage.add(delta.tokens, delta.cached_tokens)
             if not (delta.text or delta.logprobs or delta.finish_reason):
                 continue
-            part = _Choice(delta.text, delta.logprobs, delta.finish_reason)
+            part = _Choice(delta.text, delta.logprobs, delta.finish_reason, delta.stop_reason)
             yield {
                 **start,
                 "choices": [part.to_json(delta.choice, offsets[delta.choice], wanted)],

@@ -121,7 +121,7 @@ HONOURED = _table(
     Option(
         "repetition_ngram_size",
         "with `repetition_ngram_threshold`, the answer ends once so many tokens in a row stand in "
-        "it that often",
+        "it that often; its `stop_reason` is `repetition_detected` then",
         Whole(0, MAX_RUN),
         (0,),
     ),

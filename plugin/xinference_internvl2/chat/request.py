@@ -17,6 +17,7 @@ from ..media.source import Fetch, OpenMedia
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 from .boxes import Picture
 from .option_table import DEFAULT_MAX_TOKENS
+from .preparing import Preparing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class ServedCheckpoint:
         engine: the engine that answers, by the name that the table of options has for it.
         max_tokens: the length of an answer whose request does not give one.
         budget: what all requests together may hold before they are answered.
+        preparing: the requests that the engine does not have yet.
         stop: strings that end every answer, beside those of its request.
     """
 
@@ -41,6 +43,7 @@ class ServedCheckpoint:
     engine: str
     max_tokens: int = DEFAULT_MAX_TOKENS
     budget: Budget = field(default_factory=Budget)
+    preparing: Preparing = field(default_factory=Preparing)
     stop: tuple[str, ...] = ()
     adapters: frozenset[str] = frozenset()
 

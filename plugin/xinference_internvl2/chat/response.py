@@ -20,14 +20,16 @@ from .usage import Usage
 Json = dict[str, Any]
 MIN_LOGPROB = -9999.0
 """Stands for minus infinity, which JSON does not have."""
+REPETITION = "repetition_detected"
+"""The `stop_reason` of an answer that repeated itself, in vLLM's words."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
     """The text and tokens that answer number `choice` grows by.
 
-    Its last delta has a `finish_reason`, a `stop_sequence` where one of the request's ended it, and
-    the answer's boxes if they are asked for.
+    Its last delta has a `finish_reason`, a `stop_sequence` where one of the request's ended it, a
+    `stop_reason` where it repeated itself, and the answer's boxes if they are asked for.
     """
 
     choice: int
@@ -36,6 +38,7 @@ class TextDelta:
     tokens: int = 0
     finish_reason: FinishReason | None = None
     stop_sequence: str | None = None
+    stop_reason: str | None = None
     boxes: list[Json] | None = None
     cached_tokens: int = 0
 
@@ -66,13 +69,13 @@ async def detokenize(
             if detokenizer is None:
                 continue
             end = output if isinstance(output, FinishOutput) else None
+            repeats = False
             if isinstance(output, TokenOutput):
                 text = detokenizer.add(output.id)
                 yield TextDelta(output.choice, text, _logprobs(output, tokenizer), tokens=1)
-                if output.choice in breakers and breakers[output.choice].repeats(output.id):
-                    end = FinishOutput(output.choice, "stop")
-            if end or detokenizer.stopped:
-                for delta in _close(output.choice, end, detokenizer, pictures):
+                repeats = output.choice in breakers and breakers[output.choice].repeats(output.id)
+            if end or repeats or detokenizer.stopped:
+                for delta in _close(output.choice, end, detokenizer, pictures, repeats):
                     yield delta
                 del running[output.choice]
             if not running:
@@ -84,14 +87,17 @@ def _close(
     end: FinishOutput | None,
     detokenizer: Detokenizer,
     pictures: Sequence[Picture] | None,
+    repeats: bool,
 ) -> Iterator[TextDelta]:
-    """Yield the rest of an answer, and its end; without one of the engine's, a stop string is."""
+    """Yield the rest of an answer, and its end; without one of the engine's, a stop string or a
+    repetition is."""
     rest = detokenizer.finish(end.token if end else None)
     if rest:
         yield TextDelta(choice, rest)
     reason = end.reason if end and not detokenizer.stopped else "stop"
     boxes = None if pictures is None else find_boxes(detokenizer.marked_text, pictures)
-    yield TextDelta(choice, "", [], 0, reason, detokenizer.found, boxes)
+    why = REPETITION if repeats and not detokenizer.stopped else None
+    yield TextDelta(choice, "", [], 0, reason, detokenizer.found, why, boxes)
 
 
 def _logprobs(token: TokenOutput, tokenizer: InternVL2Tokenizer) -> list[Json]:
@@ -143,6 +149,7 @@ class _Choice:
     logprobs: list[Json] = field(default_factory=list)
     finish_reason: FinishReason | None = None
     stop_sequence: str | None = None
+    stop_reason: str | None = None
     boxes: list[Json] | None = None
 
     def add(self, delta: TextDelta) -> None:
@@ -150,6 +157,7 @@ class _Choice:
         self.logprobs += delta.logprobs
         self.finish_reason = delta.finish_reason or self.finish_reason
         self.stop_sequence = delta.stop_sequence or self.stop_sequence
+        self.stop_reason = delta.stop_reason or self.stop_reason
         self.boxes = self.boxes if delta.boxes is None else delta.boxes
 
     def to_json(self, index: int, logprobs: bool) -> Json:
@@ -158,13 +166,15 @@ class _Choice:
             "message": {"role": "assistant", "content": self.text, **_name_boxes(self.boxes)},
             "logprobs": {"content": self.logprobs, "refusal": None} if logprobs else None,
             "finish_reason": self.finish_reason,
-            **_name_stop(self.stop_sequence),
+            **_name_stop(self),
         }
 
 
-def _name_stop(found: str | None) -> Json:
-    """Xinference's Anthropic API reads it; OpenAI's has no place for it."""
-    return {"stop_sequence": found} if found else {}
+def _name_stop(end: _Choice | TextDelta) -> Json:
+    """What OpenAI's API has no place for: Xinference's Anthropic API reads `stop_sequence`, and
+    vLLM's clients know `stop_reason`."""
+    found = {"stop_sequence": end.stop_sequence, "stop_reason": end.stop_reason}
+    return {name: value for name, value in found.items() if value}
 
 
 async def _stream_chunks(
@@ -191,7 +201,7 @@ async def _stream_chunks(
                     _name_boxes(delta.boxes),
                     finish_reason=delta.finish_reason,
                 )
-                chunk["choices"][0] |= _name_stop(delta.stop_sequence)
+                chunk["choices"][0] |= _name_stop(delta)
                 yield chunk
     if request.include_usage:
         yield {**start, "choices": [], "usage": usage.to_json()}

@@ -229,7 +229,7 @@ class InternVL2TransformersModel(PytorchChatModel):
 
     async def abort_request(self, request_id: str) -> str:
         """End the requests of that `request_id`; Xinference's route for it asks here."""
-        found = self._engine.abort(request_id)
+        found = self._engine.abort(request_id) or self._served.preparing.abort(request_id)
         said = AbortRequestMessage.DONE if found else AbortRequestMessage.NOT_FOUND
         return str(said.name)
 

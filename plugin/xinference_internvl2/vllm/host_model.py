@@ -15,6 +15,7 @@ from xinference.device_utils import gpu_count
 from xinference.model.llm.media import load_media_bytes
 from xinference.model.llm.vllm.core import VLLMMultiModel
 from xinference.model.llm.vllm.utils import vllm_check
+from xinference.model.scheduler.core import AbortRequestMessage
 from xinference.types import LoRA
 
 from ..chat.answer import answer, count_tokens
@@ -22,6 +23,7 @@ from ..chat.anthropic import prepare_anthropic_request
 from ..chat.completion import complete
 from ..chat.launch_prompt import PROMPT_OPTIONS, read_launch_prompt
 from ..chat.option_table import DEFAULT_MAX_TOKENS
+from ..chat.preparing import Preparing
 from ..chat.request import ChatRequest, ServedCheckpoint, trained_length
 from ..checkpoint.config import read_config
 from ..checkpoint.safetensors_file import list_weight_files
@@ -41,7 +43,7 @@ from .placeholders import insert_placeholders
 from .requirements import computes, install, missing_awq_kernel, platform
 from .settings_files import check_settings_files
 from .tile_stack import stack_tiles
-from .translate import translate_output, translate_request
+from .translate import FormCheck, translate_output, translate_request
 from .unsupported import check_computable
 
 ENGINE = "vLLM"
@@ -98,7 +100,9 @@ class InternVL2VLLMModel(VLLMMultiModel):
         if self._checkpoint.quantization and (missing := missing_awq_kernel()):
             raise CheckpointError(missing)
         with point_to_doctor(self.model_path):
-            list_weight_files(self._checkpoint.path)  # vLLM would read pickled ones
+            files = list_weight_files(self._checkpoint.path)  # vLLM would read pickled ones
+            if platform().is_cpu():
+                cpu.check_memory(self._checkpoint.path, files)
             check_settings_files(self._checkpoint.path)
             self._own_tokenizer = load_tokenizer(
                 self.model_path, self._checkpoint.llm["vocab_size"]
@@ -110,6 +114,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         )
         self._limits = launch_limits(self._model_config or {}, self._checkpoint)
         self._budget = Budget(self._limits.memory, self._limits.waiting)
+        self._preparing = Preparing()
         self._write_adapters()
 
     def _write_adapters(self) -> None:
@@ -211,6 +216,12 @@ class InternVL2VLLMModel(VLLMMultiModel):
     ) -> int:
         return await count_tokens(messages, config, self._served())
 
+    async def abort_request(self, request_id: str) -> str:
+        """End the requests of that `request_id`; Xinference's route for it asks here."""
+        preparing = self._preparing.abort(request_id)
+        said = await super().abort_request(request_id)
+        return AbortRequestMessage.DONE.name if preparing else str(said)
+
     def _served(self) -> ServedCheckpoint:
         return ServedCheckpoint(
             self._checkpoint,
@@ -222,6 +233,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             ENGINE,
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
             budget=self._budget,
+            preparing=self._preparing,
             stop=self._launch_prompt.stop,
             adapters=frozenset(x.lora_name for x in self.lora_modules or ()) - {NO_ADAPTER},
         )
@@ -248,6 +260,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             self._engine.generate(prompt, parameters, request_id, lora_request=adapter),
         )
         told = False
+        form = FormCheck(request.sampling.constraint, self._own_tokenizer, self._served().stop_ids)
         async with aclosing(outputs):
             try:
                 async for output in outputs:
@@ -259,7 +272,10 @@ class InternVL2VLLMModel(VLLMMultiModel):
                         await anext(outputs, None)
                     for part in output.outputs:
                         for event in translate_output(part, parameters):
+                            form.add(event)
                             yield event
+            except RequestError:
+                raise
             except Exception as error:
                 # vLLM reads a grammar only when it is given the request.
                 cause = error.__cause__ or error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from ..chat.request import ChatRequest
 from ..engine import FinishOutput, FinishReason, TokenOutput
+from ..grammar import check_whole
+from ..tokenizer.tokenizer import InternVL2Tokenizer
 
 
 def translate_request(request: ChatRequest) -> Any:
@@ -58,3 +61,32 @@ def translate_output(part: Any, parameters: Any) -> Iterator[TokenOutput | Finis
     if part.finish_reason is not None:
         reason: FinishReason = "length" if part.finish_reason == "length" else "stop"
         yield FinishOutput(part.index, reason, end)
+
+
+class FormCheck:
+    """Refuses an answer that ends before its form does: where a grammar fails in the middle, vLLM
+    lets nothing follow but the end.
+
+    Args:
+        form: a kind of grammar and its value, as `check_whole` knows them; None accepts all.
+        ends: the tokens that may follow a whole answer.
+    """
+
+    def __init__(
+        self, form: tuple[str, Any] | None, tokenizer: InternVL2Tokenizer, ends: Collection[int]
+    ) -> None:
+        self._form, self._tokenizer, self._ends = form, tokenizer, ends
+        self._texts: defaultdict[int, bytes] = defaultdict(bytes)
+
+    def add(self, output: TokenOutput | FinishOutput) -> None:
+        """Take the next output of an answer.
+
+        Raises:
+            RequestError: it ends the answer too early.
+        """
+        if self._form is None:
+            return
+        if isinstance(output, TokenOutput):
+            self._texts[output.choice] += self._tokenizer.token_bytes(output.id)
+        elif output.token in self._ends:
+            check_whole(*self._form, self._texts[output.choice])

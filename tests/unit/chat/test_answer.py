@@ -16,6 +16,7 @@ from tests.chat.media import drawn, image, image_uri, user
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.answer import answer, count_tokens
 from xinference_internvl2.chat.prepare import decode_on_thread
+from xinference_internvl2.chat.preparing import Preparing
 from xinference_internvl2.chat.request import ChatRequest, ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.engine import FinishOutput, TokenOutput
@@ -193,5 +194,38 @@ def test_nobody_waits_for_somebody_elses_image_server(model: ServedCheckpoint) -
             isinstance(error, RequestError)
             for error in await asyncio.gather(*waiting, return_exceptions=True)
         )
+
+    asyncio.run(scenario())
+
+
+def test_a_request_can_be_aborted_before_the_engine_has_it(model: ServedCheckpoint) -> None:
+    """It waits for memory that another one holds. One whose client leaves is not aborted."""
+
+    async def scenario() -> None:
+        served = replace(model, budget=Budget(2 * BYTES + 2), preparing=Preparing())
+        engine = Engine(served.budget)
+        first = asyncio.create_task(ask(served, engine))
+        while not engine.seen:
+            await asyncio.sleep(0.01)
+        mine, leaving = (
+            asyncio.create_task(answer("uid", ASK, {"request_id": name}, served, engine.generate))
+            for name in ("mine", "another's")
+        )
+        while len(served.budget.tiles.line) < 2:
+            await asyncio.sleep(0.01)
+        assert not served.preparing.abort("nobody's")
+        assert served.preparing.abort("mine")
+        with pytest.raises(RequestError) as caught:
+            await mine
+        sentence = "request_id mine: the request was aborted before its answer began"
+        assert str(caught.value) == sentence
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        engine.go.set()
+        await first
+        assert len(engine.seen) == 1
+        assert not served.preparing.abort("mine")
+        assert served.budget.tiles.free == served.budget.tiles.total
 
     asyncio.run(scenario())

@@ -285,3 +285,25 @@ def test_an_answer_that_repeats_itself_ends(tokenizer: InternVL2Tokenizer) -> No
     assert text_of(parts, 0) == tokenizer.decode([token.id for token in again * 3])
     assert ends(parts) == {0: "stop"}
     assert engine.stopped
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("stop", "why"), [((), "repetition_detected"), (("dog",), None)])
+def test_it_is_told_that_an_answer_repeated_itself(
+    tokenizer: InternVL2Tokenizer, stream: bool, stop: tuple[str, ...], why: str | None
+) -> None:
+    again = tokens(tokenizer, 0, "The lazy dog")
+    engine = Engine([*again * 50, FinishOutput(0, "length")])
+    request = ChatRequest([1], [], SamplingParams(500), [], stream=stream)
+
+    async def last_choice() -> Any:
+        parts = detokenize(
+            engine(), detokenizers(tokenizer, 1, stop), tokenizer, repetition=(len(again), 3)
+        )
+        found: Any = await build_response("uid", request, parts)
+        last = [chunk async for chunk in found][-1] if stream else found
+        return last["choices"][0]
+
+    choice = asyncio.run(last_choice())
+    assert choice["finish_reason"] == "stop"
+    assert choice.get("stop_reason") == why

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...grammar import compile_grammar, refusal
+from ...errors import RequestError
+from ...grammar import BROKEN_OFF, compile_grammar
 
 
 class Constraint:
@@ -33,7 +34,7 @@ class Constraint:
         """
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         if self._matcher.is_error():
-            raise refusal(self._matcher.get_error())
+            raise RequestError(BROKEN_OFF)
         allowed = np.unpackbits(bits, bitorder="little")[: row.shape[-1]].astype(bool)
         mask = torch.from_numpy(allowed).to(row.device)
         return row.masked_fill(~mask, -torch.inf)

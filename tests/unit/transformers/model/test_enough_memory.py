@@ -11,10 +11,13 @@ from safetensors.torch import load_file
 from transformers import BitsAndBytesConfig
 
 from tests.tiny import make_checkpoint
+from tests.tiny.sparse import enlarge
 from xinference_internvl2.checkpoint import weight_memory
+from xinference_internvl2.checkpoint.safetensors_file import list_weight_files
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.machine import Memory
 from xinference_internvl2.transformers.model import from_checkpoint
+from xinference_internvl2.vllm import cpu
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,16 @@ def test_what_fits_to_the_byte_is_loaded(
     monkeypatch.setattr(weight_memory, "memory", lambda: Memory(needed, needed - 1))
     with pytest.raises(CheckpointError, match=r"take 0\.\d GB of memory, but only 0\.\d GB are"):
         from_checkpoint.load_model(checkpoint, **options)
+
+
+def test_a_checkpoint_that_no_machine_holds_is_refused_unread(tmp_path: Path) -> None:
+    """Its files have a terabyte and a half, of which only the headers are written."""
+    folder = enlarge(make_checkpoint(tmp_path / "large", backbone="qwen2"), 512, 1 << 22)
+    sentence = "take 1649.3 GB of memory, but only"
+    with pytest.raises(CheckpointError, match=sentence):
+        from_checkpoint.load_model(folder)
+    with pytest.raises(CheckpointError, match=sentence):
+        cpu.check_memory(folder, list_weight_files(folder))
 
 
 class Stored:
