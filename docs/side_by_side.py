@@ -1,4 +1,4 @@
-"""python side_by_side.py PICTURE QUESTION MODEL OTHER: the first tokens of two launched models."""
+"""The first tokens of two launched models: side_by_side.py PICTURE QUESTION MODEL OTHER"""
 
 import base64
 import mimetypes

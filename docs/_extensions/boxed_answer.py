@@ -38,7 +38,7 @@ class BoxedAnswer(Directive):
         drawing = picture.replace("</svg>", "".join(draw(boxes)) + "</svg>")
         return [
             nodes.literal_block("", answer, language="text"),
-            nodes.literal_block("", data, language="python"),
+            nodes.literal_block("", data, language="text"),
             nodes.raw("", f'<figure class="boxed">{drawing}</figure>', format="html"),
         ]
 

@@ -33,7 +33,7 @@ TABLES: Mapping[str, Mapping[str, Option]] = {
 
 
 class RequestOptions(SphinxDirective):
-    """A list table: name, values, neutral values, engines and effect, as far as they differ."""
+    """A list table of options, as far as they differ; one that a single engine has says so."""
 
     required_arguments = 1
 
@@ -46,7 +46,7 @@ class RequestOptions(SphinxDirective):
 def list_table(name: str, options: Iterable[Option]) -> str:
     """Return a table of options in reStructuredText."""
     columns = {
-        "honoured": ("Option", "Values", "Neutral", "Engines", "What it does"),
+        "honoured": ("Option", "Values", "Neutral", "What it does"),
         "stream": ("Option", "Values", "Neutral", "What it does"),
         "template": ("Option", "Values", "Neutral", "What it does, or why not"),
         "neutral": ("Option", "Neutral", "Why no other value is accepted"),
@@ -61,11 +61,12 @@ def list_table(name: str, options: Iterable[Option]) -> str:
 
 def _row(columns: tuple[str, ...], option: Option) -> tuple[str, ...]:
     effect = re.sub(r"`([^`]+)`", r"``\1``", option.effect)
+    if len(option.engines) == 1:
+        effect += f" ({option.engines[0]} alone)"
     cells = {
         "Option": f"``{option.name}``",
         "Values": str(option.values) if option.values else "only the neutral ones",
         "Neutral": ", ".join(f"``{json.dumps(value)}``" for value in option.neutral) or "not given",
-        "Engines": ", ".join(option.engines),
     }
     return tuple(cells.get(column, effect) for column in columns)
 

@@ -9,5 +9,6 @@ content = [
     {"type": "input_image", "image_url": f"data:image/jpeg;base64,{data}"},
     {"type": "input_text", "text": "What is this?"},
 ]
-answer = client.responses.create(model="internvl2", input=[{"role": "user", "content": content}])
+messages = [{"role": "user", "content": content}]
+answer = client.responses.create(model="internvl2", input=messages)
 print(answer.output_text)

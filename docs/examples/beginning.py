@@ -1,5 +1,6 @@
+question = [image(uri("picture.jpg")), text("Which colours are there?")]
 messages = [
-    {"role": "user", "content": [image(uri("picture.jpg")), text("Which colours are there?")]},
+    {"role": "user", "content": question},
     {"role": "assistant", "content": "The colours are"},
 ]
 answer = client.chat.completions.create(model="internvl2", messages=messages)
