@@ -27,7 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="xinference-internvl2", description="InternVL2 here.")
+    parser = argparse.ArgumentParser(
+        prog="xinference-internvl2",
+        description="What can run on this machine, what a checkpoint holds, and how to launch it.",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     doctor = commands.add_parser("doctor", help="say what this machine or a checkpoint can do")
     doctor.add_argument("path", nargs="?", type=Path, help="the folder of a checkpoint")

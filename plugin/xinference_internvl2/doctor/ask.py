@@ -40,7 +40,11 @@ def ask(path: Path | None, picture: Path, question: str) -> str:
         {"type": "text", "text": question},
     ]
     messages = [{"role": "user", "content": content}]
-    return asyncio.run(_answer(messages, served))
+    try:
+        return asyncio.run(_answer(messages, served))
+    except RequestError as error:
+        place = "messages[0].content[0].image_url"
+        raise RequestError(str(error).replace(place, str(picture))) from None
 
 
 def _data_url(picture: Path) -> str:

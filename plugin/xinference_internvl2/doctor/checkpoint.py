@@ -134,8 +134,12 @@ def _about(config: CheckpointConfig, shapes: Shapes) -> dict[str, str]:
         or "none",
     }
     if shapes and config.quantization is None:
-        about["Parameters"] = f"{count_parameters(shapes) / 1e9:.2f} billion"
+        about["Parameters"] = _in_words(count_parameters(shapes))
     return about
+
+
+def _in_words(count: int) -> str:
+    return f"{count / 1e9:.2f} billion" if count >= 1e7 else f"{count / 1e6:.2f} million"
 
 
 def _fits(

@@ -29,7 +29,7 @@ from ..checkpoint.config import read_config
 from ..checkpoint.safetensors_file import list_weight_files
 from ..checkpoint.weight_format import check_quantization
 from ..engine import Outputs, PromptOutput
-from ..errors import CheckpointError, RequestError, point_to_doctor
+from ..errors import CheckpointError, point_to_doctor
 from ..families.engine_matrix import serves
 from ..families.records import family_of, prompt_format_of
 from ..media.budget import Budget
@@ -43,7 +43,7 @@ from .placeholders import insert_placeholders
 from .requirements import computes, install, missing_awq_kernel, platform
 from .settings_files import check_settings_files
 from .tile_stack import stack_tiles
-from .translate import FormCheck, translate_output, translate_request
+from .translate import FormCheck, translate_error, translate_output, translate_request
 from .unsupported import check_computable
 
 ENGINE = "vLLM"
@@ -274,11 +274,8 @@ class InternVL2VLLMModel(VLLMMultiModel):
                         for event in translate_output(part, parameters):
                             form.add(event)
                             yield event
-            except RequestError:
-                raise
             except Exception as error:
-                # vLLM reads a grammar only when it is given the request.
-                cause = error.__cause__ or error
-                if not isinstance(cause, ValueError):
+                found = translate_error(error, request)
+                if found is error:
                     raise
-                raise RequestError(f"vLLM refuses the request: {cause}") from None
+                raise found from None

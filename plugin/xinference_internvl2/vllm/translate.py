@@ -8,8 +8,12 @@ from typing import Any
 
 from ..chat.request import ChatRequest
 from ..engine import FinishOutput, FinishReason, TokenOutput
-from ..grammar import check_whole
+from ..errors import RequestError
+from ..grammar import BROKEN_OFF, check_whole
 from ..tokenizer.tokenizer import InternVL2Tokenizer
+
+FAILED = "finish_reason=error"
+"""What the host says of a request that vLLM ends as its grammar rejects a token that it allowed."""
 
 
 def translate_request(request: ChatRequest) -> Any:
@@ -63,9 +67,21 @@ def translate_output(part: Any, parameters: Any) -> Iterator[TokenOutput | Finis
         yield FinishOutput(part.index, reason, end)
 
 
+def translate_error(error: Exception, request: ChatRequest) -> Exception:
+    """Return the refusal that an error of vLLM's stands for, or the error itself."""
+    if isinstance(error, RequestError):
+        return error
+    if request.sampling.constraint and FAILED in str(error):
+        return RequestError(BROKEN_OFF)
+    # vLLM reads a grammar only when it is given the request.
+    cause = error.__cause__ or error
+    refused = isinstance(cause, ValueError)
+    return RequestError(f"vLLM refuses the request: {cause}") if refused else error
+
+
 class FormCheck:
     """Refuses an answer that ends before its form does: where a grammar fails in the middle, vLLM
-    lets nothing follow but the end.
+    may let nothing follow but the end.
 
     Args:
         form: a kind of grammar and its value, as `check_whole` knows them; None accepts all.

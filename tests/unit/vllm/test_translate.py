@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.tiny import make_checkpoint
-from xinference_internvl2.engine import FinishOutput, FinishReason, TokenOutput
+from xinference_internvl2.chat.request import ChatRequest
+from xinference_internvl2.engine import FinishOutput, FinishReason, SamplingParams, TokenOutput
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.grammar import BROKEN_OFF
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
-from xinference_internvl2.vllm.translate import FormCheck
+from xinference_internvl2.vllm.translate import FormCheck, translate_error
 
 END, ANOTHER = 7, 8
 
@@ -56,3 +57,30 @@ def test_what_may_end_an_answer(
 
 def test_an_answer_without_a_form_may_end_anywhere(tokenizer: InternVL2Tokenizer) -> None:
     FormCheck(None, tokenizer, [END]).add(FinishOutput(0, "stop", END))
+
+
+@pytest.mark.parametrize(
+    ("error", "form", "sentence"),
+    [
+        (RequestError("prompt: no"), None, "prompt: no"),
+        (ValueError("no such token"), None, "vLLM refuses the request: no such token"),
+        (RuntimeError("vLLM request 1 failed (finish_reason=error)"), ("regex", "a"), BROKEN_OFF),
+    ],
+)
+def test_an_error_that_is_the_requests(
+    error: Exception, form: tuple[str, str] | None, sentence: str
+) -> None:
+    request = ChatRequest([], [], SamplingParams(1, constraint=form), [])
+    found = translate_error(error, request)
+    assert isinstance(found, RequestError)
+    assert str(found) == sentence
+
+
+@pytest.mark.parametrize(
+    ("message", "form"), [("(finish_reason=error)", None), ("out of memory", ("regex", "a"))]
+)
+def test_an_error_that_is_not(message: str, form: tuple[str, str] | None) -> None:
+    error = RuntimeError(message)
+    assert (
+        translate_error(error, ChatRequest([], [], SamplingParams(1, constraint=form), [])) is error
+    )
