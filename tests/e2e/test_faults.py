@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,20 +58,18 @@ def ask_until_answered(model: Served, seconds: float = READY_SECONDS) -> str:
 
 
 def test_a_killed_model_is_started_again(served: Served) -> None:
-    right, caught = text(served), list[openai.APIStatusError]()
-
-    def ask_much() -> None:
-        try:
-            served.chat(QUESTION, max_tokens=900, extra_body={"ignore_eos": True})
-        except openai.APIStatusError as error:
-            caught.append(error)
-
-    asking = threading.Thread(target=ask_much)
-    asking.start()
-    time.sleep(1)
-    os.kill(process_of(served), signal.SIGKILL)
-    asking.join()
-    assert [is_told_to_come_again(error) for error in caught] == [True]
+    right = text(served)
+    options: dict[str, Any] = {"max_tokens": 900, "extra_body": {"ignore_eos": True}}
+    with ThreadPoolExecutor() as threads:
+        stream = served.chat(QUESTION, stream=True, **options)
+        asked = threads.submit(served.chat, QUESTION, **options)
+        next(stream)
+        os.kill(process_of(served), signal.SIGKILL)
+        with pytest.raises(openai.APIError, match="has ended and is being started again"):
+            list(stream)
+        error = asked.exception()
+    assert isinstance(error, openai.APIStatusError)
+    assert is_told_to_come_again(error)
     assert ask_until_answered(served) == right
 
 
