@@ -116,7 +116,7 @@ def _transformers() -> Engine:
         lacks_for |= dict.fromkeys(("4-bit", "8-bit"), _install("bitsandbytes", "transformers"))
     versions_awq, problem_awq = _check_version(_requirements("awq"))
     if problem_awq:
-        lacks_for["Int4"] = problem_awq
+        lacks_for["Int4"] = f"{problem_awq}; {_pip('awq')}"
     lacks = f"{problem}; {_pip('transformers')}" if problem else None
     return Engine("Transformers", versions | versions_awq, lacks, lacks_for)
 
