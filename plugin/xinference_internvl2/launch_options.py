@@ -50,3 +50,16 @@ class LaunchOptions:
         close = difflib.get_close_matches(name, self.honoured, 1)
         hint = f"did you mean {close[0]}?" if close else "leave it out"
         return f"the {self.engine} engine has no option {name}; {hint}"
+
+
+def read_flag(options: Mapping[str, Any], name: str, default: bool = False) -> bool:
+    """Return an option that is true or false, as text where it comes from a command line.
+
+    Raises:
+        CheckpointError: it is neither.
+    """
+    value = options.get(name)
+    flags = {"true": True, "false": False, "none": default}
+    if (flag := flags.get(str(value).lower())) is None:
+        raise CheckpointError(f"{name} {value!r:.80} is not true or false")
+    return flag

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import CheckpointError
 from ..families.records import PromptFormat
+from ..launch_options import read_flag
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 
 PROMPT_OPTIONS = ("system", "stop", "image_labels")
@@ -51,9 +52,7 @@ def read_launch_prompt(
             prompt_format,
             system_text=prompt_format.system_text if system is None else system,
             stop=(*prompt_format.stop, *tokens),
-            image_labels=_flag(
-                "image_labels", options.get("image_labels"), prompt_format.image_labels
-            ),
+            image_labels=read_flag(options, "image_labels", prompt_format.image_labels),
         ),
         tuple(stop for stop in stops if stop not in controls),
     )
@@ -73,11 +72,3 @@ def _stops(value: Any) -> list[str]:
             f"stop {value!r:.80} is not a string or a JSON list of at most {MAX_STOPS} strings"
         )
     return list(stops)
-
-
-def _flag(name: str, value: Any, default: bool) -> bool:
-    # A command line gives text.
-    flags = {"true": True, "false": False, "none": default}
-    if (flag := flags.get(str(value).lower())) is None:
-        raise CheckpointError(f"{name} {value!r:.80} is not true or false")
-    return flag

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..errors import CheckpointError
-from .config import CheckpointConfig
+from .config import MAX_RANK, CheckpointConfig
 from .json_files import Section, read_json, require_folder
 from .safetensors_file import FLOATS, open_file
 
-MAX_RANK = 4096
 WEIGHTS = "adapter_model.safetensors"
 
 # Field of `adapter_config.json` → the values that change nothing; others are refused.

@@ -16,7 +16,7 @@ from ..media.limits import launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 
 CONTEXT = 32768
-"""Of all families."""
+"""The longest of all families; only a prompt beyond it is refused."""
 _OF_THE_SERVER = ("model", "messages", "stream")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError
+from ..launch_options import read_flag
 from ..machine import memory
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def launch_limits(options: Mapping[str, Any], checkpoint: CheckpointConfig) -> M
         frames=_launch_number(options, "num_frames", DEFAULT_FRAMES, 1, MAX_FRAMES),
         images=_launch_number(limits, "image", MAX_IMAGES, 0, 1 << 16),
         videos=_launch_number(limits, "video", MAX_VIDEOS, 0, 1 << 16),
-        published_pixels=_launch_flag(options, "published_pixels"),
+        published_pixels=read_flag(options, "published_pixels"),
         memory=_launch_number(options, "media_memory", default_memory() >> 20, 64, 1 << 20) << 20,
         waiting=_launch_number(options, "max_waiting_requests", DEFAULT_WAITING, 0, 1 << 16),
     )
@@ -156,12 +157,3 @@ def _launch_number(options: Mapping[str, Any], name: str, default: int, low: int
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise CheckpointError(f"{name} {value!r} is not a whole number from {low} to {high}")
     return value
-
-
-def _launch_flag(options: Mapping[str, Any], name: str) -> bool:
-    value = options.get(name)
-    # A command line gives text.
-    flags = {"true": True, "false": False, "none": False}
-    if (flag := flags.get(str(value).lower())) is None:
-        raise CheckpointError(f"{name} {value!r:.80} is not true or false")
-    return flag

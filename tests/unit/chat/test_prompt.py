@@ -37,6 +37,19 @@ def test_media_come_in_the_order_of_their_placeholders() -> None:
     assert rendered.text.count("<image>") == 2
 
 
+@pytest.mark.parametrize(
+    ("own", "beside", "expected"),
+    [({}, {}, {}), ({}, {"detail": "low"}, {"detail": "low"})]
+    + [({"detail": "high"}, {"detail": other}, {"detail": "high"}) for other in ("low", None)],
+)
+def test_the_detail_of_a_part_holds_where_its_image_has_none(
+    own: dict[str, Any], beside: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:a", **own}, **beside}
+    (media,) = render([user([part])], "Hermes-2").media
+    assert media.options == expected
+
+
 def test_a_video_stands_once_for_all_its_frames() -> None:
     same = clip("data:a")
     rendered = render([user([same, same, image("data:b")])], "Hermes-2", frames=3)

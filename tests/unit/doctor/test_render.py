@@ -13,6 +13,8 @@ from PIL import Image
 from tests.chat.cases import IM_SYSTEM
 from xinference_internvl2.__main__ import main
 from xinference_internvl2.demo.files import CHECKPOINT
+from xinference_internvl2.doctor.render import CONTEXT
+from xinference_internvl2.families.records import FAMILIES
 
 IMAGE = "<img>" + "<IMG_CONTEXT>" * 4 + "</img>"
 
@@ -89,3 +91,13 @@ def test_what_is_no_json_is_refused(
     with pytest.raises(SystemExit):
         main(["render", str(CHECKPOINT), "-"])
     assert "- cannot be read as JSON: " in capsys.readouterr().err
+
+
+def test_the_context_is_the_longest_of_all_families() -> None:
+    lengths = [
+        record["context_length"]
+        for file in FAMILIES.glob("*.json")
+        if not file.name.endswith(".runtime.json")
+        for record in json.loads(file.read_text("utf-8"))
+    ]
+    assert max(lengths) == CONTEXT

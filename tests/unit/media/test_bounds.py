@@ -166,7 +166,7 @@ def test_what_waits_for_no_large_picture(size: int, cost: int, small: bool) -> N
 def test_how_many_decode_at_once_and_how_long(
     most: int, wall: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert decoder_pool._small._idle.qsize() == decoder_pool._large._idle.qsize() == most
+    assert len(decoder_pool._small._idle) == len(decoder_pool._large._idle) == most
     watches: list[float] = []
 
     class Timer:
