@@ -27,8 +27,8 @@ from xinference_internvl2.transformers.engine import model_runner
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt
-from xinference_internvl2.transformers.model.cpu import speed_up
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
+from xinference_internvl2.transformers.model.speed_up import speed_up
 
 LAYERS, RUNS = 2, 2
 TILES, PER_TILE, TEXT = 9, 256, 55

@@ -98,8 +98,8 @@ def main(path: str, quantization: str, tokens: int, tiles: int) -> Used:
     from transformers import InternVLForConditionalGeneration  # noqa: F401
 
     from xinference_internvl2.checkpoint.config import read_config
-    from xinference_internvl2.transformers.model.cpu import speed_up
     from xinference_internvl2.transformers.model.from_checkpoint import load_model
+    from xinference_internvl2.transformers.model.speed_up import speed_up
 
     options = _options(quantization)
     libraries = _resident("VmRSS")

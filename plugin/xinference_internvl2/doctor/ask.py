@@ -94,8 +94,8 @@ async def _answer(messages: list[dict[str, Any]], served: ServedCheckpoint) -> s
 def _load(served: ServedCheckpoint) -> PreTrainedModel:
     import torch
 
-    from ..transformers.model.cpu import speed_up
     from ..transformers.model.from_checkpoint import load_model
+    from ..transformers.model.speed_up import speed_up
 
     on_gpu = devices()[0].kind == "gpu"
     # Without instructions for it, bfloat16 is hundreds of times slower on a CPU.

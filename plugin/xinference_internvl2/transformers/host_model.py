@@ -40,8 +40,8 @@ from .engine.constraint import Constraint, Grammars
 from .engine.limits import EngineLimits
 from .engine.sequence import Prompt
 from .launch_options import OPTIONS
-from .model.cpu import speed_up
 from .model.lora import load_adapters
+from .model.speed_up import speed_up
 from .requirements import missing_library
 
 logger = logging.getLogger(__name__)

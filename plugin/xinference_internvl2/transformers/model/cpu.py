@@ -17,17 +17,14 @@ VISION_ATTENTION = "internvl2_cpu_vision"
 _HEADS_AT_ONCE = 2  # so that their scores stay in the cache
 
 
-def speed_up(model: PreTrainedModel) -> None:
-    """Change how a model on a CPU that has bfloat16 computes in it; the result is the same but for
-    the last bits.
-
-    Linear layers are packed, and the vision tower attends with `attend_tiles`.
-    """
+def pack(model: PreTrainedModel) -> None:
+    """Let a model on a CPU that has bfloat16 compute in it with packed linear layers, and its
+    vision tower attend with `attend_tiles`."""
     if model.device.type != "cpu" or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return
     if model.dtype == torch.bfloat16:
         model.model.vision_tower.set_attn_implementation(VISION_ATTENTION)
-    _pack(model)
+    _pack_layers(model)
 
 
 class PackedLinear(nn.Module):
@@ -52,7 +49,7 @@ class PackedLinear(nn.Module):
         return packed
 
 
-def _pack(model: PreTrainedModel) -> None:
+def _pack_layers(model: PreTrainedModel) -> None:
     for block in model.model.vision_tower.encoder.layer:
         mlp = block.mlp
         if type(mlp.activation_fn) is GELUActivation and _is_packable(mlp.fc1):

@@ -54,7 +54,7 @@ class LoraLinear(nn.Module):
 def load_adapters(model: PreTrainedModel, folders: Mapping[str, str | Path]) -> None:
     """Load adapters (name → folder) into `model`, which computes without them until `use_adapter`.
 
-    Before `speed_up`, which looks for the layers in them.
+    Before `speed_up`, which replaces the layers.
 
     Raises:
         CheckpointError: an adapter does not fit the model, or has what is not served.

@@ -19,12 +19,15 @@ from xinference_internvl2.transformers.engine.limits import EngineLimits
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner
 from xinference_internvl2.transformers.engine.sequence import Prompt, Sequence
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
+from xinference_internvl2.transformers.model.speed_up import speed_up
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedModel:
     path = make_checkpoint(tmp_path_factory.mktemp("checkpoint"), backbone="qwen2")
-    return load_model(path, dtype="float32")
+    model = load_model(path, dtype="float32")
+    speed_up(model)
+    return model
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from xinference_internvl2.transformers.model.cpu import (
     VISION_ATTENTION,
     PackedLinear,
     attend_tiles,
-    speed_up,
+    pack,
 )
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
@@ -56,7 +56,7 @@ def test_all_of_a_bfloat16_model_is_packed(tmp_path: Path, backbone: Any) -> Non
     path = make_checkpoint(tmp_path, backbone=backbone)
     plain, model = load_model(path), load_model(path)
     linear = {name for name, layer in model.named_modules() if type(layer) is nn.Linear}
-    speed_up(model)
+    pack(model)
     assert packed(model) == linear
     assert model.config.vision_config._attn_implementation == VISION_ATTENTION
     assert {"lm_head"} < linear
@@ -70,7 +70,7 @@ def test_all_of_a_bfloat16_model_is_packed(tmp_path: Path, backbone: Any) -> Non
 def test_a_packed_vision_tower_sees_the_same(tmp_path: Path, vit: Any) -> None:
     path = make_checkpoint(tmp_path, backbone="internlm2", vit=vit)
     exact, plain, model = load_model(path, dtype="float32"), load_model(path), load_model(path)
-    speed_up(model)
+    pack(model)
     size = model.config.vision_config.image_size[0]
     pixels = torch.randn(2, 3, size, size).bfloat16()
     with torch.inference_mode():
@@ -84,7 +84,7 @@ def test_a_packed_vision_tower_sees_the_same(tmp_path: Path, vit: Any) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_layers_of_other_types_are_left_alone(tmp_path: Path, dtype: str) -> None:
     model = load_model(make_checkpoint(tmp_path, backbone="qwen2", dtype=dtype))
-    speed_up(model)
+    pack(model)
     assert not packed(model)
 
 
