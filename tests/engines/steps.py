@@ -40,10 +40,10 @@ async def steps(checkpoint: str) -> dict[str, Any]:
     generated: Counter[Sequence] = Counter()
     left: list[int] = []
 
-    def counted_prefill(self: ModelRunner, sequence: Sequence) -> Any:
-        left.append(sequence.tokens - sequence.read)
-        generated[sequence] += 1
-        return prefill(self, sequence)
+    def counted_prefill(self: ModelRunner, sequences: list[Sequence]) -> Any:
+        left.extend(sequence.tokens - sequence.read for sequence in sequences)
+        generated.update(sequences)
+        return prefill(self, sequences)
 
     def counted_decode(self: ModelRunner, sequences: list[Sequence]) -> Any:
         generated.update(sequences)

@@ -31,10 +31,10 @@ def request(
 
 def prefill(runner: ModelRunner, sequence: Generated) -> torch.Tensor:
     """Read all that is left of the tokens: (1, vocabulary)"""
-    while (logits := runner.prefill(sequence)) is None:
+    while not (found := runner.prefill([sequence])):
         pass
     sequence.status = Status.RUNNING
-    return logits
+    return found[0][1]
 
 
 def step(runner: ModelRunner, sequences: list[Generated]) -> list[TokenOutput]:

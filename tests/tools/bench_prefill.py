@@ -53,9 +53,9 @@ class Bench:
         self._seed = 0
         prefill = model_runner.ModelRunner.prefill
 
-        def timed(runner: Any, sequence: Any) -> Any:
+        def timed(runner: Any, sequences: Any) -> Any:
             start = time.perf_counter()
-            found = prefill(runner, sequence)
+            found = prefill(runner, sequences)
             self._pieces.append(time.perf_counter() - start)
             return found
 

@@ -165,10 +165,19 @@ class AsyncEngine:
                 self._fail(request, error)
 
     def _execute(self, step: Step) -> None:
-        if step.prefill:
-            self._attempt(self._prefill, [step.prefill])
+        if prompts := self._read_together(step.prefill):
+            self._attempt(self._prefill, prompts)
         for batch in step.batches:
             self._attempt(self._decode, batch)
+
+    def _read_together(self, sequences: list[Generated]) -> list[Generated]:
+        """Those of `sequences` that are read in this step, with what is known of their tokens."""
+        found: list[Generated] = []
+        for sequence in sequences:
+            self._attempt(self._reuse, [sequence])
+            if not sequence.is_over and self._runner.fits(found, sequence):
+                found.append(sequence)
+        return found
 
     def _attempt(self, work: Callable[[list[Generated]], None], sequences: list[Generated]) -> None:
         """Do a part of a step, whose errors concern the requests of `sequences` alone."""
@@ -179,12 +188,16 @@ class AsyncEngine:
             for request in {sequence.request for sequence in sequences}:
                 self._fail(request, error)
 
+    def _reuse(self, sequences: list[Generated]) -> None:
+        for sequence in sequences:
+            self._prefix_cache.reuse(sequence, self._scheduler.running)
+
     def _prefill(self, sequences: list[Generated]) -> None:
-        (sequence,) = sequences
-        self._reuse(sequence)
-        logits = self._runner.prefill(sequence)
-        if logits is None:
-            return
+        for sequence, logits in self._runner.prefill(sequences):
+            self._begin(sequence, logits)
+
+    def _begin(self, sequence: Generated, logits: torch.Tensor) -> None:
+        """Let a sequence whose tokens are read go on, and those that waited for it."""
         assert sequence.kv is not None
         alike = [sequence]
         for other in sequence.request.unfinished:
@@ -196,22 +209,6 @@ class AsyncEngine:
         if not sequence.has_begun:
             self._streams[sequence.request].put(PromptOutput(sequence.request.cached_tokens))
         self._advance(alike, logits.expand(len(alike), -1))
-
-    def _reuse(self, sequence: Generated) -> None:
-        """Take what another sequence has read of the same tokens, if that is more."""
-        others = (
-            (other.keys, other.kv)
-            for request in self._scheduler.running
-            for other in request.unfinished
-            if other.kv and other is not sequence
-        )
-        found = self._prefix_cache.find(sequence.keys, others)
-        if found and found[1] > sequence.read:
-            kv, known = found
-            if not sequence.has_begun:
-                sequence.request.cached_tokens += known - sequence.read
-            sequence.free()
-            sequence.kv = kv.copy(known, sequence.capacity)
 
     def _decode(self, sequences: list[Generated]) -> None:
         self._advance(sequences, self._runner.decode(sequences))

@@ -105,10 +105,14 @@ class KVCache:
 
 
 class KVCacheBatch:
-    """The caches of the sequences of a step, in the place of the one that a model expects."""
+    """The caches of the sequences of a step, in the place of the one that a model expects.
 
-    def __init__(self, caches: Sequence[KVCache]) -> None:
-        self._caches = caches
+    Args:
+        counts: how many positions each sequence reads.
+    """
+
+    def __init__(self, caches: Sequence[KVCache], counts: Sequence[int]) -> None:
+        self.caches, self._counts = caches, [*counts]
 
     def update(
         self, key: torch.Tensor, value: torch.Tensor, layer: int
@@ -116,11 +120,13 @@ class KVCacheBatch:
         """Write the next positions of each sequence.
 
         Args:
-            key: (sequences, key heads, positions, head size); `value` has the same shape.
+            key: (1, key heads, positions, head size): those of a sequence after those of another;
+                `value` has the same shape.
 
         Returns:
             Keys and values of each sequence, of (1, key heads, keys, head size).
         """
-        rows = zip(self._caches, key.split(1), value.split(1), strict=True)
+        new = (each.split(self._counts, dim=2) for each in (key, value))
+        rows = zip(self.caches, *new, strict=True)
         parts = [cache.update(one, other, layer) for cache, one, other in rows]
         return [keys for keys, _ in parts], [values for _, values in parts]

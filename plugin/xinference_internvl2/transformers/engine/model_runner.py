@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Many
 from functools import partial
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -42,52 +43,75 @@ class ModelRunner:
         self.fixed_length = rope.fixed_length(*how)
         self.pool = KVCachePool(config, model.dtype)
 
+    def fits(self, sequences: Many[Sequence], other: Sequence) -> bool:
+        """Whether what is left to read of all `sequences` and of the `other` is one piece; any
+        sequence by itself has its place."""
+        unread = sum(one.tokens - one.read for one in (*sequences, other))
+        return not sequences or unread <= PIECE
+
     @torch.inference_mode()
-    def prefill(self, sequence: Sequence) -> torch.Tensor | None:
-        """Take the next step of reading the tokens of a sequence.
+    def prefill(self, sequences: Many[Sequence]) -> list[tuple[Sequence, torch.Tensor]]:
+        """Take the next step of reading the tokens of sequences, which fit into a piece.
 
         Returns:
-            The logits after the last token, (1, vocabulary), or None if there is more to read.
+            Those that are read now, and the logits after their last tokens, (1, vocabulary).
         """
-        prompt = sequence.request.prompt
-        use_adapter(self.model, prompt.adapter)
-        if sequence.kv is None:
-            sequence.kv = self.pool.allocate(sequence.capacity)
-        start = sequence.read
-        stop = min(start + PIECE, sequence.tokens)
-        if unseen := [
-            tile for tile in self._tiles(prompt, start, stop) if tile not in prompt.features
-        ]:
-            self._encode_tiles(prompt, unseen[:TILES])
-            return None
-        embeds = self._embed(sequence, start, stop)
-        sequence.kv.grow(stop)
-        batch = KVCacheBatch([sequence.kv])
-        logits = decoder.forward(self.model, embeds, [start], sequence.tokens, batch)
-        sequence.kv.length = stop
-        if stop < sequence.tokens:
-            return None
-        most = len(prompt.ids) + sequence.request.sampling.max_tokens
-        if not sequence.tokens <= self.fixed_length < most:
-            prompt.free()  # else all may have to be read once more, for positions encoded anew
-        return logits
+        pieces = {}
+        for sequence in sequences:
+            stop = min(sequence.read + PIECE, sequence.tokens)
+            if not self._see(sequence, sequence.read, stop):
+                pieces[sequence] = range(sequence.read, stop)
+        if not pieces:
+            return []
+        embeds = [self._embed(one, piece.start, piece.stop) for one, piece in pieces.items()]
+        read = [one for one, piece in pieces.items() if piece.stop == one.tokens]
+        logits = self._forward(pieces, torch.cat(embeds, dim=1), read)
+        for sequence in read:
+            self._forget(sequence)
+        return [*zip(read, logits[:, None], strict=True)]
 
     @torch.inference_mode()
     def decode(self, sequences: Many[Sequence]) -> torch.Tensor:
         """Read the last token of each sequence: (sequences, vocabulary)"""
-        use_adapter(self.model, sequences[0].request.prompt.adapter)
-        caches = [sequence.kv for sequence in sequences if sequence.kv]
-        for cache in caches:
-            cache.grow(cache.length + 1)
-        embedding = self.model.get_input_embeddings()
-        ids = [[sequence.token_ids[-1]] for sequence in sequences]
-        embeds = embedding(torch.tensor(ids, device=self.model.device))
-        tokens = max(sequence.tokens for sequence in sequences)
-        starts = [cache.length for cache in caches]
-        logits = decoder.forward(self.model, embeds, starts, tokens, KVCacheBatch(caches))
-        for cache in caches:
-            cache.length += 1
+        ids = [[sequence.token_ids[-1] for sequence in sequences]]
+        embeds = self.model.get_input_embeddings()(torch.tensor(ids, device=self.model.device))
+        pieces = {one: range(one.read, one.read + 1) for one in sequences}
+        return self._forward(pieces, embeds, sequences)
+
+    def _forward(
+        self, pieces: Mapping[Sequence, range], embeds: torch.Tensor, wanted: Many[Sequence]
+    ) -> torch.Tensor:
+        """Read the next positions of sequences, whose embeddings are (1, positions, hidden size),
+        and return the logits after the last ones of those `wanted`, (wanted, vocabulary)."""
+        use_adapter(self.model, next(iter(pieces)).request.prompt.adapter)
+        last = dict(zip(pieces, accumulate(map(len, pieces.values())), strict=True))
+        for sequence, piece in pieces.items():
+            sequence.kv = sequence.kv or self.pool.allocate(sequence.capacity)
+            sequence.kv.grow(piece.stop)
+        caches = KVCacheBatch([one.kv for one in pieces if one.kv], [*map(len, pieces.values())])
+        tokens = max(sequence.tokens for sequence in pieces)
+        rows = [last[one] - 1 for one in wanted]
+        logits = decoder.forward(self.model, embeds, [*pieces.values()], tokens, caches, rows)
+        for cache, piece in zip(caches.caches, pieces.values(), strict=True):
+            cache.length = piece.stop
         return logits
+
+    def _see(self, sequence: Sequence, start: int, stop: int) -> bool:
+        """Look at the next tiles of a piece of a prompt; False if there are none."""
+        prompt = sequence.request.prompt
+        tiles = self._tiles(prompt, start, stop)
+        unseen = [tile for tile in tiles if tile not in prompt.features][:TILES]
+        if unseen:
+            use_adapter(self.model, prompt.adapter)
+            self._encode_tiles(prompt, unseen)
+        return bool(unseen)
+
+    def _forget(self, sequence: Sequence) -> None:
+        """Let go of the pictures of a prompt that has been read."""
+        prompt = sequence.request.prompt
+        most = len(prompt.ids) + sequence.request.sampling.max_tokens
+        if not sequence.tokens <= self.fixed_length < most:
+            prompt.free()  # else all may have to be read once more, for positions encoded anew
 
     def _tiles(self, prompt: Prompt, start: int, stop: int) -> range:
         """The tiles whose features stand between two positions of a prompt."""

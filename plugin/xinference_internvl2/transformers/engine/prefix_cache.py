@@ -10,6 +10,8 @@ from itertools import takewhile
 from operator import eq
 
 from .kv_cache import KVCache
+from .sequence import Request
+from .sequence import Sequence as Generated
 
 Entry = tuple[Sequence[Hashable], KVCache]
 """The keys of a sequence's tokens, and the cache of those that have been read."""
@@ -51,6 +53,23 @@ class PrefixCache:
         if entry in self._entries:
             self._entries.append(self._entries.pop(self._entries.index(entry)))
         return entry[1], known
+
+    def reuse(self, sequence: Generated, running: Iterable[Request]) -> None:
+        """Let a sequence take what was read of the same tokens, if that is more than it has; also
+        by a sequence of the requests that are `running`."""
+        others = (
+            (other.keys, other.kv)
+            for request in running
+            for other in request.unfinished
+            if other.kv and other is not sequence
+        )
+        found = self.find(sequence.keys, others)
+        if found and found[1] > sequence.read:
+            kv, known = found
+            if not sequence.has_begun:
+                sequence.request.cached_tokens += known - sequence.read
+            sequence.free()
+            sequence.kv = kv.copy(known, sequence.capacity)
 
     def _known(self, keys: Sequence[Hashable], entry: Entry) -> int:
         if max(len(keys), len(entry[0])) > self._same_encoding:

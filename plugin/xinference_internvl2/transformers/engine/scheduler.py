@@ -11,6 +11,7 @@ Two requests, A with a long prompt while B is being answered, are computed as:
 - waiting: a request has no KV cache yet. Requests leave this queue in the order of their arrival,
   as soon as there is room for their sequences, in number and in bytes.
 - prefill: the tokens of a sequence are read, a piece each step, so that others need not wait.
+  Short prompts are read together, as many as fit into a piece.
 - decode: one token is read and the next one sampled for every running sequence, in batches.
 - paused: a sequence whose reader does not keep up keeps its KV cache, but takes part in no step.
 - abort: the reader has left; the sequences of a request end where they are.
@@ -24,12 +25,16 @@ from dataclasses import dataclass, field
 
 from .sequence import Request, Sequence, Status
 
+SHORT = 512
+"""Tokens of a prompt that may be read together with others, if it has no picture."""
+
 
 @dataclass(slots=True)
 class Step:
-    """The sequence of which a piece is read, and the batches of those that are decoded."""
+    """The sequences that may be read together, the first of them in any case, and the batches of
+    those that are decoded."""
 
-    prefill: Sequence | None = None
+    prefill: list[Sequence] = field(default_factory=list)
     batches: list[list[Sequence]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -72,8 +77,7 @@ class Scheduler:
         groups: dict[Hashable, list[Sequence]] = {}
         for sequence in active:
             if sequence.status is Status.RUNNING:
-                alike = self._encoding(sequence.tokens) or id(sequence)
-                groups.setdefault((sequence.request.prompt.adapter, alike), []).append(sequence)
+                groups.setdefault(self._kind(sequence), []).append(sequence)
         prompts = [sequence for sequence in active if sequence.status is Status.PREFILL]
         return Step(self._choose(prompts), list(groups.values()))
 
@@ -101,15 +105,29 @@ class Scheduler:
         tokens = sum(request.most_tokens for request in requests)
         return _count(requests) <= 2 * self.max_sequences and tokens <= self.max_tokens
 
-    def _choose(self, prompts: list[Sequence]) -> Sequence | None:
+    def _kind(self, sequence: Sequence) -> Hashable:
+        """What sequences have in common that can be computed at once."""
+        alike = self._encoding(sequence.tokens) or id(sequence)
+        return sequence.request.prompt.adapter, alike
+
+    def _choose(self, prompts: list[Sequence]) -> list[Sequence]:
         """In turn the oldest prompt and the one that is read soonest: a short question does not
-        wait for long ones before it, nor a long one for ever."""
+        wait for long ones before it, nor a long one for ever. Then those that are read along."""
         if not prompts:
-            return None
+            return []
         self._oldest_next = not self._oldest_next
-        if not self._oldest_next:
-            return prompts[0]
-        return min(prompts, key=lambda sequence: sequence.tokens - sequence.read)
+        chosen = prompts[0]
+        if self._oldest_next:
+            chosen = min(prompts, key=lambda sequence: sequence.tokens - sequence.read)
+        if not _is_short(chosen):
+            return [chosen]
+        kind = self._kind(chosen)
+        others = [each for each in prompts if _is_short(each) and self._kind(each) == kind]
+        return [chosen, *(each for each in others if each is not chosen)]
+
+
+def _is_short(sequence: Sequence) -> bool:
+    return sequence.tokens <= SHORT and not sequence.request.prompt.has_pictures
 
 
 def _count(requests: list[Request]) -> int:

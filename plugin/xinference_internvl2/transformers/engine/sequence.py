@@ -52,6 +52,10 @@ class Prompt:
         self.features: dict[int, torch.Tensor] = {}
         self._digests = [_digest(tile) for tile in tiles]
 
+    @property
+    def has_pictures(self) -> bool:
+        return bool(self._digests)
+
     def features_per_tile(self, image_token_id: int) -> int:
         return self.ids.count(image_token_id) // len(self._digests) if self._digests else 0
 

@@ -1,13 +1,14 @@
-"""The language model's attention, which lets sequences of any lengths be computed as one batch.
+"""The language model's attention, which lets sequences of any lengths be computed at once.
 
 Everything else in a language model treats each position alone. So the next positions of several
-sequences are one batch, and only here each of them attends to the keys of its own sequence.
+sequences are one row, and only here each of them attends to the keys of its own sequence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -17,39 +18,57 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 ATTENTION = "internvl2"
-Keys = torch.Tensor | Sequence[torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next positions of a sequence.
+
+    Attributes:
+        count: how many there are.
+        mask: (1, 1, positions, keys), True where a position attends to a key. Without one, a single
+            position attends to all keys, several to those before them.
+    """
+
+    count: int
+    mask: torch.Tensor | None
 
 
 def attend(
     module: nn.Module,
     query: torch.Tensor,
-    key: Keys,
-    value: Keys,
-    attention_mask: torch.Tensor | None,
+    key: torch.Tensor | Sequence[torch.Tensor],
+    value: torch.Tensor | Sequence[torch.Tensor],
+    attention_mask: torch.Tensor | Sequence[Piece] | None,
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """transformers' `sdpa`, also for one position of each of several sequences.
+    """transformers' `sdpa`, also for the positions of several sequences in one row.
 
     Args:
         query: (batch, query heads, positions, head size).
-        key: (batch, key heads, keys, head size), or a list with those of each sequence, whose
-            lengths differ; `value` has the same shape.
-        attention_mask: (1, 1, positions, keys), True where a position attends to a key. Without
-            one, all positions attend to the keys before them, a single position to all keys.
+        key: (batch, key heads, keys, head size), or a list with those of each sequence in a row;
+            `value` has the same shape.
+        attention_mask: as transformers gives it, or what is in the row.
 
     Returns:
         (batch, positions, query heads, head size), and no weights.
     """
-    if not isinstance(key, torch.Tensor):
-        if query.shape[2] == 1:
-            rows = zip(query.split(1), key, value, strict=True)
-            return torch.cat([_attend_to_all(*row, scaling) for row in rows]), None
-        (key,), (value,) = key, value
-    seen, _ = sdpa_attention_forward(
-        module, query, key, value, attention_mask, scaling=scaling, **options
-    )
-    return seen, None
+    if isinstance(key, torch.Tensor):
+        return sdpa_attention_forward(  # type: ignore[no-any-return]
+            module, query, key, value, attention_mask, scaling=scaling, **options
+        )
+    pieces = cast(Sequence[Piece], attention_mask)
+    queries = query.split([piece.count for piece in pieces], dim=2)
+    seen = [
+        _attend_to_all(one, keys, values, scaling)
+        if piece.count == 1
+        else sdpa_attention_forward(
+            module, one, keys, values, piece.mask, scaling=scaling, **options
+        )[0]
+        for piece, one, keys, values in zip(pieces, queries, key, value, strict=True)
+    ]
+    return torch.cat(seen, dim=1), None
 
 
 def _attend_to_all(

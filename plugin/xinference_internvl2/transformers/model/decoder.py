@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from .attention import Piece
+
 
 def windows(config: Any) -> list[int | None]:
     """How many positions each layer of the language model attends to, or None for all."""
@@ -19,28 +21,30 @@ def windows(config: Any) -> list[int | None]:
 def forward(
     model: PreTrainedModel,
     embeds: torch.Tensor,
-    starts: Sequence[int],
+    pieces: Sequence[range],
     tokens: int,
     caches: Any,
+    wanted: Sequence[int],
 ) -> torch.Tensor:
-    """Read positions that follow what is in the caches, and return the logits after the last one.
+    """Read positions that follow what is in the caches, of one or several sequences.
 
     Args:
-        embeds: (sequences, positions, hidden size): one position each, or several of one sequence.
-        starts: the first of the positions, for each sequence.
+        embeds: (1, positions, hidden size): those of a sequence after those of another.
+        pieces: the positions of each sequence.
         tokens: the length for which positions are encoded.
         caches: with `update(key, value, layer)`, as attention expects it.
+        wanted: the rows of `embeds` after which logits are returned.
 
     Returns:
-        (sequences, vocabulary), in float32.
+        (wanted, vocabulary), in float32.
     """
-    language, count = model.model.language_model, embeds.shape[1]
-    first = torch.tensor([[start] for start in starts], device=embeds.device)
-    positions = first + torch.arange(count, device=embeds.device)
+    language = model.model.language_model
+    numbers = [[position for piece in pieces for position in piece]]
+    positions = torch.tensor(numbers, device=embeds.device)
     encoded = _position_embeddings(language.rotary_emb, embeds, positions, tokens)
     reach = windows(language.config)
     masks = {
-        window: None if count == 1 else _mask(starts[0], positions[0], window)
+        window: [Piece(len(piece), _mask(piece, window, embeds.device)) for piece in pieces]
         for window in {*reach}
     }
     hidden = embeds
@@ -53,8 +57,10 @@ def forward(
             past_key_values=caches,
             use_cache=True,
         )
-    logits: torch.Tensor = model.lm_head(language.norm(hidden[:, -1:]))
-    return logits[:, -1].float()
+    if not wanted:
+        return hidden.new_empty(0, language.config.vocab_size)
+    logits: torch.Tensor = model.lm_head(language.norm(hidden[:, [*wanted]]))
+    return logits[0].float()
 
 
 def _position_embeddings(
@@ -72,14 +78,15 @@ def _position_embeddings(
     return cos[:, :-1], sin[:, :-1]
 
 
-def _mask(start: int, positions: torch.Tensor, window: int | None) -> torch.Tensor | None:
+def _mask(piece: range, window: int | None, device: torch.device) -> torch.Tensor | None:
     """(1, 1, positions, keys), True where a position attends to a key, of the keys that lie in the
-    window of any of them; None where causal attention needs no mask."""
-    stop = start + len(positions)
-    first = 0 if window is None else max(0, start + 1 - window)
-    if start == 0 and (window is None or stop <= window):
+    window of any of them; None where attention needs no mask: causal, or of one position."""
+    start, stop = piece.start, piece.stop
+    if len(piece) == 1 or (start == 0 and (window is None or stop <= window)):
         return None
-    key, query = torch.arange(first, stop, device=positions.device), positions[:, None]
+    first = 0 if window is None else max(0, start + 1 - window)
+    key = torch.arange(first, stop, device=device)
+    query = torch.arange(start, stop, device=device)[:, None]
     seen = key <= query
     if window is not None:
         seen &= key > query - window

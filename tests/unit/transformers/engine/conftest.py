@@ -87,7 +87,7 @@ class Steps:
 
     def begun(self) -> list[int]:
         """The numbers of the prompts that were read, in the order of their first pieces."""
-        return list(dict.fromkeys(n for kind, (n, *_) in self.log if kind == "prefill"))
+        return list(dict.fromkeys(n for kind, some in self.log for n in some if kind == "prefill"))
 
     def decoded(self, number: int) -> int:
         counts = Counter(n for kind, numbers in self.log if kind == "decode" for n in numbers)
@@ -98,10 +98,9 @@ class Steps:
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     found, prefill, decode = Steps(), ModelRunner.prefill, ModelRunner.decode
 
-    def counted_prefill(self: ModelRunner, sequence: Sequence) -> torch.Tensor | None:
-        found.add("prefill", [sequence])
-        logits: torch.Tensor | None = prefill(self, sequence)
-        return logits
+    def counted_prefill(self: ModelRunner, sequences: list[Sequence]) -> Any:
+        found.add("prefill", sequences)
+        return prefill(self, sequences)
 
     def counted_decode(self: ModelRunner, sequences: list[Sequence]) -> torch.Tensor:
         found.add("decode", sequences)

@@ -191,7 +191,7 @@ def test_a_batch_is_one_call_of_the_model(checkpoint: Path) -> None:
     for sequence in sequences:
         step(runner, [sequence])
     rows: list[int] = []
-    model.lm_head.register_forward_hook(lambda _, inputs, output: rows.append(len(output)))
+    model.lm_head.register_forward_hook(lambda _, inputs, output: rows.append(output.shape[1]))
     step(runner, sequences)
     assert rows == [3]
 

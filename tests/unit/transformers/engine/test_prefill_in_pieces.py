@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from xinference_internvl2.transformers.engine import model_runner
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner
 from xinference_internvl2.transformers.engine.sampler import sample
+from xinference_internvl2.transformers.engine.sequence import Sequence
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
+from xinference_internvl2.transformers.model.speed_up import speed_up
 
 from .conftest import Steps, ids, run, started, tokens_of, until
 
@@ -137,3 +140,54 @@ def test_a_running_sequence_gets_a_token_between_two_pieces(
     assert len(read) == tiles + -(-(len(ids(1)) + len(image)) // 4)
     reading = kinds[start : start + 2 * len(read) - 1]
     assert reading == [*["prefill", "decode"] * (len(read) - 1), "prefill"]
+
+
+def test_several_prompts_are_read_as_each_alone(checkpoint: Path) -> None:
+    """One of them for the most part before, and one with a picture."""
+    model = load_model(checkpoint)
+    speed_up(model)
+    side, count = model.config.vision_config.image_size[0], model.config.image_seq_length
+    tokens = [[5, 6, 7], [8, *range(20, 40)], [9, *[model.config.image_token_id] * count, 9]]
+    pixels = [None, None, torch.rand(1, 3, side, side)]
+    runner = ModelRunner(model)
+
+    def begin() -> list[Sequence]:
+        asked = zip(tokens, pixels, strict=True)
+        made = [request(model, torch.tensor([i]), p, SamplingParams(6)) for i, p in asked]
+        return [one.sequences[0] for one in made]
+
+    alone, together = begin(), begin()
+    wanted = [prefill(runner, one) for one in alone]
+    together[1].kv = alone[1].kv.copy(13, 32) if alone[1].kv else None
+    found = runner.prefill(together)  # looks at the picture
+    assert [one for one, _ in found] == together[:2]
+    found += runner.prefill(together[2:])
+    for (_, logits), right in zip(found, wanted, strict=True):
+        assert torch.allclose(logits, right, atol=1e-4)
+
+
+def test_what_is_read_together_fits_into_a_piece(
+    tiny: PreTrainedModel, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_runner, "PIECE", len(ids(1)) + len(ids(2)))
+    asked = threading.Event()
+
+    def wait(kind: str, sequences: Any) -> None:
+        asked.wait(60)
+
+    steps.before = wait
+
+    async def ask(engine: AsyncEngine) -> Any:
+        first = asyncio.create_task(tokens_of(engine, 0, 6))
+        await until(lambda: bool(steps.log))
+        others = [asyncio.create_task(tokens_of(engine, number, 6)) for number in (1, 2, 3)]
+        await until(lambda: len(engine._streams) == 4)
+        asked.set()
+        return await asyncio.gather(first, *others)
+
+    with started(tiny, prefix_cache_bytes=0) as engine:
+        found = run(ask(engine))
+        read = [sorted(numbers) for kind, numbers in steps.log if kind == "prefill"]
+        alone = [run(tokens_of(engine, number, 6)) for number in range(4)]
+    assert found == alone
+    assert sorted(read) == [[0], [1, 2], [3]]

@@ -6,18 +6,21 @@ import math
 from collections.abc import Hashable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from xinference_internvl2.engine import SamplingParams
-from xinference_internvl2.transformers.engine.scheduler import Scheduler
+from xinference_internvl2.transformers.engine.scheduler import SHORT, Scheduler
 from xinference_internvl2.transformers.engine.sequence import Prompt, Request, Sequence, Status
 
 IMAGE = 99
 
 
-def request(tokens: int = 4, n: int = 1, most: int = 6, adapter: str | None = None) -> Request:
-    prompt = Prompt([5] * tokens, adapter=adapter)
+def request(
+    tokens: int = 4, n: int = 1, most: int = 6, adapter: str | None = None, tiles: int = 0
+) -> Request:
+    prompt = Prompt([5] * tokens, [np.zeros(1)] * tiles, adapter=adapter)
     made = Request(prompt, SamplingParams(most, n=n), [], IMAGE, torch.device("cpu"))
     made.wanted = 9
     return made
@@ -103,7 +106,7 @@ def test_prompts_are_read_between_decode_steps() -> None:
     made.add(new)
     for _ in range(3):
         step = made.schedule()
-        assert step.prefill is new.sequences[0]
+        assert step.prefill == new.sequences
         assert step.batches == [running.sequences]
 
 
@@ -111,7 +114,24 @@ def test_a_short_prompt_does_not_wait_for_long_ones_nor_they_for_ever() -> None:
     long, short = request(tokens=900), request(tokens=4)
     made = scheduler(long, short)
     chosen = [made.schedule().prefill for _ in range(4)]
-    assert chosen == [long.sequences[0], short.sequences[0]] * 2
+    assert chosen == [long.sequences, short.sequences] * 2
+
+
+def test_short_prompts_are_read_together_by_adapter_and_encoding() -> None:
+    first, adapted, seeing = request(2), request(2, adapter="a"), request(2, tiles=1)
+    beyond, second, long = request(9), request(3), request(SHORT + 1)
+    made = scheduler(first, adapted, seeing, beyond, second, long, limit=8)
+    for _ in range(2):
+        assert made.schedule().prefill == first.sequences + second.sequences
+    for one, alone in ((first, adapted), (adapted, seeing), (seeing, beyond), (beyond, second)):
+        made.remove(one)
+        assert alone.sequences in [made.schedule().prefill for _ in range(2)]
+
+
+@pytest.mark.parametrize(("tokens", "together"), [(SHORT, 2), (SHORT + 1, 1)])
+def test_a_prompt_is_short_up_to_its_bound(tokens: int, together: int) -> None:
+    made = scheduler(request(tokens=tokens), request(tokens=tokens))
+    assert len(made.schedule().prefill) == together
 
 
 @pytest.mark.parametrize("begun", [True, False])

@@ -15,7 +15,7 @@ from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from xinference_internvl2.engine import SamplingParams
 from xinference_internvl2.transformers.model import attention
-from xinference_internvl2.transformers.model.attention import attend
+from xinference_internvl2.transformers.model.attention import Piece, attend
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 
@@ -27,7 +27,7 @@ def test_attention_is_that_of_transformers(heads: tuple[int, int], positions: in
     module: Any = SimpleNamespace(num_key_value_groups=heads[0] // heads[1], is_causal=True)
     causal = torch.ones(positions, 9, dtype=torch.bool).tril(9 - positions)[None, None]
     mask = causal if positions > 1 else None
-    ours, _ = attend(module, query, [key], [value], mask, scaling=0.2)
+    ours, _ = attend(module, query, [key], [value], [Piece(positions, mask)], scaling=0.2)
     theirs, _ = sdpa_attention_forward(module, query, key, value, mask, scaling=0.2)
     assert ours.shape == theirs.shape
     assert torch.allclose(ours, theirs, atol=1e-5)
@@ -35,13 +35,18 @@ def test_attention_is_that_of_transformers(heads: tuple[int, int], positions: in
 
 @pytest.mark.parametrize("heads", [(14, 2), (4, 4)])
 def test_each_of_several_sequences_attends_to_its_own_keys(heads: tuple[int, int]) -> None:
+    """One position, several that are the first, and several that follow others."""
     module: Any = SimpleNamespace(num_key_value_groups=heads[0] // heads[1], is_causal=True)
-    keys, values = ([torch.randn(1, heads[1], 4 + 3 * n, 64) for n in range(3)] for _ in range(2))
-    query = torch.randn(3, heads[0], 1, 64)
-    ours, _ = attend(module, query, keys, values, None, scaling=0.2)
-    for row, one in enumerate(zip(keys, values, strict=True)):
-        theirs, _ = sdpa_attention_forward(module, query[row, None], *one, None, scaling=0.2)
-        assert torch.allclose(ours[row], theirs[0], atol=1e-5)
+    follow = torch.ones(3, 9, dtype=torch.bool).tril(6)[None, None]
+    pieces = [Piece(1, None), Piece(5, None), Piece(3, follow), Piece(1, None)]
+    keys, values = ([torch.randn(1, heads[1], n, 64) for n in (4, 5, 9, 7)] for _ in range(2))
+    query = torch.randn(1, heads[0], 10, 64)
+    ours, _ = attend(module, query, keys, values, pieces, scaling=0.2)
+    theirs = [
+        sdpa_attention_forward(module, *row, piece.mask, scaling=0.2)[0]
+        for piece, *row in zip(pieces, query.split([1, 5, 3, 1], 2), keys, values, strict=True)
+    ]
+    assert torch.allclose(ours, torch.cat(theirs, dim=1), atol=1e-5)
 
 
 @pytest.mark.parametrize("backbone", ["qwen2", "internlm2", "phi3", "llama"])
