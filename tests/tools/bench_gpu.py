@@ -30,8 +30,8 @@ from xinference_internvl2.media.tiles import Tiling
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt
-from xinference_internvl2.transformers.model.attention import ATTENTION
 from xinference_internvl2.transformers.model.config import model_config
+from xinference_internvl2.transformers.model.speed_up import speed_up
 from xinference_internvl2.transformers.model.weight_names import InternVL2ForConditionalGeneration
 
 SIZES: dict[str, Backbone] = {"1b": "qwen2", "2b": "internlm2", "8b": "internlm2"}
@@ -89,7 +89,7 @@ def random_model(dims: str, backbone: Backbone, device: str) -> Any:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.fill_(1.0) if parameter.ndim == 1 else parameter.normal_(0, 0.02)
-    model.model.language_model.set_attn_implementation(ATTENTION)
+    speed_up(model)
     return model.eval()
 
 

@@ -43,15 +43,12 @@ def forward(
     positions = torch.tensor(numbers, device=embeds.device)
     encoded = _position_embeddings(language.rotary_emb, embeds, positions, tokens)
     reach = windows(language.config)
-    masks = {
-        window: [Piece(len(piece), _mask(piece, window, embeds.device)) for piece in pieces]
-        for window in {*reach}
-    }
+    row = {window: _row(pieces, window, embeds.device) for window in {*reach}}
     hidden = embeds
     for layer, window in zip(language.layers, reach, strict=True):
         hidden = layer(
             hidden,
-            attention_mask=masks[window],
+            attention_mask=row[window],
             position_ids=positions,
             position_embeddings=encoded,
             past_key_values=caches,
@@ -76,6 +73,11 @@ def _position_embeddings(
     last = positions.new_full((len(positions), 1), tokens - 1)
     cos, sin = rotary(embeds, position_ids=torch.cat([positions, last], dim=1))
     return cos[:, :-1], sin[:, :-1]
+
+
+def _row(pieces: Sequence[range], window: int | None, device: torch.device) -> list[Piece]:
+    """What is in the row of positions, for a layer that attends to a window."""
+    return [Piece(len(piece), _mask(piece, window, device)) for piece in pieces]
 
 
 def _mask(piece: range, window: int | None, device: torch.device) -> torch.Tensor | None:
