@@ -31,7 +31,10 @@ ENVIRONMENT = {
 SPEC = {"model_format": "pytorch", "model_size_in_billions": 1, "quantization": "none"}
 OPTIONS = {"dtype": "float32", "max_model_len": 1024, "max_num_seqs": 4}
 # vLLM's CPU build makes what the stages of a pipeline hand over only when it warms up to compile.
-HOW = {1: {"enforce_eager": True}, 2: {"compilation_config": {"backend": "eager"}}}
+HOW: dict[int, dict[str, Any]] = {
+    1: {"enforce_eager": True},
+    2: {"compilation_config": {"backend": "eager"}, "skip_mm_profiling": True},
+}
 
 
 async def answers(checkpoint: str, workers: int) -> dict[str, Any]:
