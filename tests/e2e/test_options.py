@@ -394,6 +394,31 @@ def test_a_salt_keeps_clients_apart_and_changes_no_answer(served: Served) -> Non
         assert content(served.chat(HI, extra_body={"cache_salt": salt})) == plain
 
 
+@pytest.mark.parametrize(
+    ("of_request", "of_picture", "tiles"),
+    [
+        ({}, {}, 3),
+        ({"max_dynamic_patch": 1}, {}, 1),
+        ({"min_dynamic_patch": 6}, {}, 9),
+        ({"use_thumbnail": False}, {}, 2),
+        ({"dynamic_image_size": False}, {}, 1),
+        ({}, {"max_dynamic_patch": 1}, 1),
+        ({"max_dynamic_patch": 1}, {"min_dynamic_patch": 6, "max_dynamic_patch": 12}, 9),
+        ({}, {"detail": "low"}, 1),
+    ],
+)
+def test_a_picture_gets_the_tiles_that_are_asked_for(
+    served: Served, of_request: dict[str, Any], of_picture: dict[str, Any], tiles: int
+) -> None:
+    """Of 224 × 112 pixels, in tiles of 112 which take 16 tokens each."""
+    part = image(data_uri(drawn(224, 112)))
+    part["image_url"].update(of_picture)
+    options = {"render": True, "mm_processor_kwargs": of_request}
+    rendered = served.chat(user([part, text("?")]), extra_body=options)
+    assert rendered.usage.prompt_tokens_details.tiles == [tiles]
+    assert rendered.prompt.count("<IMG_CONTEXT>") == 16 * tiles
+
+
 def test_pictures_can_be_made_to_fit(served: Served) -> None:
     """The context has room for ten large pictures of three tiles, and not of nine."""
     wide = image(data_uri(drawn(640, 320)))
