@@ -288,17 +288,20 @@ def test_an_answer_that_repeats_itself_ends(tokenizer: InternVL2Tokenizer) -> No
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(("stop", "why"), [((), "repetition_detected"), (("dog",), None)])
+@pytest.mark.parametrize(
+    ("stop", "times", "why"), [((), 3, "repetition_detected"), (("dog",), 1, None)]
+)
 def test_it_is_told_that_an_answer_repeated_itself(
-    tokenizer: InternVL2Tokenizer, stream: bool, stop: tuple[str, ...], why: str | None
+    tokenizer: InternVL2Tokenizer, stream: bool, stop: tuple[str, ...], times: int, why: str | None
 ) -> None:
+    """A stop string that ends with the same token is the reason."""
     again = tokens(tokenizer, 0, "The lazy dog")
     engine = Engine([*again * 50, FinishOutput(0, "length")])
     request = ChatRequest([1], [], SamplingParams(500), [], stream=stream)
 
     async def last_choice() -> Any:
         parts = detokenize(
-            engine(), detokenizers(tokenizer, 1, stop), tokenizer, repetition=(len(again), 3)
+            engine(), detokenizers(tokenizer, 1, stop), tokenizer, repetition=(len(again), times)
         )
         found: Any = await build_response("uid", request, parts)
         last = [chunk async for chunk in found][-1] if stream else found
