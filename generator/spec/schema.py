@@ -65,8 +65,8 @@ def definition() -> dict[str, Any]:
 
 
 def _inline(schema: Any, definitions: dict[str, Any]) -> Any:
-    # Looking a reference up again for every value takes half of the time of a check. Beside a
-    # reference only a description stands, which is nearer to the field than the definition's own.
+    # Looking a reference up again for every value takes half of the time of a check. What stands
+    # beside a reference, such as a description, is nearer to the field than the definition's own.
     if isinstance(schema, list):
         return [_inline(part, definitions) for part in schema]
     if not isinstance(schema, dict):

@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -29,8 +30,16 @@ def array(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))
 
 
+YCBCR = pytest.param(
+    "YCbCr",
+    marks=pytest.mark.skipif(
+        int(PIL.__version__.split(".")[0]) < 13, reason="this Pillow cannot read what it writes"
+    ),
+)
+
+
 @pytest.mark.parametrize("published", [False, True])
-@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "CMYK", "YCbCr"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "CMYK", YCBCR])
 def test_what_is_plain_is_as_published(mode: str, published: bool) -> None:
     image = noise(SIDE, SIDE).convert(mode)
     name = "TIFF" if mode in ("CMYK", "YCbCr") else "PNG"

@@ -47,6 +47,11 @@ BOUNDS: dict[str, tuple[tuple[str | int, ...], Any, Any]] = {
         {"huggingface": {"model_id": "a/b"}},
         {},
     ),
+    "$defs.modelSpec.engines.minProperties": (
+        ("model_specs", 2, "engines"),
+        {"Transformers": ["none"]},
+        {},
+    ),
     "$defs.size.anyOf.minimum": ((*GGUF, "model_size_in_billions"), 1, 0),
     "$defs.repository.maxLength": (
         (*GGUF, "model_src", "huggingface", "model_id"),
