@@ -87,9 +87,10 @@ def sample(logits: torch.Tensor, states: Sequence[SamplerState]) -> list[TokenOu
     An error stands for a sequence whose logits are not all finite, or whose options cannot be
     kept.
     """
-    finite = logits.sum(dim=-1).isfinite().tolist()
-    likeliest = logits.argmax(dim=-1).tolist()
-    rows = zip(states, logits, likeliest, finite, strict=True)
+    finite = logits.sum(dim=-1).isfinite().long()
+    # Both at once, as each transfer waits for the device.
+    found = torch.stack([logits.argmax(dim=-1), finite]).tolist()
+    rows = zip(states, logits, *found, strict=True)
     return [
         _sample(state, row, token) if valid else _not_finite() for state, row, token, valid in rows
     ]
