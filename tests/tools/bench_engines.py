@@ -5,6 +5,8 @@ The checkpoint is random, but has the real dimensions of 1B.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +32,15 @@ DIMS = "1b"
 AT_ONCE = (1, 4, 8)
 READY_SECONDS = 900
 SAMPLE_SECONDS = 2.0
+# What Transformers does before it is ready, in a process of its own that knows nothing of the host.
+START = """
+import sys
+from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
+from xinference_internvl2.transformers.model.from_checkpoint import load_model
+from xinference_internvl2.transformers.model.speed_up import speed_up
+load_tokenizer(sys.argv[1])
+speed_up(load_model(sys.argv[1], dtype=sys.argv[2]))
+"""
 DTYPE = "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
 FLAGS = {
     "Transformers": ("--torch_dtype", DTYPE),
@@ -77,12 +88,13 @@ def _memory(process: psutil.Process) -> int:
 
 @dataclass
 class Engine:
-    """A launched model, and what was measured of it, run by run: seconds to the first token about a
-    picture, and to that of another question about it, tokens per second after the first, and
-    seconds for so many text requests at once."""
+    """A launched model, the seconds until it was ready, and what was measured of it, run by run:
+    seconds to the first token about a picture, and to that of another question about it, tokens
+    per second after the first, and seconds for so many text requests at once."""
 
     model: Served
     memory: Memory
+    start: float
     first_token: list[float] = field(default_factory=list)
     follow_up: list[float] = field(default_factory=list)
     decode: list[float] = field(default_factory=list)
@@ -145,13 +157,28 @@ def talkative(checkpoint: Path) -> Path:
 
 
 def launched(host: Host, name: str, checkpoint: Path) -> Engine:
-    memory = Memory()
+    memory, start = Memory(), time.perf_counter()
     done = launch(host, name, *FLAGS[name], model_engine=name, model_path=str(checkpoint))
     if done.returncode:
         raise RuntimeError(f"{done.stderr}\n{host.log.read_text()[-3000:]}")
     model = wait_until_ready(Served(host, name, checkpoint), READY_SECONDS)
     memory.settle()
-    return Engine(model, memory)
+    return Engine(model, memory, time.perf_counter() - start)
+
+
+def path() -> str:
+    """What this machine computes with: its type, its instructions, its cores."""
+    widest = torch.backends.cpu.get_cpu_capability()
+    instructions = "AMX" if torch.cpu._is_amx_tile_supported() else widest
+    return f"{DTYPE} with {instructions} on {torch.get_num_threads()} cores"
+
+
+def start_alone(checkpoint: Path) -> float:
+    """Seconds that a process of its own takes from its start to a model that is ready."""
+    start = time.perf_counter()
+    command = [sys.executable, "-c", START, str(checkpoint), DTYPE]
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - start
 
 
 def engines(work: Path) -> None:
@@ -167,7 +194,9 @@ def engines(work: Path) -> None:
         for run in range(1, RUNS + 1):
             ours.work(run)
             vllm.work(run)
-    print(f"Transformers / vLLM, a random 1B in {DTYPE} on {torch.get_num_threads()} cores:")
+    print(f"Transformers / vLLM, a random 1B in {path()}:")
+    compare("launch to ready", [0, ours.start], [0, vllm.start], "s")
+    print(f"    start of Transformers without Xinference: {start_alone(checkpoint):.2f} s")
     picture = "first token of 1920 × 1080"
     compare(picture, ours.first_token, vllm.first_token, "s", "at least 1.0")
     compare("another question about it", ours.follow_up, vllm.follow_up, "s")
