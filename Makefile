@@ -23,7 +23,7 @@ demo: $(VENV)/.plugin $(if $(filter vLLM,$(ENGINE)),$(VENV)/.vllm) ## Start a se
 	@$(BIN)/python -m tests.tools.demo --engine $(ENGINE) $(if $(MODEL),--model $(MODEL))
 
 test: lint check $(VENV)/.plugin $(VENV)/.vllm ## Lint, types, drift, unit, golden and end-to-end tests.
-	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder --durations 30
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder --durations 30
 
 lint: $(VENV)/.plugin
 	$(BIN)/ruff check .
