@@ -33,6 +33,10 @@ class Piece:
     count: int
     mask: torch.Tensor | None
 
+    def to(self, device: torch.device | str | int) -> Piece:
+        """The same on another device; accelerate asks for it where layers are on several."""
+        return Piece(self.count, self.mask if self.mask is None else self.mask.to(device))
+
 
 def attend(
     module: nn.Module,

@@ -18,9 +18,12 @@ from .attention import attend
 
 
 def replace_layers(model: PreTrainedModel) -> None:
-    """Put a `DecoderLayer` in the place of each layer of the language model."""
+    """Put a `DecoderLayer` in the place of each layer of the language model, but of those whose
+    weights accelerate brings only when they are computed."""
     layers = model.model.language_model.layers
     for index, layer in enumerate(layers):
+        if any(weight.is_meta for weight in layer.parameters()):
+            continue
         layers[index] = DecoderLayer(layer)
         if hook := getattr(layer, "_hf_hook", None):  # accelerate's, which changes the device
             from accelerate.hooks import add_hook_to_module

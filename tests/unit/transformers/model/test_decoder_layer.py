@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import cpu_offload
 from accelerate.hooks import AlignDevicesHook, add_hook_to_module
+from accelerate.utils import send_to_device
 from torch import nn
 
+from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from tests.tiny.lora import make_matrices, write_adapter
+from xinference_internvl2.engine import SamplingParams
+from xinference_internvl2.transformers.model.attention import Piece
 from xinference_internvl2.transformers.model.decoder_layer import (
     DecoderLayer,
     JoinedLinear,
@@ -28,6 +33,10 @@ def logits(model: Any) -> torch.Tensor:
     with torch.inference_mode():
         found: torch.Tensor = model(input_ids=IDS).logits
     return found
+
+
+def greedy(model: Any) -> list[int]:
+    return [token.id for token in generate_tokens(model, IDS, None, SamplingParams(4), [])]
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -67,3 +76,21 @@ def test_a_layer_that_is_on_a_device_of_its_own_stays_there(tmp_path: Path) -> N
     replace_layers(model)
     assert [getattr(layer, "_hf_hook", None) for layer in layers][:2] == [None, hook]
     assert torch.allclose(logits(model), wanted, atol=1e-5)
+
+
+def test_a_layer_whose_weights_are_elsewhere_is_left_alone(tmp_path: Path) -> None:
+    model = load_model(make_checkpoint(tmp_path, backbone="qwen2", dtype="float32"))
+    layers, wanted = model.model.language_model.layers, logits(model)
+    tokens = greedy(model)
+    cpu_offload(layers[1], execution_device=torch.device("cpu"))
+    replace_layers(model)
+    assert [type(layer) is DecoderLayer for layer in layers][:2] == [True, False]
+    assert torch.allclose(logits(model), wanted, atol=1e-5)
+    assert greedy(model) == tokens
+
+
+def test_what_is_in_a_row_follows_the_layers_to_their_device() -> None:
+    sent = send_to_device([Piece(1, None), Piece(2, torch.ones(1, 1, 2, 2))], "meta")
+    assert [piece.count for piece in sent] == [1, 2]
+    assert sent[0].mask is None
+    assert sent[1].mask.is_meta
