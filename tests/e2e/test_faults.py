@@ -64,13 +64,16 @@ def test_a_killed_model_is_started_again(served: Served) -> None:
         stream = served.chat(QUESTION, stream=True, **options)
         asked = threads.submit(served.chat, QUESTION, **options)
         next(stream)
-        os.kill(process_of(served), signal.SIGKILL)
+        process = psutil.Process(process_of(served))
+        others = process.children(recursive=True)
+        process.kill()
         with pytest.raises(openai.APIError, match="has ended and is being started again"):
             list(stream)
         error = asked.exception()
     assert isinstance(error, openai.APIStatusError)
     assert is_told_to_come_again(error)
     assert ask_until_answered(served) == right
+    assert psutil.wait_procs(others, timeout=30)[1] == []
 
 
 def test_a_deleted_checkpoint(host: Host, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from ..families.records import (
     prompt_format_named,
 )
 from ..patching import patch
+from .orphans import end_with_parent
 from .tile_stack import unstack
 from .unsupported import check_computable
 
@@ -112,6 +113,7 @@ _SHARED_VISION_FIELDS = (
 def register() -> None:
     """Teach this process of vLLM our checkpoints; safe to call again, and vLLM goes on if it
     fails."""
+    end_with_parent()
     try:
         _extend_configurations()
         _extend_tokenizers()
