@@ -1,4 +1,4 @@
-"""The host's web page in a real browser: a family of ours is found, launched and seen running."""
+"""The host's web page in a real browser: a family of ours is found, launched and asked."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from xinference.client import RESTfulClient
 
-from tests.chat.media import user
+from tests.chat.media import encoded
 from tests.plugin.environment import REPOSITORY
 from tests.shapes.chats import CHECKPOINT
+from tests.shapes.showcase import CONTENTS, picture
 from tests.support.host import Host
-
-from .conftest import Served
 
 pytestmark = pytest.mark.e2e
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -81,9 +80,12 @@ def test_a_model_is_launched_in_the_web_page(host: Host, page: Page) -> None:
     running = page.get_by_text("from-the-page-rep0").first
     expect(running).to_be_visible(timeout=30_000)
     expect(page.get_by_text("READY").first).to_be_visible()
-    served = Served(host, "from-the-page", CHECKPOINT)
-    answer = served.chat(user("How many corners does a triangle have?"), temperature=0)
-    assert answer.choices[0].message.content == "three"
+    page.goto(f"{host.url}/running-model/from-the-page")
+    shown = {"name": "picture.png", "mimeType": "image/png", "buffer": encoded(picture())}
+    page.locator("input[type=file]").set_input_files(shown)
+    page.get_by_placeholder("Enter a message").fill("What is in the picture?")
+    page.get_by_placeholder("Enter a message").press("Enter")
+    expect(page.get_by_text(CONTENTS)).to_be_visible(timeout=60_000)
     # A server isolates models if nobody says otherwise.
     assert host.virtual_environments() == before + 1
     RESTfulClient(host.url).terminate_model("from-the-page")
