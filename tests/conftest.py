@@ -11,16 +11,22 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.plugin import environment
 from tests.plugin.environment import REPOSITORY
 
+WITH_THEIR_OWN_SERVERS = {
+    f"tests/e2e/test_{name}.py" for name in ("cluster", "command_line", "finetuned", "readme")
+}
+
 
 class FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Gives each folder, whose tests share servers and environments, to one worker.
 
-    Unit tests share nothing, so they go to any worker by the file.
+    Unit tests share nothing, so they go to any worker by the file, as do files with servers of
+    their own.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        _, folder, *_ = nodeid.split("/")
-        return nodeid.split("::")[0] if folder == "unit" else folder
+        file, *_ = nodeid.split("::")
+        folder = file.split("/")[1]
+        return file if folder == "unit" or file in WITH_THEIR_OWN_SERVERS else folder
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:
