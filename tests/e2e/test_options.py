@@ -284,6 +284,20 @@ def test_a_request_can_be_aborted_by_its_name(served: Served) -> None:
     assert client.abort_request(served.uid, "nobodys")["msg"] in ("NOT_FOUND", "NO_OP")
 
 
+def test_a_whole_answer_that_is_aborted_ends_where_it_is(served: Served) -> None:
+    name = f"whole-{served.uid}"
+    options = {"request_id": name, "ignore_eos": True}
+    client = RESTfulClient(served.host.url)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(served.chat, HI, max_tokens=20_000, extra_body=options)
+        # An abort that comes before the answer has begun is told in another way.
+        time.sleep(1)
+        assert client.abort_request(served.uid, name, 0)["msg"] == "DONE"
+        answer = asked.result()
+    assert answer.choices[0].finish_reason == "stop"
+    assert 0 < answer.usage.completion_tokens < 20_000
+
+
 def test_a_request_can_be_aborted_while_its_pictures_are_decoded(served: Served) -> None:
     """Its answer would have one token, so an abort that comes too late finds nothing."""
     name = f"early-{served.uid}"

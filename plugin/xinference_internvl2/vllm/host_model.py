@@ -45,6 +45,7 @@ from .settings_files import check_settings_files
 from .tile_stack import stack_tiles
 from .translate import FormCheck, translate_error, translate_output, translate_request
 from .unsupported import check_computable
+from .whole_answers import WholeAnswers
 
 ENGINE = "vLLM"
 NO_ADAPTER = "(none)"
@@ -114,7 +115,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         )
         self._limits = launch_limits(self._model_config or {}, self._checkpoint)
         self._budget = Budget(self._limits.memory, self._limits.waiting)
-        self._preparing = Preparing()
+        self._preparing, self._whole_answers = Preparing(), WholeAnswers()
         self._write_adapters()
 
     def _write_adapters(self) -> None:
@@ -187,8 +188,10 @@ class InternVL2VLLMModel(VLLMMultiModel):
         generate_config: dict[str, Any] | None = None,
         request_id: str | None = None,
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
-        generate = partial(self._generate, request_id)
-        return await answer(self.model_uid, messages, generate_config, self._served(), generate)
+        name = request_id or str(uuid.uuid4())
+        generate, served = partial(self._generate, name), self._served()
+        work = answer(self.model_uid, messages, generate_config, served, generate)
+        return await self._whole_answers.run(name, work)
 
     @vllm_check  # type: ignore[untyped-decorator]
     async def async_generate(
@@ -198,18 +201,20 @@ class InternVL2VLLMModel(VLLMMultiModel):
         tools: object = False,
         request_id: str | None = None,
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
-        generate = partial(self._generate, request_id)
-        return await complete(self.model_uid, prompt, generate_config, self._served(), generate)
+        name = request_id or str(uuid.uuid4())
+        generate, served = partial(self._generate, name), self._served()
+        work = complete(self.model_uid, prompt, generate_config, served, generate)
+        return await self._whole_answers.run(name, work)
 
     async def async_prepare_anthropic_request(
         self, messages: list[dict[str, Any]], config: dict[str, Any]
     ) -> dict[str, Any]:
         return prepare_anthropic_request(messages, config)
 
-    async def _generate(self, request_id: str | None, request: ChatRequest) -> Outputs:
+    async def _generate(self, request_id: str, request: ChatRequest) -> Outputs:
         prompt = self._prompt(request)
         parameters = translate_request(request)
-        return self._outputs(request, prompt, parameters, request_id or str(uuid.uuid4()))
+        return self._outputs(request, prompt, parameters, request_id)
 
     async def async_count_tokens(
         self, messages: list[dict[str, Any]], config: dict[str, Any] | None = None
@@ -218,6 +223,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
 
     async def abort_request(self, request_id: str) -> str:
         """End the requests of that `request_id`; Xinference's route for it asks here."""
+        self._whole_answers.abort(request_id)
         preparing = self._preparing.abort(request_id)
         said = await super().abort_request(request_id)
         return AbortRequestMessage.DONE.name if preparing else str(said)
