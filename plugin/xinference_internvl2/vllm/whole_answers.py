@@ -23,12 +23,12 @@ class WholeAnswers:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if self._aborted[name]:
+            if self._aborted.get(name):
                 return await task
             task.cancel()
             raise
         finally:
-            del self._aborted[name]
+            self._aborted.pop(name, None)
 
     def abort(self, name: str) -> None:
         """Let who waits for the answer of that name have it, since the engine ends it now."""
