@@ -76,7 +76,7 @@ def test_a_model_is_launched_in_the_web_page(host: Host, page: Page) -> None:
     expect(form).to_be_hidden(timeout=LAUNCH_SECONDS * 1000)
     page.goto(f"{host.url}/running-model")
     # The page shows one model of those that are running.
-    page.get_by_text("from-the-page", exact=True).click(timeout=30_000)
+    page.get_by_text("from-the-page", exact=True).first.click(timeout=30_000)
     running = page.get_by_text("from-the-page-rep0").first
     expect(running).to_be_visible(timeout=30_000)
     expect(page.get_by_text("READY").first).to_be_visible()
