@@ -70,17 +70,15 @@ class Cluster(Host):
         return {each["work-ip"] for each in self.get("/v1/workers")}
 
     def wait_for_workers(self) -> None:
-        wait_until(self._knows_all, 2 * START_SECONDS)
-
-    def _knows_all(self) -> bool:
-        # The supervisor fails where a worker registers while it lists them.
-        with suppress(HTTPError):
-            return self.known_workers() >= {*self.addresses.values()}
-        return False
+        wait_until(lambda: self.known_workers() >= {*self.addresses.values()}, 2 * START_SECONDS)
 
 
 def wait_until(done: Callable[[], bool], seconds: float = START_SECONDS) -> None:
     deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline
+    while time.monotonic() < deadline:
+        # The supervisor fails where a worker comes or goes while it lists them.
+        with suppress(HTTPError):
+            if done():
+                return
         time.sleep(0.5)
+    raise TimeoutError(f"it was not done in {seconds:.0f} s")
