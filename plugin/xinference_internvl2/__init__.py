@@ -1,8 +1,8 @@
 """Serve the InternVL2 model family with an unmodified xinference.
 
-Importing this package loads neither xinference nor an engine. The host comes to know the family
-through the import hook in `_autoload`, or through the factory in `host.extension`. The functions
-named here are imported when they are first asked for.
+Importing this package loads neither xinference nor an engine. Xinference loads the plugin through
+the import hook in `_autoload`, or through the factory in `host.extension`. The functions below are
+imported at their first use.
 """
 
 import importlib

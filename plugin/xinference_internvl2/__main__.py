@@ -16,7 +16,7 @@ UNITS = {"GB": 10**9, "GiB": 1 << 30}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    parser = _parser()
+    parser = _build_parser()
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options, parser)
@@ -26,13 +26,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="xinference-internvl2",
         description="What can run on this machine, what a checkpoint holds, and how to launch it.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    doctor = commands.add_parser("doctor", help="say what this machine or a checkpoint can do")
+    _add_doctor(commands.add_parser("doctor", help="say what this machine or a checkpoint can do"))
+    _add_render(commands.add_parser("render", help="show the prompt that a request becomes"))
+    demo = commands.add_parser("demo", help="start a server with a tiny model, and ask it")
+    demo.add_argument("--engine", default="Transformers", choices=("Transformers", "vLLM"))
+    demo.set_defaults(run=_run_demo)
+    return parser
+
+
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
     doctor.add_argument("path", nargs="?", type=Path, help="the folder of a checkpoint")
     doctor.add_argument(
         *("--ask",),
@@ -40,32 +48,34 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("PICTURE", "QUESTION"),
         help="load the checkpoint without a server and answer once",
     )
-    doctor.add_argument("--context", type=_count, default=8192, help="tokens (8192)")
-    doctor.add_argument("--pictures", type=_count, default=1, help="pictures in a context (1)")
-    doctor.add_argument("--answers", type=_count, default=1, help="answers at once (1)")
-    doctor.add_argument("--memory", type=_bytes, help="of a card that is not here: 24GB, 24GiB")
+    doctor.add_argument("--context", type=_parse_count, default=8192, help="tokens (8192)")
+    doctor.add_argument(
+        "--pictures", type=_parse_count, default=1, help="pictures in a context (1)"
+    )
+    doctor.add_argument("--answers", type=_parse_count, default=1, help="answers at once (1)")
+    doctor.add_argument(
+        "--memory", type=_parse_bytes, help="of a card that is not here: 24GB, 24GiB"
+    )
     doctor.add_argument("--json", action="store_true", help="for scripts")
-    doctor.set_defaults(run=_doctor)
-    render = commands.add_parser("render", help="show the prompt that a request becomes")
+    doctor.set_defaults(run=_run_doctor)
+
+
+def _add_render(render: argparse.ArgumentParser) -> None:
     render.add_argument("path", type=Path, help="the folder of a checkpoint")
     render.add_argument(
         "request", help="a JSON file: a request, or its messages; - is standard input"
     )
     render.add_argument(
-        "--model-name", choices=_families(), help="the family that it is launched as"
+        "--model-name", choices=_list_families(), help="the family that it is launched as"
     )
     for option in ("system", "image-labels", "max-dynamic-patch"):
         kind = int if option == "max-dynamic-patch" else str
         render.add_argument(f"--{option}", type=kind, help="as of a launch")
     render.add_argument("--json", action="store_true", help="with the token ids and tiles")
-    render.set_defaults(run=_render)
-    demo = commands.add_parser("demo", help="start a server with a tiny model, and ask it")
-    demo.add_argument("--engine", default="Transformers", choices=("Transformers", "vLLM"))
-    demo.set_defaults(run=_demo)
-    return parser
+    render.set_defaults(run=_run_render)
 
 
-def _doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def _run_doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     from .doctor import devices, machine
     from .families.memory import Use
 
@@ -92,7 +102,7 @@ def _doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
     return report.status
 
 
-def _render(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def _run_render(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     from .doctor.render import render
 
     try:
@@ -108,26 +118,26 @@ def _render(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int
     return 0
 
 
-def _families() -> list[str]:
+def _list_families() -> list[str]:
     from .families.records import load_runtimes
 
     return sorted(load_runtimes())
 
 
-def _demo(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def _run_demo(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     from .demo.run import run
 
     return run(options.engine)
 
 
-def _count(text: str) -> int:
+def _parse_count(text: str) -> int:
     digits = text.lower().removesuffix("k")
     if not digits.isdecimal() or not 0 < int(digits) < 10**9:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on, such as 8192 or 8k")
     return int(digits) * (1024 if digits != text.lower() else 1)
 
 
-def _bytes(text: str) -> int:
+def _parse_bytes(text: str) -> int:
     match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?) ?(GB|GiB)", text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text} is not a size, such as 24GB or 24GiB")

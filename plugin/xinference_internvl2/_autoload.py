@@ -1,7 +1,7 @@
-"""Call `activate()` as soon as the host's model catalog has been imported.
+"""Extends modules of the host as soon as a process has imported them.
 
 `xinference_internvl2.pth` calls `install()` at the first `import xinference` of a process. Nothing
-that goes wrong here may keep the host from starting: errors end up in the log.
+that goes wrong here may keep the host from starting: errors are logged.
 """
 
 import os
@@ -28,7 +28,7 @@ OFF = {"0", "false", "no", "off"}
 
 
 def install() -> None:
-    """Wait for the import of the host's catalog, unless the user switched that off."""
+    """Watch imports for the modules in `HOOKS`, unless the user has switched that off."""
     if os.environ.get(SWITCH, "").strip().lower() in OFF:
         return
     if not any(isinstance(finder, HostFinder) for finder in sys.meta_path):
@@ -36,7 +36,7 @@ def install() -> None:
 
 
 class HostFinder:
-    """A meta path finder that lets the others find the host, then watches it being loaded."""
+    """A meta path finder that lets the others find a module, and adds our hook to its loader."""
 
     def __init__(self) -> None:
         # Finders that ask all others, as this one does, would otherwise ask each other for ever.
@@ -48,26 +48,26 @@ class HostFinder:
         path: "Sequence[str] | None" = None,
         target: "ModuleType | None" = None,
     ) -> "ModuleSpec | None":
-        """Find the host's catalog as if this finder were absent; ignore every other module."""
+        """Find a module in `HOOKS` as if this finder were absent; ignore every other module."""
         thread = get_ident()
         if fullname not in HOOKS or thread in self._asking:
             return None
         self._asking.add(thread)
         try:
-            return _watch(_ask_others(self, fullname, path, target), HOOKS[fullname])
+            return _add_hook(_ask_others(self, fullname, path, target), HOOKS[fullname])
         finally:
             self._asking.discard(thread)
 
 
 def _ask_others(
-    asker: HostFinder,
+    own: HostFinder,
     fullname: str,
     path: "Sequence[str] | None",
     target: "ModuleType | None",
 ) -> "ModuleSpec | None":
     for finder in list(sys.meta_path):
         find_spec = getattr(finder, "find_spec", None)
-        if finder is asker or find_spec is None:
+        if finder is own or find_spec is None:
             continue
         spec: ModuleSpec | None = find_spec(fullname, path, target)
         if spec is not None:
@@ -75,7 +75,8 @@ def _ask_others(
     return None
 
 
-def _watch(spec: "ModuleSpec | None", hook: str) -> "ModuleSpec | None":
+def _add_hook(spec: "ModuleSpec | None", hook: str) -> "ModuleSpec | None":
+    """Let the loader of `spec` call `activate()` of our module `hook` once it has run its own."""
     exec_module = getattr(spec and spec.loader, "exec_module", None)
     if spec is None or exec_module is None:
         return spec

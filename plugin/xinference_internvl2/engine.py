@@ -1,4 +1,4 @@
-"""What an engine takes and gives: sampling parameters in, tokens and their ends out."""
+"""What an engine takes and returns: sampling parameters in, the tokens of each answer out."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How the tokens of the answers to one prompt are chosen.
+    """How the tokens of the `n` answers to one prompt are sampled.
 
     Attributes:
-        min_tokens: before an answer has so many, nothing ends it.
-        temperature: 0 takes the likeliest token.
-        top_k: 0 considers all tokens.
-        min_p: tokens less likely than that part of the likeliest are left out.
-        seed: of the first answer; those of the others follow it.
-        logprobs: how many of the likeliest tokens are reported beside each chosen one; with None
-            no logprob is.
-        constraint: what the text has to match: a kind of grammar, as `compile_grammar` knows it,
-            and its value.
+        max_tokens: the length of an answer at which it ends.
+        temperature: 0 always takes the likeliest token.
+        top_k: 0 samples from all tokens.
+        min_p: tokens of less than `min_p` times the probability of the likeliest one are left out.
+        seed: of the first answer; answer number i has `seed` + i. None takes a random one.
+        stop: strings that end an answer.
+        min_tokens: the length before which neither a token nor a string ends an answer.
+        logprobs: how many of the likeliest tokens are reported beside each sampled one; None
+            reports no log probabilities at all.
+        constraint: kind and value of the grammar that the text has to match, as `compile_grammar`
+            takes them.
         logit_bias: token → what is added to its logit.
-        allowed_token_ids: if there are any, all other tokens are impossible.
-        bad_words: texts that do not occur, for an engine that has a tokenizer.
+        allowed_token_ids: the only tokens that may be sampled, if there are any.
+        bad_words: texts that an answer must not contain, for an engine that has a tokenizer.
         bad_word_ids: the same as token ids.
     """
 
@@ -50,14 +52,17 @@ class SamplingParams:
 
 
 class PromptOutput(NamedTuple):
-    """The prompt has been read, of which so many tokens were in a cache."""
+    """The prompt has been read; `cached_tokens` of its tokens came from the prefix cache."""
 
     cached_tokens: int
 
 
 class TokenOutput(NamedTuple):
-    """A token of answer number `choice`; `logprob` and `top`, the likeliest tokens and their
-    logprobs, are there if the request asks for them."""
+    """A sampled token of answer number `choice`.
+
+    `logprob` is its log probability, and `top` the likeliest tokens with theirs, likeliest first;
+    both are empty unless the request asks for them.
+    """
 
     choice: int
     id: int
@@ -66,7 +71,7 @@ class TokenOutput(NamedTuple):
 
 
 class FinishOutput(NamedTuple):
-    """The end of answer number `choice`, as the engine saw it, and the token that ended it."""
+    """Why answer number `choice` ended, and the stop token that ended it, if one did."""
 
     choice: int
     reason: FinishReason
@@ -74,5 +79,5 @@ class FinishOutput(NamedTuple):
 
 
 Outputs = AsyncGenerator[PromptOutput | TokenOutput | FinishOutput, None]
-"""The prompt's output at first, then the tokens of all answers to a request as they come, each
-answer's closed by its finish."""
+"""One `PromptOutput`, then the tokens of all answers as they are sampled, in any order of answers;
+after its last token, each answer has one `FinishOutput`."""

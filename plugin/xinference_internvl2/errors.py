@@ -1,4 +1,4 @@
-"""The errors of the host-free part of the plugin; each message is one sentence for the user."""
+"""The errors that a user can cause; each message is one sentence that names the remedy."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MAX_MESSAGE = 600
-"""Characters of a message: what a checkpoint or a request holds may be of any length."""
+"""Characters of a message, since what it quotes may be of any length."""
 _HEAD = 400
 
 NO_TOOLS = "the model calls no tools"
 NO_TOOL_RESULT = f"{NO_TOOLS}, so nothing can be the result of one"
-"""What a request that has tools is told, whichever door it comes through."""
+"""What every API says of a request that has tools."""
 
 
 def one_sentence(message: str) -> str:
-    """`message` in one line of at most `MAX_MESSAGE` printable characters, whatever it quotes.
+    """Return `message` as one line of at most `MAX_MESSAGE` printable characters.
 
-    The middle is left out where it is too long: its beginning names the thing, its end the remedy.
+    Of a longer one the middle is left out: its beginning names the thing, its end the remedy.
     """
     line = " ".join(message[: 1 << 16].split())
     shown = "".join(letter if letter.isprintable() else _escape(letter) for letter in line)
@@ -33,19 +33,19 @@ def _escape(letter: str) -> str:
 
 
 class _UserError(ValueError):
-    """An error whose message reaches a user as it is."""
+    """An error whose message is shown to the user unchanged."""
 
     def __init__(self, message: str) -> None:
         super().__init__(one_sentence(message))
 
 
 class CheckpointError(_UserError):
-    """A checkpoint directory that cannot be served, with what was found and what to do."""
+    """A checkpoint, or an option of a launch, that cannot be served."""
 
 
 @contextmanager
 def point_to_doctor(path: str | Path) -> Iterator[None]:
-    """Add the command that tells all of a checkpoint to an error about it."""
+    """Add to a CheckpointError of the body the command that lists everything wrong with `path`."""
     try:
         yield
     except CheckpointError as error:
@@ -54,8 +54,8 @@ def point_to_doctor(path: str | Path) -> Iterator[None]:
 
 
 class RequestError(_UserError):
-    """A chat request that cannot be answered as it is; the message names the part at fault."""
+    """A request that cannot be answered as it is; the message names the part at fault."""
 
 
 class OverloadedError(RequestError):
-    """A chat request that could be answered, but not now: too many others wait."""
+    """A request that cannot be answered now, because too many others wait."""

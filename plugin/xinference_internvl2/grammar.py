@@ -1,7 +1,7 @@
-"""The form that an answer has to have, as a grammar that both engines read with llguidance.
+"""Compiles the grammar that an answer has to match, in the form that both engines give llguidance.
 
-Its compiler is lazy and bounds itself, in time and in memory; here only the size of what it is
-given is bounded, since it reads long lists in quadratic time.
+Its compiler is lazy, and bounds its own time and memory. Only the size of the source is bounded
+here, since long lists are read in quadratic time.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ _INSTALL = "pip install 'xinference-internvl2[transformers]'"
 
 
 def compile_grammar(kind: str, value: Any) -> str:
-    """Return a grammar in the form that llguidance's matchers take.
+    """Return a grammar in the form that llguidance's `LLMatcher` takes.
 
     Args:
-        kind: `json` for a JSON schema, `regex`, `choice` for a list of strings, or `grammar` for
-            one in Lark's notation, or as llama.cpp has it.
+        kind: `json`, `regex`, `choice` or `grammar`.
+        value: a JSON schema, a regular expression, a list of strings, or a grammar in the notation
+            of Lark or llama.cpp.
 
     Raises:
-        RequestError: it is too large, cannot be compiled, or nothing can match it.
+        RequestError: the grammar is too large, cannot be compiled, or no text can match it.
     """
     size = len(value) if isinstance(value, str) else len(json.dumps(value))
     if size > MAX_CHARACTERS or (kind == "choice" and len(value) > MAX_CHOICES):
@@ -50,46 +51,49 @@ def compile_grammar(kind: str, value: Any) -> str:
             grammar = grammar_from(kind, value)
     except ValueError as error:
         raise refusal(str(error)) from None
-    _try(grammar)
+    _check_satisfiable(grammar)
     return str(grammar)
 
 
-def check_whole(kind: str, value: Any, text: bytes) -> None:
-    """Check that an answer has all of its form.
+def check_complete(kind: str, value: Any, text: bytes) -> None:
+    """Check that the finished answer `text` matches its whole grammar.
 
     Raises:
-        RequestError: it has not.
+        RequestError: it ends before its grammar does.
     """
     from llguidance import LLMatcher
 
-    matcher = LLMatcher(_bytes_alone(), compile_grammar(kind, value), log_level=0)
+    matcher = LLMatcher(_byte_tokenizer(), compile_grammar(kind, value), log_level=0)
     matcher.consume_tokens(list(text))
     if not matcher.is_accepting():
         raise RequestError(BROKEN_OFF)
 
 
 def refusal(problem: str) -> RequestError:
-    """Return what is said of a form that no answer can have, of which llguidance says why."""
+    """Return the error for a grammar that llguidance refuses with the message `problem`."""
     reason = " ".join(problem.partition("\n<")[0].split()) or "it is too complex"
     if reason.startswith("NoExtension"):
         reason = "no text matches it"
     return RequestError(f"the form of the answer cannot be kept: {reason:.300}")
 
 
-def _try(grammar: str) -> None:
-    """Look for the first letters of an answer, since the compiler leaves most of its work until
-    then."""
+def _check_satisfiable(grammar: str) -> None:
+    """Compute which bytes an answer may begin with: only then does llguidance compile the grammar.
+
+    Raises:
+        RequestError: there are none, or the grammar is too complex.
+    """
     from llguidance import LLMatcher
 
-    matcher = LLMatcher(_bytes_alone(), grammar, log_level=0)
+    matcher = LLMatcher(_byte_tokenizer(), grammar, log_level=0)
     matcher.compute_bitmask()
     if matcher.is_error():
         raise refusal(matcher.get_error())
 
 
 @cache
-def _bytes_alone() -> Any:
-    """Return a tokenizer whose tokens are single bytes: enough to see whether something matches."""
+def _byte_tokenizer() -> Any:
+    """Return a tokenizer of single bytes, which is enough to match text without a checkpoint."""
     from llguidance import LLTokenizer
 
     return LLTokenizer("byte")

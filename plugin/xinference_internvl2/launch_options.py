@@ -1,4 +1,4 @@
-"""The options of a launch: each is honoured, or known to change nothing, or refused by name."""
+"""The options of a launch: each is honoured, known to be neutral, or refused by name."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from .errors import CheckpointError
 
 ANY = object()
-"""Stands for every value of an option that changes nothing."""
+"""Stands for every value: the option changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchOptions:
-    """What a launch on an engine may say.
+    """The options that a launch on one engine may have.
 
     Attributes:
         honoured: options that the engine or its loader reads.
-        neutral: options that it does not read → values that ask for nothing, or `ANY`.
-        refused: options of other engines → what to do in their place.
+        neutral: options that neither reads → the values that change nothing, or `ANY`.
+        refused: options of other engines → the remedy.
     """
 
     engine: str
@@ -29,10 +29,10 @@ class LaunchOptions:
     refused: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, given: Mapping[str, Any]) -> None:
-        """Refuse what the engine would ignore.
+        """Refuse options that the engine would ignore.
 
         Raises:
-            CheckpointError: an option that the engine does not have.
+            CheckpointError: the engine lacks an option of `given`, or ignores its value.
         """
         for name, value in given.items():
             # What the host adds for itself begins with an underscore.
@@ -53,7 +53,7 @@ class LaunchOptions:
 
 
 def read_flag(options: Mapping[str, Any], name: str, default: bool = False) -> bool:
-    """Return an option that is true or false, as text where it comes from a command line.
+    """Return the option `name` as a bool; a command line gives it as the text "true" or "false".
 
     Raises:
         CheckpointError: it is neither.

@@ -1,4 +1,4 @@
-"""The memory of this machine or, where the process is in a container, of that."""
+"""The memory of this machine, or of the container in which the process runs."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import NamedTuple
 
 import psutil
 
-_CONTAINER = Path("/sys/fs/cgroup")
+_CGROUP = Path("/sys/fs/cgroup")
 
 
-class Memory(NamedTuple):
-    """Bytes that there are, and those that are free."""
+class MachineMemory(NamedTuple):
+    """Bytes of memory: all, and those that are free."""
 
     total: int
     free: int
 
 
-def memory() -> Memory:
-    """Return the memory of the machine, or of the container where that is less."""
+def memory() -> MachineMemory:
+    """Return the memory of the machine, or of its container where that has less."""
     found = psutil.virtual_memory()
     total, free = int(found.total), int(found.available)
-    # Another system has no such files, and a container without a limit says "max".
+    # Only Linux has these files, and a container without a limit says "max".
     with suppress(OSError, ValueError):
-        limit = int((_CONTAINER / "memory.max").read_text())
-        used = int((_CONTAINER / "memory.current").read_text()) - _read_cache()
+        limit = int((_CGROUP / "memory.max").read_text())
+        used = int((_CGROUP / "memory.current").read_text()) - _read_page_cache()
         total, free = min(total, limit), min(free, max(limit - used, 0))
-    return Memory(total, free)
+    return MachineMemory(total, free)
 
 
-def _read_cache() -> int:
-    """Return the bytes of files in memory that are given up where a process needs the room."""
+def _read_page_cache() -> int:
+    """Return the bytes of the page cache that the kernel drops when a process needs memory."""
     with suppress(OSError, ValueError):
-        for line in (_CONTAINER / "memory.stat").read_text().splitlines():
+        for line in (_CGROUP / "memory.stat").read_text().splitlines():
             name, _, count = line.partition(" ")
             if name == "inactive_file":
                 return int(count)
@@ -42,6 +42,6 @@ def _read_cache() -> int:
 
 
 def trim() -> None:
-    """Let the C library give memory that is free back to the system, where it is glibc."""
+    """Have glibc return free memory to the system; other C libraries have no such call."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Replace a function of somebody else once: guarded, marked, logged."""
+"""Extends a function of another library once per process, or logs that it is not there."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from collections.abc import Callable
 from typing import Any
 
 MARK = "_xinference_internvl2"
+"""The attribute of a function that has been extended."""
 
 logger = logging.getLogger(__package__)
 
 
 def patch(owner: Any, name: str, extend: Callable[[Any], Any], *, without: str) -> bool:
-    """Replace the function `owner.name` by what `extend` makes of it; True if this call did it.
+    """Replace the function `owner.name` by `extend(owner.name)`, and return whether this call did.
 
-    A second call changes nothing. Where there is no such function, one error in the log says so.
+    A second call changes nothing. Where there is no such function, one error is logged.
 
     Args:
         owner: a module or a class. A class method is replaced by one bound to this class.
+        extend: takes the original function and returns the one that stands in its place.
         without: for the log, what does not work without the function, and the remedy.
     """
     original = getattr(owner, name, None)
     if not callable(original):
-        log_once(logging.ERROR, f"There is no {_path(owner)}.{name}, so {without}.")
+        log_once(logging.ERROR, f"There is no {_qualified_name(owner)}.{name}, so {without}.")
         return False
     if hasattr(original, MARK):
         return False
@@ -41,5 +43,5 @@ def log_once(level: int, message: str) -> None:
     logger.log(level, message)
 
 
-def _path(owner: Any) -> str:
+def _qualified_name(owner: Any) -> str:
     return f"{owner.__module__}.{owner.__name__}" if inspect.isclass(owner) else owner.__name__

@@ -102,9 +102,9 @@ def _serves_both() -> None:
         family = Record(name)
         assert serves(family, family, "8-bit", "Transformers") is True
         assert serves(family, family, "8-bit", "vLLM") is not True
-    own = runtime.prompt_format_named("Hermes-2", "shelf-vision")
+    own = runtime.find_prompt_format("Hermes-2", "shelf-vision")
     assert own.system_text == "You count products on shelves."
-    assert runtime.prompt_format_named("Hermes-2").system_text != own.system_text
+    assert runtime.find_prompt_format("Hermes-2").system_text != own.system_text
 
 
 def test_the_hook_finds_drift(shelf: Path) -> None:

@@ -14,7 +14,7 @@ from tests.shapes.showcase import CONTENTS, picture
 from tests.support.host import Host
 from tests.tiny.dims import Backbone
 from xinference_internvl2.chat.prompt import render
-from xinference_internvl2.families.records import PromptFormat, prompt_format_named
+from xinference_internvl2.families.records import PromptFormat, find_prompt_format
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
 from .conftest import (
@@ -77,7 +77,7 @@ def launched(
         model_path=str(path),
         **OPTIONS.get(engine, {}),
     )
-    yield wait_until_ready(Served(host, uid, path)), prompt_format_named(template, family)
+    yield wait_until_ready(Served(host, uid, path)), find_prompt_format(template, family)
     RESTfulClient(host.url).terminate_model(uid)
 
 

@@ -24,7 +24,7 @@ from tests.tiny.resaved import resave
 from xinference_internvl2.chat.prompt import build_prompt
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.engine import SamplingParams
-from xinference_internvl2.families.records import prompt_format_named
+from xinference_internvl2.families.records import find_prompt_format
 from xinference_internvl2.media.pixel_values import image_to_tiles
 from xinference_internvl2.tokenizer.control_tokens import image_tokens
 from xinference_internvl2.tokenizer.tokenizer import (
@@ -185,7 +185,7 @@ def test_both_engines_see_alike(
     """The same tokens about pictures that were never trained on, and nearly all of them right."""
     found, right = compared[case], 0
     model, config = load_model(found.path), read_config(found.path)
-    own, stops = load_tokenizer(found.path), prompt_format_named(config.template).stop
+    own, stops = load_tokenizer(found.path), find_prompt_format(config.template).stop
     stop_ids = own.convert_tokens_to_ids(list(stops))
     prompts, answers = found.prompts[len(IMAGES) :], found.answers[len(IMAGES) :]
     for sample, ids, answer in zip(unseen, prompts, answers, strict=True):

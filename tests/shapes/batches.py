@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from xinference_internvl2.chat.prompt import build_prompt
-from xinference_internvl2.families.records import prompt_format_named
+from xinference_internvl2.families.records import find_prompt_format
 from xinference_internvl2.tokenizer.control_tokens import image_tokens
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, encode_segments
 
@@ -128,7 +128,7 @@ def _ids(
     whole = encoder.ids([*asked, (question.answer, False)])
     if whole[: len(prompt)] != prompt:
         raise ValueError(f"the answer {question.answer!r} changes its prompt's tokens")
-    end = encoder.id(prompt_format_named(encoder.template).stop[0])
+    end = encoder.id(find_prompt_format(encoder.template).stop[0])
     return prompt, [*whole[len(prompt) :], end]
 
 

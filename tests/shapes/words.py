@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from xinference_internvl2.families.records import prompt_format_named
+from xinference_internvl2.families.records import find_prompt_format
 from xinference_internvl2.tokenizer.control_tokens import IMAGE_END, IMAGE_START, IMAGE_TOKEN
 
 COLOURS = {
@@ -89,7 +89,7 @@ NTH = ("first", "second")
 WHO = "I am a tiny InternVL2 and I see shapes."
 HELLO = "Hello! Show me a picture."
 
-SYSTEM = prompt_format_named("Hermes-2").system_text
+SYSTEM = find_prompt_format("Hermes-2").system_text
 CHINESE = (
     *re.split("(?=，|, )|(?<=,)|(?=。)", SYSTEM),
     *COLOURS.values(),

@@ -31,7 +31,7 @@ def test_a_container_may_have_less_than_the_machine(
     (tmp_path / "memory.max").write_text(limit)
     (tmp_path / "memory.current").write_text("1000\n")
     (tmp_path / "memory.stat").write_text("anon 700\ninactive_file 300\n")
-    monkeypatch.setattr(machine, "_CONTAINER", tmp_path)
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
     memory = psutil.virtual_memory()._replace(total=9000, available=8000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     assert machine.memory() == (total, free)

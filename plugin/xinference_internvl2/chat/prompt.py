@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..errors import RequestError
-from ..families.records import PromptFormat, prompt_format_named
+from ..families.records import PromptFormat, find_prompt_format
 from ..media.limits import DEFAULT_FRAMES
 from ..media.source import Media
 from .messages import Turn, read_turns
@@ -85,7 +85,7 @@ def build_prompt(
         others, errors: as for `render`.
     """
     if isinstance(prompt_format, str):
-        prompt_format = prompt_format_named(prompt_format)
+        prompt_format = find_prompt_format(prompt_format)
     turns = read_turns(messages)
     if turns[0].role != "system":
         turns.insert(0, Turn("system", [prompt_format.system_text], "the prompt format"))

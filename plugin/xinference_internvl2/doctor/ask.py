@@ -12,7 +12,7 @@ from ..chat.request import ChatRequest, ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..demo.files import CHECKPOINT
 from ..errors import RequestError
-from ..families.records import prompt_format_named
+from ..families.records import find_prompt_format
 from ..media.limits import launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from .devices import devices
@@ -60,7 +60,7 @@ def _served(path: Path) -> ServedCheckpoint:
     return ServedCheckpoint(
         config=config,
         tokenizer=load_tokenizer(path, config.llm["vocab_size"]),
-        prompt_format=prompt_format_named(config.template),
+        prompt_format=find_prompt_format(config.template),
         context_length=CONTEXT,
         limits=launch_limits({}, config),
         fetch=_refuse,

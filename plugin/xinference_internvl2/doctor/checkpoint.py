@@ -15,7 +15,7 @@ from ..checkpoint.safetensors_file import is_pickled
 from ..checkpoint.weight_format import AWQ, UNQUANTIZED, found_weights
 from ..errors import CheckpointError
 from ..families.memory import Use
-from ..families.records import SpecRuntime, load_runtimes, prompt_format_named
+from ..families.records import SpecRuntime, find_prompt_format, load_runtimes
 from ..tokenizer.tokenizer import load_tokenizer
 from . import installation
 from .checkpoint_memory import Shapes, count_parameters, estimate_memory
@@ -56,7 +56,7 @@ def examine(path: Path, machine: Sequence[Device], use: Use) -> Checkpoint:
         return Checkpoint(str(folder), {}, [], [], problems, use, [], None, None)
     config = None if problems else read_config(folder)
     if config:
-        _collect(problems, lambda: prompt_format_named(config.template))
+        _collect(problems, lambda: find_prompt_format(config.template))
     rows = config.llm["vocab_size"] if config else None
     _collect(problems, lambda: load_tokenizer(folder, rows))
     shapes = _shapes(folder, config, problems)

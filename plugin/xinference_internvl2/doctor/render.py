@@ -11,7 +11,7 @@ from ..chat.prepare import prepare
 from ..chat.request import ServedCheckpoint, trained_length
 from ..checkpoint.config import read_config
 from ..errors import RequestError
-from ..families.records import prompt_format_named
+from ..families.records import find_prompt_format
 from ..media.limits import launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 
@@ -48,7 +48,7 @@ def render(
 def _serve(path: Path, model_name: str | None, options: Mapping[str, Any]) -> ServedCheckpoint:
     config = read_config(path)
     tokenizer = load_tokenizer(path, config.llm["vocab_size"])
-    prompt_format = prompt_format_named(config.template, model_name)
+    prompt_format = find_prompt_format(config.template, model_name)
     return ServedCheckpoint(
         config=config,
         tokenizer=tokenizer,

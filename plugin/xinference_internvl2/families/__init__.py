@@ -1,1 +1,1 @@
-"""What the generator wrote, and what follows from it: prompt formats, and the matrix of engines."""
+"""What the generator wrote for each family, and what follows from it: which engine serves what."""

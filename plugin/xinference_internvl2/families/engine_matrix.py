@@ -1,20 +1,20 @@
-"""Which engine serves which quantization of a spec, and the sentence that refuses the rest."""
+"""Which engine serves which quantization of a spec, and the sentence that refuses the others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from .records import Runtime, SpecRuntime, family_of, is_withdrawn, load_runtimes
+from .records import FamilyRuntime, SpecRuntime, family_of, is_withdrawn, load_runtimes
 
 Verdict = Literal[True] | tuple[Literal[False], str]
 
 
 def serves(model_family: Any, model_spec: Any, quantization: str | None, engine: str) -> Verdict:
-    """Say whether `engine` serves a spec of the host with our loaders, and if not, why not.
+    """Return True if our loader for `engine` serves a spec of the host, or False and the reason.
 
-    A custom family of one of our families may have any size: only its format and its
-    quantization have to be ones that the engine serves.
+    A family that a user registered on top of one of ours may have any size: only its format and
+    its quantization have to be ones that the engine serves.
     """
     runtime = family_of(model_family)
     if runtime is None:
@@ -32,27 +32,27 @@ def serves(model_family: Any, model_spec: Any, quantization: str | None, engine:
 def _refuse_family(name: str) -> str:
     if is_withdrawn(name):
         return f"Xinference has the model family {name} itself, so xinference-internvl2 leaves it."
-    return f"The plugin xinference-internvl2 serves {join(load_runtimes())}, not {name}."
+    return f"The plugin xinference-internvl2 serves {join_names(load_runtimes())}, not {name}."
 
 
 def _find_specs(
-    runtime: Runtime, model_family: Any, model_spec: Any
+    runtime: FamilyRuntime, model_family: Any, model_spec: Any
 ) -> tuple[list[SpecRuntime], str]:
     name, wanted = runtime.model_name, model_spec.model_format
     same_format = [spec for spec in runtime.model_specs if spec.model_format == wanted]
     if not same_format:
-        formats = join(spec.model_format for spec in runtime.model_specs)
+        formats = join_names(spec.model_format for spec in runtime.model_specs)
         return [], f"{name} has no model spec of format {wanted}; its formats are {formats}."
     if model_family.model_name != name:
         return same_format, ""
     size = str(model_spec.model_size_in_billions)
     sizes = [str(spec.model_size_in_billions) for spec in same_format]
-    missing = f"{name} has no {wanted} spec of size {size}; its sizes are {join(sizes)}."
+    missing = f"{name} has no {wanted} spec of size {size}; its sizes are {join_names(sizes)}."
     return [spec for spec, own in zip(same_format, sizes, strict=True) if own == size], missing
 
 
 def _refuse_quantization(
-    runtime: Runtime, model_format: str, wanted: str, engine: str, specs: list[SpecRuntime]
+    runtime: FamilyRuntime, model_format: str, wanted: str, engine: str, specs: list[SpecRuntime]
 ) -> str:
     what = f"{runtime.model_name} in format {model_format}"
     served = _drop_repeats(q for spec in specs for q in _find_quantizations(spec, engine))
@@ -62,10 +62,10 @@ def _refuse_quantization(
         for name, quantizations in spec.engines.items()
         if wanted.lower() in (q.lower() for q in quantizations)
     )
-    remedy = f"; quantization {wanted} is served by {join(others)}." if others else "."
+    remedy = f"; quantization {wanted} is served by {join_names(others)}." if others else "."
     if not served:
         return f"{engine} does not serve {what}{remedy}"
-    return f"{engine} serves {what} with quantization {join(served)}, not {wanted}{remedy}"
+    return f"{engine} serves {what} with quantization {join_names(served)}, not {wanted}{remedy}"
 
 
 def _find_quantizations(spec: SpecRuntime, engine: str) -> tuple[str, ...]:
@@ -77,6 +77,6 @@ def _drop_repeats(items: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(items))
 
 
-def join(items: Iterable[str]) -> str:
-    """Name the items once each, or say that there are none."""
+def join_names(items: Iterable[str]) -> str:
+    """Return a list of the items for a message, each once, or "nothing" if there are none."""
     return ", ".join(_drop_repeats(items)) or "nothing"

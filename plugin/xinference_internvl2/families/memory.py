@@ -1,4 +1,4 @@
-"""How much memory a checkpoint and its requests take. Sizes are in bytes."""
+"""Estimates the memory that a checkpoint and its requests take. Sizes are in bytes."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 TILES_AT_ONCE = 2
-"""Tiles that the vision tower looks at in a step."""
+"""Tiles that the vision tower encodes in one step."""
 PIECES = {"Transformers": 512, "vLLM": 8192}
-"""Tokens of a prompt that an engine reads in a step, at most."""
+"""Engine → the most tokens of a prompt that it reads in one step, a piece."""
 MASK = 3
-"""Bytes that say on Transformers whether a token of a piece attends to a key."""
+"""Bytes that the attention mask takes on Transformers for each token of a piece and each key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What is to be held at once: `answers`, each with a context of `context` tokens, in which
-    there are `pictures` of the largest kind: by default twelve tiles and a thumbnail."""
+    """What a model has to hold at once.
+
+    Attributes:
+        context: tokens of each answer, its prompt included.
+        pictures: pictures of the largest kind in each context.
+        answers: answers that are generated together.
+        tiles_per_picture: by default those of a grid of twelve, and a thumbnail.
+    """
 
     context: int = 8192
     pictures: int = 1
@@ -37,11 +43,15 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a checkpoint takes: its `weights` by quantization, and the shares of tokens and tiles.
+    """The memory of a checkpoint, in bytes.
 
-    A prompt is read in pieces. `feed_forward_per_token` and `attention_per_token` are of a piece,
-    `copies_per_token` is what attention copies of the whole context, and `kept_per_tile` stays
-    until the prompt is read.
+    Attributes:
+        weights: by quantization.
+        feed_forward_per_token, attention_per_token: activations of a token of the piece of a
+            prompt that is being read.
+        copies_per_token: what attention copies of keys and values, for every token of the context.
+        tower_per_tile: activations of the vision tower.
+        kept_per_tile: what is kept of a tile until its prompt is read.
     """
 
     weights: Mapping[str, int]
@@ -53,11 +63,11 @@ class Memory:
     kept_per_tile: int
 
     def kv_cache(self, use: Use) -> int:
-        """The keys and values of all answers."""
+        """Return the bytes of the KV caches of all answers."""
         return self.kv_cache_per_token * use.context * use.answers
 
     def activations(self, use: Use, engine: str = "Transformers") -> int:
-        """What is kept of the tiles of one prompt, and the widest place that it passes."""
+        """Return the bytes of one prompt's tiles and of its largest activations in any layer."""
         piece = min(use.context, PIECES[engine])
         tower = self.tower_per_tile * min(use.tiles, TILES_AT_ONCE)
         attention = self.attention_per_token * piece
@@ -69,6 +79,6 @@ class Memory:
     def total(
         self, quantization: str, use: Use, engine: str = "Transformers", devices: int = 1
     ) -> int:
-        """What each of `devices` holds, which share weights and keys evenly."""
+        """Return the bytes on each of `devices`, which share weights and KV caches evenly."""
         shared = self.weights[quantization] + self.kv_cache(use)
         return -(-shared // devices) + self.activations(use, engine)

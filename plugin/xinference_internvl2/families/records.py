@@ -1,4 +1,4 @@
-"""What the generator wrote for the loaders: prompt formats, and which engine serves what."""
+"""Reads what the generator wrote for the loaders: prompt formats, and which engine serves what."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .memory import Memory
 FAMILIES = Path(__file__).resolve().parent
 RUNTIME_SUFFIX = ".runtime.json"
 DEFAULT_FAMILY = "internvl2"
-"""Where a prompt format is looked up first if no family is named."""
+"""The family in which a prompt format is looked up first if none is named."""
 
 _withdrawn: set[str] = set()
 
@@ -30,7 +30,7 @@ class PromptFormat:
     turn_end: str
     stop: tuple[str, ...]
     image_labels: bool = True
-    """Several images are numbered, and come before the text."""
+    """Whether several images are numbered and put before the text."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SpecRuntime:
 
 
 @dataclass(frozen=True)
-class Runtime:
+class FamilyRuntime:
     """One model family as the loaders see it."""
 
     model_name: str
@@ -68,20 +68,20 @@ class Runtime:
 
 
 @cache
-def load_runtimes() -> Mapping[str, Runtime]:
+def load_runtimes() -> Mapping[str, FamilyRuntime]:
     """Return the runtime data of every family that this plugin brings, by model name."""
     files = sorted(FAMILIES.glob(f"*{RUNTIME_SUFFIX}"))
-    runtimes = [_runtime(json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    runtimes = [_parse_runtime(json.loads(file.read_text(encoding="utf-8"))) for file in files]
     return {runtime.model_name: runtime for runtime in runtimes}
 
 
 def withdraw(model_name: str) -> None:
-    """Leave a family to the host: our loaders no longer match it in this process."""
+    """Leave a family to the host in this process: our loaders no longer match it."""
     _withdrawn.add(model_name)
 
 
 def restore() -> None:
-    """Undo every `withdraw()`; the host rebuilds its catalog from the start."""
+    """Undo every `withdraw()`, for when the host builds its catalog anew."""
     _withdrawn.clear()
 
 
@@ -90,8 +90,11 @@ def is_withdrawn(model_name: str) -> bool:
     return model_name in _withdrawn
 
 
-def family_of(model_family: Any) -> Runtime | None:
-    """Return the runtime data that applies to a family of the host, a custom one included."""
+def family_of(model_family: Any) -> FamilyRuntime | None:
+    """Return our data for a family record of the host, or None if it is none of our families.
+
+    A family that a user registered names one of ours in its `model_family`.
+    """
     for name in (model_family.model_name, model_family.model_family):
         runtime = load_runtimes().get(str(name))
         if runtime is not None and name not in _withdrawn:
@@ -100,7 +103,11 @@ def family_of(model_family: Any) -> Runtime | None:
 
 
 def prompt_format_of(model_family: Any, name: str) -> PromptFormat:
-    """Return a prompt format of a family of the host; errors as for `Runtime.prompt_format`."""
+    """Return the prompt format `name` of a family record of the host.
+
+    Raises:
+        CheckpointError: it is none of our families, or has no such prompt format.
+    """
     runtime = family_of(model_family)
     if runtime is None:
         raise CheckpointError(
@@ -109,11 +116,11 @@ def prompt_format_of(model_family: Any, name: str) -> PromptFormat:
     return runtime.prompt_format(name)
 
 
-def prompt_format_named(name: str, family: str | None = None) -> PromptFormat:
-    """Return a prompt format of a family; errors as for `Runtime.prompt_format`.
+def find_prompt_format(name: str, family: str | None = None) -> PromptFormat:
+    """Return the prompt format `name` of one of our families; errors as for `prompt_format`.
 
-    Without a family it is that of InternVL2 or, where InternVL2 has none of the name, of the first
-    family that has.
+    Without a family it is that of InternVL2 or, where InternVL2 has none of that name, of the first
+    family that has one.
     """
     runtimes = load_runtimes()
     having = [each for each in runtimes.values() if name in each.prompt_formats]
@@ -125,20 +132,20 @@ def prompt_format_named(name: str, family: str | None = None) -> PromptFormat:
     return default.prompt_format(name)
 
 
-def _runtime(data: Mapping[str, Any]) -> Runtime:
+def _parse_runtime(data: Mapping[str, Any]) -> FamilyRuntime:
     formats = data["prompt_formats"]
-    return Runtime(
+    return FamilyRuntime(
         model_name=data["model_name"],
-        prompt_formats={name: _prompt_format(name, formats[name]) for name in formats},
-        model_specs=tuple(_spec(spec) for spec in data["model_specs"]),
+        prompt_formats={name: _parse_prompt_format(name, formats[name]) for name in formats},
+        model_specs=tuple(_parse_spec(spec) for spec in data["model_specs"]),
     )
 
 
-def _prompt_format(name: str, data: Mapping[str, Any]) -> PromptFormat:
+def _parse_prompt_format(name: str, data: Mapping[str, Any]) -> PromptFormat:
     return PromptFormat(name=name, **{**data, "stop": tuple(data["stop"])})
 
 
-def _spec(data: Mapping[str, Any]) -> SpecRuntime:
+def _parse_spec(data: Mapping[str, Any]) -> SpecRuntime:
     engines = {name: tuple(quantizations) for name, quantizations in data["engines"].items()}
     memory = Memory(**data["memory"]) if "memory" in data else None
     return SpecRuntime(**{**data, "engines": engines, "memory": memory})

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ..families import records
-from ..families.engine_matrix import join
+from ..families.engine_matrix import join_names
 from ..patching import patch
 
 UNQUANTIZED = "none"
@@ -86,7 +86,7 @@ def explain_missing(family: Any, asked: dict[str, Any]) -> str:
     wanted, size = asked.get("model_format"), asked.get("model_size_in_billions")
     formats = [spec.model_format for spec in specs]
     if wanted and wanted not in formats:
-        return f"{name} has no format {wanted}; its formats are {join(formats)}."
+        return f"{name} has no format {wanted}; its formats are {join_names(formats)}."
     specs = [spec for spec in specs if not wanted or spec.model_format == wanted]
     what = f"{name} in format {wanted}" if wanted else name
     if quantization := asked.get("quantization"):
@@ -94,14 +94,14 @@ def explain_missing(family: Any, asked: dict[str, Any]) -> str:
         if not fitting:
             return f"{what} {_explain_quantization(family.model_specs, specs, quantization)}"
         specs, what = fitting, f"{what} with quantization {quantization}"
-    sizes = join(str(spec.model_size_in_billions) for spec in specs)
+    sizes = join_names(str(spec.model_size_in_billions) for spec in specs)
     return f"{what} has no size {size} (in billions of parameters); its sizes are {sizes}."
 
 
 def _explain_quantization(every: Sequence[Any], specs: Sequence[Any], quantization: str) -> str:
     others = [spec.model_format for spec in every if _equals(spec.quantization, quantization)]
-    hint = f"; {quantization} is of format {join(others)}" if others else ""
-    known = join(spec.quantization for spec in specs)
+    hint = f"; {quantization} is of format {join_names(others)}" if others else ""
+    known = join_names(spec.quantization for spec in specs)
     return f"has no quantization {quantization}, only {known}{hint}."
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..families import records
-from ..families.engine_matrix import join
+from ..families.engine_matrix import join_names
 from ..patching import patch
 
 
@@ -55,7 +55,7 @@ async def _leave_out_workers(supervisor: Any, asked: dict[str, Any]) -> None:
     if len(able) < int(needed):
         raise ValueError(
             f"{name} needs the plugin xinference-internvl2 on {needed} workers, and the workers "
-            f"{join(unable)} lack it; install it there and start them again"
+            f"{join_names(unable)} lack it; install it there and start them again"
         )
     asked["worker_ip"] = able
 

@@ -23,8 +23,8 @@ from ..checkpoint.merge_lora import merge_as_they_come
 from ..families.records import (
     DEFAULT_FAMILY,
     PromptFormat,
+    find_prompt_format,
     load_runtimes,
-    prompt_format_named,
 )
 from ..patching import patch
 from .orphans import end_with_parent
@@ -210,7 +210,7 @@ def _load_ours(load: Any) -> Any:
 
 
 def _prompt_format(config: InternVLChatConfig) -> PromptFormat:
-    return prompt_format_named(config.template, config.internvl2_family)
+    return find_prompt_format(config.template, config.internvl2_family)
 
 
 def _extend_weights() -> None:

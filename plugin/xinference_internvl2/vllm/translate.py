@@ -9,7 +9,7 @@ from typing import Any
 from ..chat.request import ChatRequest
 from ..engine import FinishOutput, FinishReason, TokenOutput
 from ..errors import RequestError
-from ..grammar import BROKEN_OFF, check_whole
+from ..grammar import BROKEN_OFF, check_complete
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 
 FAILED = "finish_reason=error"
@@ -84,7 +84,7 @@ class FormCheck:
     may let nothing follow but the end.
 
     Args:
-        form: a kind of grammar and its value, as `check_whole` knows them; None accepts all.
+        form: a kind of grammar and its value, as `check_complete` knows them; None accepts all.
         ends: the tokens that may follow a whole answer.
     """
 
@@ -105,4 +105,4 @@ class FormCheck:
         if isinstance(output, TokenOutput):
             self._texts[output.choice] += self._tokenizer.token_bytes(output.id)
         elif output.token in self._ends:
-            check_whole(*self._form, self._texts[output.choice])
+            check_complete(*self._form, self._texts[output.choice])

@@ -21,7 +21,7 @@ from xinference_internvl2.chat.request import ChatRequest, ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.engine import FinishOutput, TokenOutput
 from xinference_internvl2.errors import OverloadedError, RequestError
-from xinference_internvl2.families.records import prompt_format_named
+from xinference_internvl2.families.records import find_prompt_format
 from xinference_internvl2.media.budget import Budget
 from xinference_internvl2.media.data_url import read_inline
 from xinference_internvl2.media.decoder_pool import decoders_for
@@ -42,7 +42,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ServedCheckpoint:
     return ServedCheckpoint(
         config,
         load_tokenizer(path),
-        prompt_format_named(config.template),
+        find_prompt_format(config.template),
         4096,
         MediaLimits(config.max_tiles),
         load_media_bytes,

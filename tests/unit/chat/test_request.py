@@ -21,7 +21,7 @@ from xinference_internvl2.chat.prompt import render
 from xinference_internvl2.chat.request import ServedCheckpoint, trained_length
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
-from xinference_internvl2.families.records import prompt_format_named
+from xinference_internvl2.families.records import find_prompt_format
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
@@ -33,7 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> ServedCheckpoint:
     return ServedCheckpoint(
         config,
         load_tokenizer(path),
-        prompt_format_named(config.template),
+        find_prompt_format(config.template),
         32768,
         MediaLimits(config.max_tiles, images=16, videos=2),
         load_media_bytes,

@@ -73,9 +73,9 @@ def test_wrong_numbers_are_named(
 
 
 def test_gigabytes_and_gibibytes() -> None:
-    assert command_line._bytes("24GB") == 24 * 10**9
-    assert command_line._bytes("24GiB") == 24 * 2**30
-    assert command_line._count("8k") == 8192
+    assert command_line._parse_bytes("24GB") == 24 * 10**9
+    assert command_line._parse_bytes("24GiB") == 24 * 2**30
+    assert command_line._parse_count("8k") == 8192
 
 
 def test_why_the_plugin_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def test_a_prompt_format_is_that_of_the_launched_family(family: str, name: str) 
     ):
         found = records.prompt_format_of(launched, name)
         assert found.system_text.startswith(SYSTEM[family, name])
-        assert found == records.prompt_format_named(name, family)
+        assert found == records.find_prompt_format(name, family)
 
 
 def test_a_prompt_format_of_another_family_is_refused() -> None:
@@ -48,9 +48,9 @@ def test_a_prompt_format_of_another_family_is_refused() -> None:
 
 def test_a_prompt_format_without_a_family_is_that_of_internvl2_if_it_has_it() -> None:
     for name, family in (("phi3-chat", "internvl2"), ("internvl2_5", "InternVL2.5")):
-        assert records.prompt_format_named(name) == records.prompt_format_named(name, family)
+        assert records.find_prompt_format(name) == records.find_prompt_format(name, family)
     with pytest.raises(CheckpointError, match="'v9' is no prompt format of internvl2"):
-        records.prompt_format_named("v9")
+        records.find_prompt_format("v9")
 
 
 def test_a_family_of_the_host_has_no_prompt_format() -> None:
@@ -69,7 +69,7 @@ def test_turns_of_internvl2_5_end_with_a_line_break() -> None:
         "你是书生·万象，英文名是InternVL，是由上海人工智能实验室、清华大学及多家合作单位联合开发的"
         "多模态大语言模型。"
     )
-    found = records.prompt_format_named("internvl2_5", "InternVL2.5")
+    found = records.find_prompt_format("internvl2_5", "InternVL2.5")
     assert found.stop == ("<|im_end|>",)
     assert render(turns, found).text == (
         f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\nQ1<|im_end|>\n"
@@ -79,7 +79,7 @@ def test_turns_of_internvl2_5_end_with_a_line_break() -> None:
 
 
 def test_system_text_of_internvl_1_5() -> None:
-    found = records.prompt_format_named("internlm2-chat", "internvl-chat")
+    found = records.find_prompt_format("internlm2-chat", "internvl-chat")
     assert render([{"role": "user", "content": "Q"}], found).text == (
         "<|im_start|>system\nYou are an AI assistant whose name is InternLM (书生·浦语).<|im_end|>"
         "<|im_start|>user\nQ<|im_end|><|im_start|>assistant\n"

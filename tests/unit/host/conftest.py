@@ -23,7 +23,7 @@ from xinference_internvl2.chat.request import ChatRequest, ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.engine import FinishOutput, Outputs, TokenOutput
 from xinference_internvl2.errors import RequestError
-from xinference_internvl2.families.records import prompt_format_named
+from xinference_internvl2.families.records import find_prompt_format
 from xinference_internvl2.host import request_log, rest_api
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
@@ -45,7 +45,7 @@ class Model:
         self.served = ServedCheckpoint(
             config,
             load_tokenizer(checkpoint),
-            prompt_format_named(config.template),
+            find_prompt_format(config.template),
             32768,
             MediaLimits(config.max_tiles),
             load_media_bytes,

@@ -8,7 +8,7 @@ import gc
 import pytest
 
 from xinference_internvl2.errors import OverloadedError, RequestError
-from xinference_internvl2.machine import Memory
+from xinference_internvl2.machine import MachineMemory
 from xinference_internvl2.media import limits
 from xinference_internvl2.media.budget import Budget, Hold
 
@@ -132,6 +132,6 @@ def test_who_waits_in_a_loop_that_is_closed_holds_nothing() -> None:
 
 def test_the_default_follows_from_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for gigabytes, expected in ((1, 512 * MB), (4, 512 * MB), (16, 2048 * MB), (256, 8192 * MB)):
-        found = Memory(gigabytes << 30, 0)
+        found = MachineMemory(gigabytes << 30, 0)
         monkeypatch.setattr(limits, "memory", lambda found=found: found)
         assert limits.default_memory() == expected

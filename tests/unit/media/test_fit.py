@@ -13,7 +13,7 @@ from xinference_internvl2.chat.prepare import prepare
 from xinference_internvl2.chat.request import ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.errors import RequestError
-from xinference_internvl2.families.records import prompt_format_named
+from xinference_internvl2.families.records import find_prompt_format
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
@@ -32,7 +32,7 @@ def served(path: Path, context: int) -> ServedCheckpoint:
         raise AssertionError(url)
 
     return ServedCheckpoint(
-        *(config, load_tokenizer(path), prompt_format_named(config.template), context),
+        *(config, load_tokenizer(path), find_prompt_format(config.template), context),
         *(MediaLimits(12, images=20), no_fetch, "Transformers"),
     )
 

@@ -20,7 +20,7 @@ def test_both_sides_mean_the_same_by_a_prompt_format() -> None:
 
 def test_the_plugin_reads_every_key(base: str) -> None:
     data = runtime(family(load_data(base)))
-    read = records._runtime(data)
+    read = records._parse_runtime(data)
     assert data.keys() == {field.name for field in fields(read)}
     (spec,) = data["model_specs"]
     assert spec.keys() | {"memory"} == {field.name for field in fields(read.model_specs[0])}
@@ -37,5 +37,5 @@ def test_the_plugin_reads_every_key(base: str) -> None:
 
 def test_a_prompt_format_says_whether_images_have_labels(base: str) -> None:
     without = base.replace("turn_end: ", "image_labels: false\n    turn_end: ", 1)
-    read = records._runtime(runtime(family(load_data(without))))
+    read = records._parse_runtime(runtime(family(load_data(without))))
     assert read.prompt_formats["plain"].image_labels is False

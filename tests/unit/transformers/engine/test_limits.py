@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.machine import Memory
+from xinference_internvl2.machine import MachineMemory
 from xinference_internvl2.transformers.engine import limits
 from xinference_internvl2.transformers.engine.limits import EngineLimits
 from xinference_internvl2.transformers.launch_options import OPTIONS as TRANSFORMERS
@@ -36,7 +36,7 @@ def test_a_step_has_at_least_one_sequence() -> None:
 
 
 def test_without_options_they_are_parts_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "memory", lambda: Memory(9000, 8000))
+    monkeypatch.setattr(limits, "memory", lambda: MachineMemory(9000, 8000))
     assert EngineLimits(1).in_bytes(CPU) == (4000, 1000)
 
 
