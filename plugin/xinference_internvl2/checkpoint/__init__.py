@@ -1,1 +1,1 @@
-"""A folder of a checkpoint, read as data and checked, for both engines."""
+"""Reads the folder of a checkpoint as data and checks it, for both engines."""

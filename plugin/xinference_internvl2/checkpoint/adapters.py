@@ -1,7 +1,7 @@
-"""LoRA adapters as training tools write them: `adapter_config.json`, read as data, and the names of
-`adapter_model.safetensors`.
+"""Reads LoRA adapters as training tools write them, and checks them.
 
-An adapter names the modules of the published code, with what peft puts before and behind them:
+The names in `adapter_model.safetensors` are those of the published code, with what peft puts before
+and after them:
 
     base_model.model.language_model.model.layers.0.attention.wqkv.lora_A.weight
 """
@@ -40,7 +40,7 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "use_qalora": (),
 }
 _HONOURED = ("peft_type", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern")
-# What the names in the file of weights say too, or training alone needs.
+# What the names of the weights say too, or only training needs.
 _IRRELEVANT = (
     *("auto_mapping", "base_model_name_or_path", "revision", "task_type", "inference_mode"),
     *("corda_config", "ensure_weight_tying", "eva_config", "exclude_modules", "layers_pattern"),
@@ -55,18 +55,18 @@ _PREFIXES = {
     "output": "language_model.",
     "encoder.layers.": "vision_model.",
 }
-"""How a name begins where only a part of the model was wrapped → the part."""
+"""Beginning of a name where only a part of the model was wrapped → the part that it lacks."""
 
 
 class LoraName(NamedTuple):
-    """A tensor of an adapter: the module by its published name, and which of the two it is."""
+    """The published name of a tensor's module, and whether the tensor is lora_A or lora_B."""
 
     module: str
     part: Literal["A", "B"]
 
 
 class Layer(NamedTuple):
-    """A linear layer's features."""
+    """The number of output and input features of a linear layer."""
 
     outputs: int
     inputs: int
@@ -74,8 +74,13 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AdapterConfig:
-    """What `adapter_config.json` says, checked. `alphas` are those of modules whose own differs, by
-    the end of their names."""
+    """The checked `adapter_config.json`.
+
+    Attributes:
+        alpha: `lora_alpha` of all modules but those in `alphas`.
+        alphas: the end of a module's name → its own alpha.
+        is_rank_stabilized: whether the scale is alpha / √rank, not alpha / rank.
+    """
 
     path: Path
     alpha: float
@@ -83,7 +88,7 @@ class AdapterConfig:
     is_rank_stabilized: bool
 
     def scale(self, module: str, rank: int) -> float:
-        """What the product of lora_B and lora_A is multiplied with."""
+        """Return the factor of lora_B · lora_A for `module`, whose matrices have this rank."""
         matches = [end for end in self.alphas if module == end or module.endswith(f".{end}")]
         alpha = self.alphas[matches[0]] if matches else self.alpha
         return alpha / (math.sqrt(rank) if self.is_rank_stabilized else rank)
@@ -110,24 +115,24 @@ def read_adapter_config(path: Path) -> AdapterConfig:
     return AdapterConfig(
         path=path,
         alpha=config.number("lora_alpha"),
-        alphas=_patterns(config, "alpha_pattern"),
+        alphas=_read_patterns(config, "alpha_pattern"),
         is_rank_stabilized=config.flag("use_rslora", False),
     )
 
 
-def _patterns(config: Section, key: str) -> dict[str, float]:
+def _read_patterns(config: Section, key: str) -> dict[str, float]:
     if not config.get(key):
         return {}
     patterns = config.section(key)
     for name in patterns.values:
-        # They are regular expressions, of which one could take for ever.
+        # peft takes them for regular expressions, and matching one could take for ever.
         if not re.fullmatch(r"[\w.]{1,200}", name):
             raise config.refuse(key, "a map of names of modules, without regular expressions")
     return {name: patterns.number(name) for name in patterns.values}
 
 
 def read_matrices(folder: Path) -> dict[str, dict[str, Any]]:
-    """Module by its published name → `A` and `B`, lazy slices of lora_A and lora_B.
+    """Return lazy slices by the published name of their module: {"A": lora_A, "B": lora_B}.
 
     Raises:
         CheckpointError: the file of weights is missing, damaged or pickled, or has something else
@@ -157,10 +162,10 @@ def read_matrices(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def check_shapes(folder: Path, module: str, parts: Mapping[str, Any], layer: Layer) -> int:
-    """The rank of the matrices of `module`, which have to fit the checkpoint's `layer`.
+    """Return the rank R of lora_A (R, inputs) and lora_B (outputs, R) of `module`.
 
     Raises:
-        CheckpointError: they do not.
+        CheckpointError: they do not fit the checkpoint's `layer`.
     """
     a, b = (list(parts[part].get_shape()) for part in "AB")
     if len(a) == 2 and a[1] == layer.inputs and b == [layer.outputs, a[0]]:
@@ -173,7 +178,7 @@ def check_shapes(folder: Path, module: str, parts: Mapping[str, Any], layer: Lay
 
 
 def linear_layers(checkpoint: CheckpointConfig) -> dict[str, Layer]:
-    """The linear layers in each layer of the language model, by the end of their names."""
+    """Return the linear layers of every layer of the language model, by the end of their names."""
     llm = checkpoint.llm
     hidden, inner = llm["hidden_size"], llm["intermediate_size"]
     keys = hidden // llm["num_attention_heads"] * llm["num_key_value_heads"]
@@ -188,10 +193,10 @@ def linear_layers(checkpoint: CheckpointConfig) -> dict[str, Layer]:
 
 
 def _parse_name(file: Path, name: str) -> LoraName:
-    """What the tensor `name` of the `file` of an adapter is.
+    """Return the module and the part of LoRA that the tensor `name` is.
 
     Raises:
-        CheckpointError: it is not a matrix of LoRA.
+        CheckpointError: it is no LoRA matrix of a linear layer.
     """
     found = _LORA.fullmatch(name)
     if not found:

@@ -22,15 +22,19 @@ _LLAMA_LAYERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A language model, by the class that `llm_config.architectures` names.
+    """A language model that checkpoints of the family have.
 
-    `model_type` is what transformers calls it. `defaults` is what fields that are absent from
-    `llm_config` mean: the class defaults of its published configuration, which newer tools leave
-    out. `rope_kinds` are those that it knows; `bias_field` is the field that gives its attention
-    biases, where it has one; `window_by_default` says whether a sliding window holds without
-    `use_sliding_window`; `linear_layers` are those of each layer by their published names, and what
-    each computes. `control_tokens` are those of its published tokenizers: no text of a
-    user may become one.
+    Attributes:
+        architecture: the class that `llm_config.architectures` names.
+        model_type: transformers' name for it.
+        defaults: the values of fields that are absent from `llm_config`: the class defaults of its
+            published configuration, which newer tools leave out.
+        control_tokens: those of its published tokenizers; no text of a user may become one.
+        rope_kinds: the kinds of `rope_type` that it knows.
+        bias_field: the field that switches its attention biases, if it has one.
+        has_sliding_window: whether its attention can be limited to the latest tokens.
+        window_by_default: whether it then is, where `use_sliding_window` is absent.
+        linear_layers: published name within a layer → what it computes.
     """
 
     architecture: str
@@ -44,12 +48,12 @@ class Backbone:
     linear_layers: Mapping[str, str] = field(default_factory=lambda: _LLAMA_LAYERS)
 
 
-def _defaults(**values: Any) -> Mapping[str, Any]:
+def _build_defaults(**values: Any) -> Mapping[str, Any]:
     same = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}
     return {**same, "hidden_act": "silu", "rms_norm_eps": 1e-6, **values}
 
 
-def _tokens(*texts: str) -> frozenset[str]:
+def _split_tokens(*texts: str) -> frozenset[str]:
     return frozenset(" ".join((*texts, _VISION)).split())
 
 
@@ -61,7 +65,7 @@ BACKBONES = {
         Backbone(
             "Qwen2ForCausalLM",
             "qwen2",
-            _defaults(
+            _build_defaults(
                 vocab_size=151936,
                 intermediate_size=22016,
                 num_key_value_heads=32,
@@ -69,20 +73,20 @@ BACKBONES = {
                 sliding_window=4096,
                 max_window_layers=28,
             ),
-            _tokens("<|endoftext|>", _CHATML),
+            _split_tokens("<|endoftext|>", _CHATML),
             has_sliding_window=True,
         ),
-        # Llama by other names.
+        # Llama with other names of fields and weights.
         Backbone(
             "InternLM2ForCausalLM",
             "llama",
-            _defaults(
+            _build_defaults(
                 vocab_size=103168,
                 intermediate_size=11008,
                 max_position_embeddings=2048,
                 bias=True,
             ),
-            _tokens(
+            _split_tokens(
                 "<unk> <s> </s>",
                 _CHATML,
                 "<|plugin|> <|interpreter|> <|action_start|> <|action_end|>",
@@ -96,14 +100,14 @@ BACKBONES = {
         Backbone(
             "Phi3ForCausalLM",
             "phi3",
-            _defaults(
+            _build_defaults(
                 vocab_size=32064,
                 hidden_size=3072,
                 intermediate_size=8192,
                 max_position_embeddings=4096,
                 rms_norm_eps=1e-5,
             ),
-            _tokens(
+            _split_tokens(
                 "<unk> <s> </s> <|endoftext|> <|system|> <|user|> <|assistant|> <|end|>",
                 *(f"<|placeholder{number}|>" for number in range(1, 7)),
             ),
@@ -119,8 +123,10 @@ BACKBONES = {
         Backbone(
             "LlamaForCausalLM",
             "llama",
-            _defaults(vocab_size=32000, intermediate_size=11008, max_position_embeddings=2048),
-            _tokens(
+            _build_defaults(
+                vocab_size=32000, intermediate_size=11008, max_position_embeddings=2048
+            ),
+            _split_tokens(
                 "<unk> <|startoftext|> <|endoftext|>",
                 _CHATML,
                 "<|im_sep|> <|Human|> <|Assistant|> <|System|>",
@@ -135,4 +141,4 @@ BACKBONES = {
 """`llm_config.architectures[0]` → its record."""
 
 CONTROL_TOKENS = frozenset[str]().union(*(x.control_tokens for x in BACKBONES.values()))
-"""Those of all published tokenizers."""
+"""The control tokens of all published tokenizers."""

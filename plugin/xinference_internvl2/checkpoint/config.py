@@ -1,4 +1,4 @@
-"""`config.json` of an original InternVL2 checkpoint, read as data and checked field by field.
+"""Reads `config.json` of an original InternVL2 checkpoint, and checks it field by field.
 
 Only the fields named here reach transformers, so a checkpoint can neither switch on remote code
 nor ask for kernels, adapters or sizes that were not foreseen.
@@ -25,11 +25,20 @@ _DTYPES = ("bfloat16", "float16", "float32")
 
 @dataclass(frozen=True, slots=True)
 class CheckpointConfig:
-    """What the loaders need to know of a checkpoint, checked.
+    """The checked configuration of a checkpoint.
 
-    `tile_size` is the side of a square tile in pixels; `tokens_per_tile` the number of image
-    tokens that one tile takes in the prompt; `template` the name of its prompt format;
-    `lora_ranks` the rank of LoRA weights in the files, by the part of the model that has them.
+    Attributes:
+        template: the name of its prompt format.
+        dtype: the type of its weights: bfloat16, float16 or float32.
+        tile_size: the side of a square tile in pixels.
+        tokens_per_tile: the image tokens that a tile takes in the prompt.
+        min_tiles, max_tiles: the least and the largest grid of a picture, without the thumbnail.
+        select_layer: the vision layer whose output the projector reads; -1 is the last.
+        vision: fields of the vision model, by the names of transformers' InternVLVisionConfig.
+        llm: fields of the language model, by the names of its configuration in transformers.
+        quantization: `quantization_config` as it stands in the file, if it does.
+        lora_ranks: `language_model` and `vision_model` → the rank of the LoRA weights that training
+            left in the files, or 0.
     """
 
     path: Path
@@ -73,33 +82,35 @@ def parse_config(path: Path, values: Any) -> CheckpointConfig:
     """Check the parsed `config.json` of the checkpoint in `path`; errors as for `read_config`."""
     top = Section(path / "config.json", "", values)
     _check_format(top)
-    _check_fields(top)
-    min_tiles, max_tiles = _tiles(top)
-    tile_size, tokens_per_tile = _tile(top)
-    backbone, llm = _language_model(top)
+    _check_all_fields(top)
+    min_tiles, max_tiles = _read_tile_limits(top)
+    tile_size, tokens_per_tile = _read_tile_size(top)
+    backbone, llm = _read_language_model(top)
     return CheckpointConfig(
         path=path,
         backbone=backbone,
-        template=_template(top),
-        dtype=_dtype(top),
+        template=_read_template(top),
+        dtype=_read_dtype(top),
         tile_size=tile_size,
         tokens_per_tile=tokens_per_tile,
         min_tiles=min_tiles,
         max_tiles=max_tiles,
-        use_thumbnail=_use_thumbnail(top),
+        use_thumbnail=_read_use_thumbnail(top),
         downsample_ratio=top.number("downsample_ratio", 0.5),
-        select_layer=_select_layer(top),
-        vision=_vision(top),
+        select_layer=_read_select_layer(top),
+        vision=_read_vision(top),
         llm=llm,
-        quantization=_quantization(top),
-        lora_ranks=_lora_ranks(top),
+        quantization=_read_quantization(top),
+        lora_ranks=_read_lora_ranks(top),
     )
 
 
 def find_problems(path: Path) -> list[str]:
-    """Return all that is wrong with `config.json` in a directory, as far as one thing does not hide
-    another: what is not of this format has no further fields, and fields are compared with others
-    only where each is right by itself."""
+    """Return a sentence for everything that is wrong with `config.json` in the directory `path`.
+
+    A file of another format has one problem alone. Fields that have to agree are compared only
+    where each is valid by itself.
+    """
     problems: list[CheckpointError] = []
     try:
         top = Section(path / "config.json", "", _read_values(path), problems)
@@ -124,40 +135,40 @@ def _check_format(top: Section) -> None:
         raise top.refuse("model_type", wanted)
     if top.get("ps_version") != "v2":
         wanted = '"v2", the pixel shuffle that InternVL2 was trained with'
-        top.replace("ps_version", wanted, None)
+        top.report("ps_version", wanted, None)
 
 
-def _check_fields(top: Section) -> None:
+def _check_all_fields(top: Section) -> None:
     for section in (top, top.section("vision_config"), top.section("llm_config")):
         check_fields(section)
 
 
-def _language_model(top: Section) -> tuple[Backbone, dict[str, Any]]:
+def _read_language_model(top: Section) -> tuple[Backbone, dict[str, Any]]:
     llm = top.section("llm_config")
     backbone = read_backbone(llm)
     return backbone, read_language_model(llm, backbone)
 
 
-def _use_thumbnail(top: Section) -> bool:
+def _read_use_thumbnail(top: Section) -> bool:
     return top.flag("use_thumbnail", False)
 
 
-def _select_layer(top: Section) -> int:
-    """What the published code takes from the states before, between and after the layers."""
-    layers = _vision(top)["num_hidden_layers"]
+def _read_select_layer(top: Section) -> int:
+    """Return the index that the published code has for its hidden states; -1 is the last."""
+    layers = _read_vision(top)["num_hidden_layers"]
     found = top.integer("select_layer", -layers - 1, layers, -1)
     return -1 if found == layers else found
 
 
-def _lora_ranks(top: Section) -> dict[str, int]:
+def _read_lora_ranks(top: Section) -> dict[str, int]:
     return {
         "language_model": top.integer("use_llm_lora", 0, MAX_RANK, 0),
         "vision_model": top.integer("use_backbone_lora", 0, MAX_RANK, 0),
     }
 
 
-def _dtype(top: Section) -> str:
-    """`dtype` is what transformers calls `torch_dtype` since 4.56."""
+def _read_dtype(top: Section) -> str:
+    """Return the type of the weights; transformers calls `torch_dtype` `dtype` since 4.56."""
     for section in (top, top.section("llm_config")):
         names = [name for name in ("dtype", "torch_dtype") if section.get(name) is not None]
         found = {section.choice(name, _DTYPES) for name in names}
@@ -168,15 +179,15 @@ def _dtype(top: Section) -> str:
     return "bfloat16"
 
 
-def _template(top: Section) -> str:
+def _read_template(top: Section) -> str:
     found = top.get("template")
     if not isinstance(found, str):
         raise top.refuse("template", "the name of a prompt format")
     return found
 
 
-def _tiles(top: Section) -> tuple[int, int]:
-    """The least and the most tiles of a picture; what is absent is the class default, as below."""
+def _read_tile_limits(top: Section) -> tuple[int, int]:
+    """Return the least and the most tiles of a picture, without the thumbnail."""
     dynamic, padded = top.flag("dynamic_image_size", False), top.flag("pad2square", False)
     if padded and not dynamic:
         raise top.refuse("pad2square", "false: a picture is resized to the tile, never padded")
@@ -186,17 +197,17 @@ def _tiles(top: Section) -> tuple[int, int]:
     return top.integer("min_dynamic_patch", 1, most, 1), most
 
 
-def _quantization(top: Section) -> Mapping[str, Any] | None:
-    """Published checkpoints have it beside the language model's fields, others at the top."""
+def _read_quantization(top: Section) -> Mapping[str, Any] | None:
+    """Return `quantization_config`, which stands in `llm_config` or, in other files, beside it."""
     for section in (top.section("llm_config"), top):
         if section.get("quantization_config") is not None:
             return section.section("quantization_config").values
     return None
 
 
-def _tile(top: Section) -> tuple[int, int]:
-    """The side of a tile in pixels, and the image tokens that it takes."""
-    vision = _vision(top)
+def _read_tile_size(top: Section) -> tuple[int, int]:
+    """Return the side of a tile in pixels, and the image tokens that a tile takes."""
+    vision = _read_vision(top)
     tile_size = top.integer("force_image_size", 1, MAX_SIDE, vision["image_size"])
     patch_size = vision["patch_size"]
     ratio = top.number("downsample_ratio", 0.5)
@@ -211,7 +222,7 @@ def _tile(top: Section) -> tuple[int, int]:
     return tile_size, int(side * ratio) ** 2
 
 
-def _vision(top: Section) -> dict[str, Any]:
+def _read_vision(top: Section) -> dict[str, Any]:
     vision = top.section("vision_config").with_defaults(_VISION_DEFAULTS)
     hidden = vision.integer("hidden_size", 1, MAX_DIMENSION)
     heads = vision.integer("num_attention_heads", 1, MAX_DIMENSION)
@@ -245,9 +256,17 @@ _VISION_DEFAULTS = {
     "norm_type": "rms_norm",
     "layer_norm_eps": 1e-6,
 }
-"""The class defaults of the published configuration, which newer tools leave out."""
+"""The class defaults of the published configuration, which newer tools do not write."""
 
 _READERS: tuple[Callable[[Section], Any], ...] = (
-    *(_check_fields, _template, _dtype, _tiles, _use_thumbnail, _tile, _select_layer),
-    *(_vision, _language_model, _quantization, _lora_ranks),
+    *(
+        _check_all_fields,
+        _read_template,
+        _read_dtype,
+        _read_tile_limits,
+        _read_use_thumbnail,
+        _read_tile_size,
+        _read_select_layer,
+    ),
+    *(_read_vision, _read_language_model, _read_quantization, _read_lora_ranks),
 )

@@ -1,4 +1,4 @@
-"""transformers' configuration objects for a checkpoint, built field by field."""
+"""Builds transformers' configuration of a checkpoint's language model, field by field."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .config import CheckpointConfig
 
 
 def language_config(checkpoint: CheckpointConfig) -> PreTrainedConfig:
-    """The configuration of the language model.
+    """Return transformers' configuration of the language model.
 
     Raises:
-        CheckpointError: transformers would go by another value than the file has.
+        CheckpointError: transformers would use another value than the file has.
     """
     fields = dict(checkpoint.llm)
     original = fields["rope_parameters"].get("original_max_position_embeddings")
     if original is not None and checkpoint.backbone.model_type == "phi3":
-        # Its class has a field of that name, whose default would go before the rope parameter.
+        # Its class has a field of that name, whose default would override the rope parameter.
         fields["original_max_position_embeddings"] = original
-    # The classes change what they are given, and their default special tokens are of other
-    # vocabularies.
+    # The classes modify the mapping that they get, and their default special tokens belong to
+    # other vocabularies.
     given = {**fields, "rope_parameters": dict(fields["rope_parameters"])}
     tokens = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
     config = CONFIG_MAPPING[checkpoint.backbone.model_type](**given, **tokens)
@@ -32,8 +32,9 @@ def language_config(checkpoint: CheckpointConfig) -> PreTrainedConfig:
 
 
 def check_holds(config: PreTrainedConfig, fields: Mapping[str, Any]) -> None:
-    """Refuse a configuration object that does not hold the `fields` that it was made of: a class
-    may put a default of its own in place of one.
+    """Check that a configuration object holds the `fields` that it was built from.
+
+    A class may put a default of its own in place of one.
 
     Raises:
         CheckpointError: names the field and both values.

@@ -1,4 +1,4 @@
-"""JSON files of a checkpoint, whose every missing or odd value is named in one sentence."""
+"""Reads the JSON files of a checkpoint, within bounds; an error names the field and its value."""
 
 from __future__ import annotations
 
@@ -19,21 +19,25 @@ MAX_DEPTH = 32
 
 
 def require_folder(path: Path, of: str) -> None:
-    """Refuse a path that is no folder, or that no folder can have."""
+    """Check that `path` is a folder; `of` says in the message what it should hold.
+
+    Raises:
+        CheckpointError: it is none, or no path that a system can have.
+    """
     if not os.path.isdir(path):
         raise CheckpointError(f"{path} is not a directory; give the folder of {of}")
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """All of the regular file at `path`.
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """Return the content of the regular file at `path`.
 
     Raises:
-        CheckpointError: it is missing, no regular file, or larger than `most` bytes.
+        CheckpointError: it is missing, no regular file, or larger than `max_bytes` bytes.
     """
     try:
-        # A pipe would be waited for; opened this way, it is not.
-        with open(path, "rb", opener=_open_at_once) as file:
-            return _read_regular(path, file, most)
+        # Opening a pipe would block until somebody writes to it.
+        with open(path, "rb", opener=_open_nonblocking) as file:
+            return _read_regular(path, file, max_bytes)
     except FileNotFoundError:
         raise CheckpointError(
             f"{path} is missing; download the whole model repository again"
@@ -44,29 +48,29 @@ def read_bytes(path: Path, most: int) -> bytes:
         ) from None
 
 
-def _open_at_once(path: str, flags: int) -> int:
+def _open_nonblocking(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _read_regular(path: Path, file: BinaryIO, most: int) -> bytes:
+def _read_regular(path: Path, file: BinaryIO, max_bytes: int) -> bytes:
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         raise CheckpointError(f"{path} is not a regular file; download it again")
-    if status.st_size > most:
+    if status.st_size > max_bytes:
         raise CheckpointError(
-            f"{path} is larger than {most >> 20} MiB; it is not a file of a checkpoint"
+            f"{path} is larger than {max_bytes >> 20} MiB; it is not a file of a checkpoint"
         )
-    return file.read(most)
+    return file.read(max_bytes)
 
 
-def read_json(path: Path, most: int = MAX_JSON_BYTES) -> Any:
-    """The parsed file at `path`.
+def read_json(path: Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
+    """Return the parsed JSON file at `path`.
 
     Raises:
-        CheckpointError: it cannot be read, is larger than `most` bytes, nested more than
+        CheckpointError: it cannot be read, is larger than `max_bytes` bytes, nested more than
             `MAX_DEPTH` levels deep, or not JSON in UTF-8.
     """
-    data = read_bytes(path, most)
+    data = read_bytes(path, max_bytes)
     try:
         values = json.loads(data)
     except (ValueError, RecursionError):
@@ -79,7 +83,7 @@ def read_json(path: Path, most: int = MAX_JSON_BYTES) -> Any:
 
 
 def _is_deeper(values: Any, levels: int) -> bool:
-    """Whether an object or a list lies inside more than `levels` others, itself counted."""
+    """Whether objects and lists are nested more than `levels` deep."""
     level = [values]
     for _ in range(levels):
         level = [
@@ -94,19 +98,23 @@ def _is_deeper(values: Any, levels: int) -> bool:
     return True
 
 
-def read_object(path: Path, most: int = MAX_JSON_BYTES) -> dict[str, Any]:
-    """The JSON object in the file at `path`; errors as for `read_json`, or it is no object."""
-    values = read_json(path, most)
+def read_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """Return the JSON object in the file at `path`.
+
+    Raises:
+        CheckpointError: as for `read_json`, or it is no object.
+    """
+    values = read_json(path, max_bytes)
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} is not a JSON object; download it again")
     return values
 
 
 class Section:
-    """One JSON object of the configuration; every access names the field when it fails.
+    """A JSON object of a configuration file, whose fields are read with a check of their type.
 
-    With a list of `problems`, a value of the wrong kind is noted there, and another is read in its
-    place.
+    A field that fails its check raises a CheckpointError that names it. With a list of `problems`
+    the error is appended there instead, and a valid value is returned in place of the wrong one.
     """
 
     def __init__(
@@ -123,20 +131,22 @@ class Section:
 
     @property
     def name(self) -> str:
-        """Its key in the file, or nothing for all of the file."""
+        """The key of the object in the file; "" for the whole file."""
         return self._name
 
     @property
     def values(self) -> Mapping[str, Any]:
+        """All fields, unchecked."""
         return self._values
 
     def refuse(self, key: str, wanted: str) -> CheckpointError:
+        """Return the error for a field whose value is not what is `wanted`."""
         name = f"{self._name}.{key}" if self._name else key
         found = json.dumps(self._values[key])[:80] if key in self._values else "missing"
         return CheckpointError(f"{self._path}: {name} is {found}, but must be {wanted}")
 
-    def replace(self, key: str, wanted: str, value: T) -> T:
-        """Note a wrong field, and return the value that is read in its place."""
+    def report(self, key: str, wanted: str, value: T) -> T:
+        """Raise the error for a wrong field, or note it in `problems` and return `value`."""
         problem = self.refuse(key, wanted)
         if self._problems is None:
             raise problem
@@ -144,39 +154,49 @@ class Section:
         return value
 
     def section(self, key: str) -> Section:
+        """Return the object in a field.
+
+        Raises:
+            CheckpointError: the field has none, whether there is a list of problems or not.
+        """
         if not isinstance(self._values.get(key), dict):
             raise self.refuse(key, "an object")
         name = f"{self._name}.{key}".lstrip(".")
         return Section(self._path, name, self._values[key], self._problems)
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> Section:
-        """The same section, with the values of fields that are absent."""
+        """Return the same section with `defaults` for the fields that are absent."""
         return Section(self._path, self._name, {**defaults, **self._values}, self._problems)
 
     def get(self, key: str, default: Any = None) -> Any:
+        """Return a field unchecked; `default` where it is absent or null."""
         value = self._values.get(key)
         return default if value is None else value
 
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
+        """Return a field that has to be a whole number from `low` to `high`."""
         value = self.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            return self.replace(key, f"a whole number from {low} to {high}", default or low)
+            return self.report(key, f"a whole number from {low} to {high}", default or low)
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
+        """Return a field that has to be a positive number."""
         value = self.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
-            return self.replace(key, "a positive number", default or 1.0)
+            return self.report(key, "a positive number", default or 1.0)
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
+        """Return a field that has to be true or false."""
         value = self.get(key, default)
         if not isinstance(value, bool):
-            return self.replace(key, "true or false", default)
+            return self.report(key, "true or false", default)
         return value
 
     def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
+        """Return a field that has to be one of the texts `allowed`."""
         value = self.get(key, default)
         if not isinstance(value, str) or value not in allowed:
-            return self.replace(key, " or ".join(allowed), default or allowed[0])
+            return self.report(key, " or ".join(allowed), default or allowed[0])
         return str(value)

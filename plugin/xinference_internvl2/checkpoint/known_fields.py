@@ -1,8 +1,7 @@
-"""What becomes of every field that training tools write into `config.json`.
+"""Checks the fields of `config.json`: each is honoured, neutral, irrelevant, or refused by name.
 
-A field is honoured, which the readers beside this module do; or its neutral values alone are
-accepted; or it is irrelevant to an answer. Every other field is refused, unless it says nothing:
-the model may depend on it.
+A field is honoured by the readers beside this module; or only its neutral value is accepted; or no
+answer depends on it. Every other field is refused unless it is empty: the model may depend on it.
 
 The keys are those that transformers 4.37 to 5.17, ms-swift, LLaMA-Factory, xtuner, Unsloth,
 transformers.js and the published scripts of InternVL2 to InternVL3 write.
@@ -214,12 +213,12 @@ _NEUTRAL: Mapping[str, Mapping[str, Any]] = {
 }
 """Section → field → the value with which the model is the published one."""
 _LEAVE_OUT = "left out, as no checkpoint of the family has it and the model may depend on it"
-_INSTEAD = {"system_message": "left out; launch with that text as --system"}
-"""Field → what a launch can have instead."""
+_REMEDIES = {"system_message": "left out; launch with that text as --system"}
+"""Field → what to do in its place."""
 
 
 def check_fields(section: Section) -> None:
-    """Refuse a field of a section of `config.json` that is not known, and says something.
+    """Refuse unknown fields of a section of `config.json` that are not empty.
 
     Raises:
         CheckpointError: names the field and its value.
@@ -231,4 +230,4 @@ def check_fields(section: Section) -> None:
         if key in known or any(value is x or value == x for x in _NOTHING):
             continue
         if key not in neutral or value != neutral[key]:
-            section.replace(key, _INSTEAD.get(key, _LEAVE_OUT), None)
+            section.report(key, _REMEDIES.get(key, _LEAVE_OUT), None)

@@ -1,4 +1,4 @@
-"""`llm_config`: the language model of a checkpoint, checked field by field."""
+"""Reads `llm_config`, the language model of a checkpoint, and checks it field by field."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ MAX_DIMENSION = 1 << 22
 
 
 def read_backbone(llm: Section) -> Backbone:
-    """The record of the language model that `llm_config.architectures` names."""
+    """Return the record of the language model that `llm_config.architectures` names.
+
+    Raises:
+        CheckpointError: it names none that is known.
+    """
     architectures = llm.get("architectures")
     found = architectures[0] if isinstance(architectures, list) and architectures else None
     if not isinstance(found, str) or found not in BACKBONES:
@@ -22,14 +26,15 @@ def read_backbone(llm: Section) -> Backbone:
 
 
 def read_language_model(llm: Section, backbone: Backbone) -> dict[str, Any]:
-    """The fields of `llm_config` by transformers' names; what is absent is the class's default, as
-    in the published code.
+    """Return the fields of `llm_config` by transformers' names.
+
+    Absent fields have the defaults of the published configuration class.
 
     Raises:
         CheckpointError: a field has a value that cannot be served.
     """
     llm = llm.with_defaults(backbone.defaults)
-    hidden, heads, kv_heads = _heads(llm)
+    hidden, heads, kv_heads = _read_heads(llm)
     return {
         "vocab_size": llm.integer("vocab_size", 1, MAX_DIMENSION),
         "hidden_size": hidden,
@@ -42,12 +47,13 @@ def read_language_model(llm: Section, backbone: Backbone) -> dict[str, Any]:
         "rms_norm_eps": llm.number("rms_norm_eps"),
         "tie_word_embeddings": llm.flag("tie_word_embeddings", False),
         "rope_parameters": read_rope(llm, hidden // heads, backbone.rope_kinds),
-        **_biases(llm, backbone),
-        **_window(llm, backbone),
+        **_read_biases(llm, backbone),
+        **_read_window(llm, backbone),
     }
 
 
-def _heads(llm: Section) -> tuple[int, int, int]:
+def _read_heads(llm: Section) -> tuple[int, int, int]:
+    """Return the hidden size, and the number of attention heads and of key-value heads."""
     hidden = llm.integer("hidden_size", 1, MAX_DIMENSION)
     heads = llm.integer("num_attention_heads", 1, MAX_DIMENSION)
     kv_heads = llm.integer("num_key_value_heads", 1, MAX_DIMENSION, heads)
@@ -61,14 +67,15 @@ def _heads(llm: Section) -> tuple[int, int, int]:
     return hidden, heads, kv_heads
 
 
-def _biases(llm: Section, backbone: Backbone) -> dict[str, Any]:
-    """A switch of the language models that have one; the others have biases, or none, for good."""
+def _read_biases(llm: Section, backbone: Backbone) -> dict[str, Any]:
+    """Return the switch of the attention biases, for language models that have one."""
     if backbone.bias_field is None:
         return {}
     return {"attention_bias": llm.flag(backbone.bias_field, False)}
 
 
-def _window(llm: Section, backbone: Backbone) -> dict[str, Any]:
+def _read_window(llm: Section, backbone: Backbone) -> dict[str, Any]:
+    """Return the fields of the sliding window, for language models that know one."""
     if not backbone.has_sliding_window:
         return {}
     switched_on = llm.flag("use_sliding_window", backbone.window_by_default)
@@ -84,13 +91,16 @@ def _window(llm: Section, backbone: Backbone) -> dict[str, Any]:
     return {
         **window,
         "use_sliding_window": True,
-        "layer_types": _layer_types(llm, layers),
+        "layer_types": _read_layer_types(llm, layers),
     }
 
 
-def _layer_types(llm: Section, layers: int) -> list[str]:
-    """Which layers have the window: those from `max_window_layers` on, also where a tool has
-    written out the type of each."""
+def _read_layer_types(llm: Section, layers: int) -> list[str]:
+    """Return the type of each layer: those from `max_window_layers` on have the window.
+
+    Raises:
+        CheckpointError: a tool has written out other types.
+    """
     first = llm.integer("max_window_layers", 0, MAX_LAYERS)
     types = ["sliding_attention" if i >= first else "full_attention" for i in range(layers)]
     if llm.get("layer_types", types) != types:

@@ -1,4 +1,4 @@
-"""Merge the LoRA weights that training left beside a checkpoint's own, and skip what is unused.
+"""Merges the LoRA weights that training left beside a checkpoint's own, and skips unused tensors.
 
 The published training scripts wrap the language model or the vision model with LoRA and save all of
 it, `use_llm_lora` or `use_backbone_lora` being the rank:
@@ -25,18 +25,18 @@ _UNUSED = re.compile(
 _WRAPPER = re.compile(r"^(language_model|vision_model)\.base_model\.model\.")
 _LORA = re.compile(r"^(.+)\.lora_([AB])\.default\.weight$")
 _WRAPPED = ".base_layer.weight"
-"""What the name of a weight ends with that has LoRA weights beside it."""
+"""The end of the name of a weight that has LoRA weights beside it."""
 _SCALE = 2
 """The published scripts wrap with alpha = 2 × rank."""
 
 
 def is_unused(name: str) -> bool:
-    """Whether the tensor `name` carries nothing that a model needs."""
+    """Whether no model needs the tensor `name`."""
     return _UNUSED.search(name) is not None
 
 
 def published_name(name: str) -> str:
-    """The name of a weight without what the wrapping added."""
+    """Return the published name of a weight, without what peft's wrapping added to it."""
     name = _WRAPPER.sub(r"\1.", name)
     return name.replace(".base_layer.", ".")
 
@@ -44,14 +44,15 @@ def published_name(name: str) -> str:
 def merge(
     tensors: Mapping[str, Any],
     ranks: Mapping[str, int],
-    merged: Callable[[Any, Any, Any], Any],
+    combine: Callable[[Any, Any, Any], Any],
 ) -> dict[str, Any]:
-    """The `tensors` of all files of a checkpoint, with LoRA weights merged.
+    """Return the `tensors` of all files of a checkpoint by published name, LoRA weights merged.
 
     Args:
-        tensors: name → tensor, or what stands for it; `get_shape` gives its shape.
+        tensors: name → lazy slice; `get_shape` gives its shape.
         ranks: `language_model` and `vision_model` → the rank that `config.json` says, or 0.
-        merged: makes of a weight, its lora_A and its lora_B what stands for their sum.
+        combine: takes the slices of a weight, of its lora_A and of its lora_B, and returns one for
+            the merged weight.
 
     Raises:
         CheckpointError: a LoRA weight without its other parts, or of another rank.
@@ -67,7 +68,7 @@ def merge(
             wrapped.setdefault(owner, {})[found[2]] = tensor
             continue
         owner = published_name(name)
-        _check_new(name, owner, plain)
+        _check_unique(name, owner, plain)
         plain[owner] = tensor
         if name.endswith(_WRAPPED):
             wrapped.setdefault(owner, {})
@@ -76,17 +77,21 @@ def merge(
             raise CheckpointError(
                 f"the LoRA weights of {owner} are not all there; download all its files again"
             )
-        plain[owner] = merged(plain[owner], parts["A"], parts["B"])
+        plain[owner] = combine(plain[owner], parts["A"], parts["B"])
     return plain
 
 
-def merge_as_they_come(
+def merge_stream(
     tensors: Iterable[tuple[str, Any]], ranks: Mapping[str, int]
 ) -> Iterator[tuple[str, Any]]:
-    """The same for tensors of torch that are read one after the other, in any order.
+    """Yield published names and tensors, LoRA weights merged, from a stream in any order.
+
+    Args:
+        tensors: names and tensors of torch, as an engine reads them.
+        ranks: as for `merge`.
 
     Raises:
-        CheckpointError: as `merge`, at the end for parts that are missing.
+        CheckpointError: as for `merge`; for missing parts, at the end of the stream.
     """
     waiting: dict[str, dict[str, Any]] = {}
     read: set[str] = set()
@@ -98,7 +103,7 @@ def merge_as_they_come(
         if found:
             _check_rank(name, found[2], tuple(tensor.shape), ranks)
         else:
-            _check_new(name, owner, read)
+            _check_unique(name, owner, read)
             read.add(owner)
         if not found and not name.endswith(_WRAPPED):
             yield owner, tensor
@@ -115,13 +120,16 @@ def merge_as_they_come(
         )
 
 
-def _check_new(name: str, owner: str, read: Container[str]) -> None:
+def _check_unique(name: str, owner: str, read: Container[str]) -> None:
     if owner in read:
         raise CheckpointError(f"weight {name} is there twice; keep only one of the two")
 
 
 def add(weight: Any, lora_a: Any, lora_b: Any) -> Any:
-    """weight (O, I) + 2 · lora_B (O, R) · lora_A (R, I), in the type of the weight."""
+    """Return weight (O, I) + 2 · lora_B (O, R) · lora_A (R, I), in the type of the weight.
+
+    O output features, I input features, R the rank.
+    """
     delta = lora_b.float() @ lora_a.float() * _SCALE
     return weight + delta.to(weight.dtype)
 

@@ -1,7 +1,7 @@
-"""Rotary position embeddings: how `config.json` says them, and the lengths at which they change.
+"""Reads the rotary position embedding (RoPE) of `config.json`, and says when its encoding changes.
 
 transformers before 5 writes `rope_theta` and `rope_scaling`, later ones `rope_parameters`, which
-has both. The parameters that `read_rope` returns are in the later form.
+holds both. `read_rope` returns the later form.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from .json_files import Section
 Rope = Mapping[str, Any]
 
 MAX_POSITIONS = 1 << 24
-_KINDS = {"su": "longrope"}
+_RENAMED_KINDS = {"su": "longrope"}
 """Older name of a kind → today's."""
 _NEUTRAL = {"partial_rotary_factor": 1, "attention_factor": None}
-"""Fields of both forms that change nothing with this value, and are refused with another."""
+"""Field → the only value that is accepted, with which it changes nothing."""
 _ORIGINAL_LENGTH = 4096
-"""What is meant where no field says it: the class default of Phi-3."""
+"""The class default of Phi-3, for files without the field."""
 _FIELDS = {
     "default": (),
     "linear": ("factor",),
@@ -31,14 +31,15 @@ _FIELDS = {
 
 
 def read_rope(llm: Section, head_size: int, kinds: tuple[str, ...]) -> dict[str, Any]:
-    """The rope parameters of a language model, checked.
+    """Return the RoPE parameters of a language model in the form of transformers 5.
 
     Args:
-        llm: `llm_config`, in which both forms may stand if they say the same.
+        llm: `llm_config`, which may have both forms if they agree.
+        head_size: of the language model, in features.
         kinds: those that the language model knows.
 
     Raises:
-        CheckpointError: a field is wrong, unknown, or said twice and differently.
+        CheckpointError: a field is wrong or unknown, or two fields contradict each other.
     """
     theta = llm.number("rope_theta", 10000.0)
     forms = {
@@ -61,7 +62,7 @@ def _read_form(
     llm: Section, name: str, theta: float, head_size: int, kinds: tuple[str, ...]
 ) -> dict[str, Any]:
     form = llm.section(name)
-    kind = _kind(form, kinds)
+    kind = _read_kind(form, kinds)
     known = {"type", "rope_type", "rope_theta", *_NEUTRAL, *_FIELDS[kind]}
     for key in form.values:
         if key not in known:
@@ -72,25 +73,25 @@ def _read_form(
     rope: dict[str, Any] = {"rope_type": kind, "rope_theta": form.number("rope_theta", theta)}
     if kind in ("dynamic", "linear"):
         rope["factor"] = form.number("factor")
-    return rope | (_longrope(llm, form, head_size) if kind == "longrope" else {})
+    return rope | (_read_longrope(llm, form, head_size) if kind == "longrope" else {})
 
 
-def _kind(form: Section, kinds: tuple[str, ...]) -> str:
+def _read_kind(form: Section, kinds: tuple[str, ...]) -> str:
     said = [form.get(key) for key in ("rope_type", "type") if form.get(key) is not None]
     if any(not isinstance(kind, str) for kind in said):
         raise form.refuse("type" if form.get("rope_type") is None else "rope_type", "a text")
-    found = {_KINDS.get(kind, kind) for kind in said} or {"default"}
+    found = {_RENAMED_KINDS.get(kind, kind) for kind in said} or {"default"}
     for key in ("rope_type", "type"):
         kind = form.get(key)
-        if kind is not None and _KINDS.get(kind, kind) not in kinds:
+        if kind is not None and _RENAMED_KINDS.get(kind, kind) not in kinds:
             raise form.refuse(key, " or ".join(kinds))
     if len(found) > 1:
         raise form.refuse("type", "what rope_type says; keep the right one of the two")
     return str(found.pop())
 
 
-def _longrope(llm: Section, form: Section, head_size: int) -> dict[str, Any]:
-    original = _original_length(llm, form)
+def _read_longrope(llm: Section, form: Section, head_size: int) -> dict[str, Any]:
+    original = _read_original_length(llm, form)
     stretched = llm.integer("max_position_embeddings", 1, MAX_POSITIONS) / original
     if form.get("factor") is not None and not math.isclose(form.number("factor"), stretched):
         raise form.refuse(
@@ -98,12 +99,12 @@ def _longrope(llm: Section, form: Section, head_size: int) -> dict[str, Any]:
         )
     return {
         "original_max_position_embeddings": original,
-        **{name: _factors(form, name, head_size) for name in ("short_factor", "long_factor")},
+        **{name: _read_factors(form, name, head_size) for name in ("short_factor", "long_factor")},
     }
 
 
-def _original_length(llm: Section, form: Section) -> int:
-    """It stands beside the rope parameters, inside them, or both."""
+def _read_original_length(llm: Section, form: Section) -> int:
+    """Return the length of texts in training, from the RoPE parameters or from `llm_config`."""
     key = "original_max_position_embeddings"
     places = [section for section in (form, llm) if section.get(key) is not None]
     # The attention is scaled by the inverse of its logarithm, so 1 would divide by zero.
@@ -113,7 +114,7 @@ def _original_length(llm: Section, form: Section) -> int:
     return found[0]
 
 
-def _factors(form: Section, name: str, head_size: int) -> list[float]:
+def _read_factors(form: Section, name: str, head_size: int) -> list[float]:
     values = form.get(name)
     if not isinstance(values, list) or len(values) != head_size // 2:
         raise form.refuse(name, f"a list of {head_size // 2} numbers, half of a head's size")
@@ -123,32 +124,32 @@ def _factors(form: Section, name: str, head_size: int) -> list[float]:
 
 
 def fixed_length(rope: Rope, max_positions: int) -> float:
-    """Tokens up to which positions are encoded alike, however long the text is that has them."""
+    """Return the number of tokens up to which the encoding does not depend on a text's length."""
     if rope["rope_type"] == "longrope":
         return int(rope["original_max_position_embeddings"])
     return max_positions if rope["rope_type"] == "dynamic" else math.inf
 
 
 def encoding(rope: Rope, max_positions: int, tokens: int) -> Literal["short", "long"] | None:
-    """How the positions of a text of so many tokens are encoded; texts of one encoding can be read
-    together. None is an encoding that no other length has, which `dynamic` has for each."""
+    """Return how a text of `tokens` is encoded; texts of the same encoding can share a batch.
+
+    None is an encoding that no other text shares: `dynamic` has one for every length.
+    """
     if tokens <= fixed_length(rope, max_positions):
         return "short"
     return "long" if rope["rope_type"] == "longrope" else None
 
 
 def switches(rope: Rope, max_positions: int, tokens: int) -> bool:
-    """Whether the last of so many tokens changes how all before it are encoded, once and for all:
-    what was read of them is of no use then."""
+    """Whether a text that grows to `tokens` leaves the short encoding for the long one.
+
+    The keys of all its tokens, which are in the KV cache, are then wrong and have to be computed
+    again. This happens once, with `longrope` alone.
+    """
     longrope = rope["rope_type"] == "longrope"
     return longrope and tokens == fixed_length(rope, max_positions) + 1
 
 
-def grows(rope: Rope) -> bool:
-    """Whether each length beyond the fixed one has an encoding of its own."""
-    return bool(rope["rope_type"] == "dynamic")
-
-
 def usable_length(rope: Rope, max_positions: int) -> float:
-    """Tokens for which the language model was made; the kinds that stretch set no limit here."""
+    """Return the most tokens that a language model can encode; kinds that scale have no limit."""
     return math.inf if rope["rope_type"] in ("dynamic", "longrope") else max_positions

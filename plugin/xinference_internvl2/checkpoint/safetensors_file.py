@@ -1,4 +1,4 @@
-"""The safetensors files of a checkpoint; no tensor is read before it is asked for."""
+"""Opens the safetensors files of a checkpoint; tensors are read lazily."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import CheckpointError
 from .json_files import read_object
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
-"""Names and shapes of one file; those of the largest published files have 0.1 MB."""
+"""Size of the names and shapes of one file; the largest published ones have 0.1 MB."""
 MAX_FILES = 1024
 """Of one checkpoint; the largest published ones have some thirty."""
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -33,10 +33,14 @@ def is_pickled(file: Path) -> bool:
 
 
 def list_weight_files(path: Path) -> list[Path]:
-    """Return the files that hold the weights; raises CheckpointError where there are none."""
+    """Return the files that hold the weights of the checkpoint in the folder `path`.
+
+    Raises:
+        CheckpointError: there are none, only pickled ones, or the index is damaged.
+    """
     index = path / "model.safetensors.index.json"
     if index.exists():
-        return _indexed_files(index)
+        return _read_index(index)
     if (path / "model.safetensors").exists():
         return [path / "model.safetensors"]
     pickled = sorted(file.name for file in path.iterdir() if is_pickled(file))
@@ -48,7 +52,7 @@ def list_weight_files(path: Path) -> list[Path]:
     raise CheckpointError(f"{path} has no model.safetensors; download the weights")
 
 
-def _indexed_files(index: Path) -> list[Path]:
+def _read_index(index: Path) -> list[Path]:
     weight_map = read_object(index).get("weight_map")
     names = list(weight_map.values()) if isinstance(weight_map, dict) else []
     if not names or not all(isinstance(x, str) and _FILE_NAME.fullmatch(x) for x in names):
@@ -62,14 +66,14 @@ def _indexed_files(index: Path) -> list[Path]:
 
 
 def open_file(file: Path) -> Mapping[str, Any]:
-    """The tensors of one safetensors file as lazy slices.
+    """Return the tensors of one safetensors file by name, as lazy slices.
 
     Raises:
         CheckpointError: it is missing or damaged.
     """
     try:
         _check_header(file)
-        # The slices keep the file open for as long as they live.
+        # The slices keep the file open.
         handle = safe_open(file, framework="pt")
         return {name: handle.get_slice(name) for name in list(handle.keys())}
     except FileNotFoundError:
@@ -78,12 +82,12 @@ def open_file(file: Path) -> Mapping[str, Any]:
         raise CheckpointError(
             f"{file} is truncated or not a safetensors file ({error}); download it again"
         ) from None
-    except RuntimeError as error:  # torch's own, where the system does not map so large a file
+    except RuntimeError as error:  # from torch, where the system cannot map so large a file
         raise CheckpointError(f"{file} cannot be opened: {error}; launch a smaller model") from None
 
 
 def _check_header(file: Path) -> None:
-    """A pipe would be waited for, and a header may claim any length."""
+    """Refuse a file that is not regular, since a pipe would block, and a huge header."""
     if not stat.S_ISREG(file.stat().st_mode):
         raise CheckpointError(f"{file} is not a regular file; download it again")
     with file.open("rb") as opened:

@@ -1,5 +1,7 @@
-"""Whether a checkpoint's weights are what a launch asks for, and whether they can be computed here;
-told before any weight is read."""
+"""Compares how a checkpoint's weights are quantized with what a launch asks for.
+
+It is known from `config.json` and the names of files, before any weight is read.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,12 @@ _REMEDIES = {
 def check_quantization(
     checkpoint: CheckpointConfig, model_format: str, quantization: str | None
 ) -> None:
-    """Refuse a launch as `model_format` with `quantization` of a checkpoint that is another.
+    """Check that a checkpoint holds the kind of weights that a launch asks for.
 
     Raises:
-        CheckpointError: names what the checkpoint holds, and what was asked.
+        CheckpointError: it holds another kind; the message names both.
     """
-    found, wanted = found_weights(checkpoint), AWQ if model_format == "awq" else UNQUANTIZED
+    found, wanted = describe_weights(checkpoint), AWQ if model_format == "awq" else UNQUANTIZED
     if found == wanted:
         return
     remedy = _REMEDIES.get(found, f"use a checkpoint with {wanted}")
@@ -37,7 +39,7 @@ def check_quantization(
 
 
 def awq_group_size(checkpoint: CheckpointConfig) -> int | None:
-    """Input features of an AWQ layer that share a scale and a zero point; None without AWQ.
+    """Return how many input features of an AWQ layer share a scale; None without quantization.
 
     Raises:
         CheckpointError: the weights are quantized in another way than 4-bit AWQ in GEMM layout
@@ -45,7 +47,7 @@ def awq_group_size(checkpoint: CheckpointConfig) -> int | None:
     """
     if checkpoint.quantization is None:
         return None
-    if (found := found_weights(checkpoint)) != AWQ:
+    if (found := describe_weights(checkpoint)) != AWQ:
         raise CheckpointError(
             f"{checkpoint.path} holds {found}, but only {AWQ} is loaded; use another checkpoint"
         )
@@ -60,25 +62,25 @@ def awq_group_size(checkpoint: CheckpointConfig) -> int | None:
     return int(size)
 
 
-def found_weights(checkpoint: CheckpointConfig) -> str:
-    """What `config.json`, or a file that lies beside it, says of the weights."""
+def describe_weights(checkpoint: CheckpointConfig) -> str:
+    """Return how the weights are quantized, in words: `UNQUANTIZED`, `AWQ` or another kind."""
     if checkpoint.quantization is not None:
-        return _describe(checkpoint.quantization)
-    for pattern, method in _TELLTALES.items():
+        return _describe_quantization(checkpoint.quantization)
+    for pattern, method in _QUANTIZER_FILES.items():
         if file := next(checkpoint.path.glob(pattern), None):
             return f"weights quantized with {method} ({file.name})"
     return UNQUANTIZED
 
 
-_TELLTALES = {
+_QUANTIZER_FILES = {
     "quantize_config.json": "gptq",
     "quant_config.json": "awq",
     "output*.safetensors": "exl2",
 }
-"""Files that quantizers leave in a checkpoint whose `config.json` says nothing of it."""
+"""Files that quantizers write where they leave `config.json` alone → the quantization."""
 
 
-def _describe(quantization: Mapping[str, Any]) -> str:
+def _describe_quantization(quantization: Mapping[str, Any]) -> str:
     method = str(quantization.get("quant_method"))[:40]
     if method.lower() != "awq":
         return f"weights quantized with {method}"

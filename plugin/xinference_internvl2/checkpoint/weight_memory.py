@@ -1,5 +1,4 @@
-"""The memory that the weights of a checkpoint take, compared with what is free before they are
-read."""
+"""Compares the memory that a checkpoint's weights take with what is free, before any is read."""
 
 from __future__ import annotations
 
@@ -12,28 +11,29 @@ from ..errors import CheckpointError
 from ..machine import memory
 
 _INTEGER = 4
-"""Bytes of what AWQ packs weights into."""
+"""Bytes of an int32, into which AWQ packs weights."""
 
 
 def is_linear_layer(name: str, shape: Sequence[int]) -> bool:
-    """Whether a weight is one that is quantized where that is done while loading."""
+    """Whether a weight, by its published name, is of a layer that is quantized while loading."""
     return name.startswith("language_model.") and ".layers." in name and len(shape) == 2
 
 
 def check_memory(
     path: Path, tensors: Mapping[str, Any], float_bytes: int, bits: int | None = None
 ) -> None:
-    """Refuse what the system would kill the process for, without a word.
+    """Check that the weights fit into free memory: the system would kill the process silently.
 
     Args:
-        tensors: by their published names, unread.
-        float_bytes: of a weight once it is loaded.
-        bits: of one that is quantized while it is loaded; None quantizes none.
+        path: the folder of the checkpoint, for the message.
+        tensors: lazy slices by their published names.
+        float_bytes: bytes of a loaded weight that is not quantized.
+        bits: bits of a weight that is quantized while it is loaded; None quantizes none.
 
     Raises:
-        CheckpointError: more than is free.
+        CheckpointError: the weights take more memory than is free.
     """
-    needed = int(sum(_bytes(name, each, float_bytes, bits) for name, each in tensors.items()))
+    needed = int(sum(_count_bytes(name, each, float_bytes, bits) for name, each in tensors.items()))
     free = memory().free
     if needed > free:
         raise CheckpointError(
@@ -42,7 +42,7 @@ def check_memory(
         )
 
 
-def _bytes(name: str, tensor: Any, float_bytes: int, bits: int | None) -> float:
+def _count_bytes(name: str, tensor: Any, float_bytes: int, bits: int | None) -> float:
     shape: list[int] = tensor.get_shape()
     if tensor.get_dtype() == "I32":
         return math.prod(shape) * _INTEGER

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ..chat.request import trained_length
 from ..checkpoint.config import CheckpointConfig, find_problems, read_config
 from ..checkpoint.safetensors_file import is_pickled
-from ..checkpoint.weight_format import AWQ, UNQUANTIZED, found_weights
+from ..checkpoint.weight_format import AWQ, UNQUANTIZED, describe_weights
 from ..errors import CheckpointError
 from ..families.memory import Use
 from ..families.records import SpecRuntime, find_prompt_format, load_runtimes
@@ -112,7 +112,7 @@ def _shapes(folder: Path, config: CheckpointConfig | None, problems: list[str]) 
 def _checked_shapes(config: CheckpointConfig) -> Shapes:
     from ..transformers.model.from_checkpoint import open_checked
 
-    found = found_weights(config)
+    found = describe_weights(config)
     if found not in FORMATS:
         raise CheckpointError(
             f"{config.path} holds {found}; use a checkpoint with {UNQUANTIZED} or {AWQ}"
@@ -129,7 +129,7 @@ def _about(config: CheckpointConfig, shapes: Shapes) -> dict[str, str]:
         "Language model": f"{backbone}, {config.llm['num_hidden_layers']} layers",
         "Vision tower": f"{vision['num_hidden_layers']} layers of width {vision['hidden_size']}",
         "Prompt format": config.template,
-        "Weights": f"{found_weights(config)}, {config.dtype}",
+        "Weights": f"{describe_weights(config)}, {config.dtype}",
         "LoRA": ", ".join(f"{part} of rank {n}" for part, n in config.lora_ranks.items() if n)
         or "none",
     }
@@ -160,7 +160,7 @@ def _nearest(
 ) -> tuple[str, SpecRuntime]:
     """Return the published checkpoint that is nearest in size, by whose size this one is launched;
     the prompt format says of which family."""
-    model_format = FORMATS[found_weights(config)]
+    model_format = FORMATS[describe_weights(config)]
     found = [
         (name, spec)
         for name, family in load_runtimes().items()

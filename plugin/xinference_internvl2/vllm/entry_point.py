@@ -19,7 +19,7 @@ from transformers import PreTrainedConfig
 from ..checkpoint.backbones import BACKBONES
 from ..checkpoint.config import parse_config
 from ..checkpoint.hf_config import language_config
-from ..checkpoint.merge_lora import merge_as_they_come
+from ..checkpoint.merge_lora import merge_stream
 from ..families.records import (
     DEFAULT_FAMILY,
     PromptFormat,
@@ -225,7 +225,7 @@ def _merge_ours(read: Any) -> Any:
         config = model_config.hf_config
         if not isinstance(config, InternVLChatConfig):
             return weights
-        return merge_as_they_come(weights, config.lora_ranks)
+        return merge_stream(weights, config.lora_ranks)
 
     return get_all_weights
 

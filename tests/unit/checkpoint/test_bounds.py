@@ -10,7 +10,7 @@ import pytest
 from xinference_internvl2.checkpoint import safetensors_file
 from xinference_internvl2.checkpoint.json_files import Section
 from xinference_internvl2.checkpoint.safetensors_file import MAX_HEADER_BYTES
-from xinference_internvl2.checkpoint.weight_format import AWQ, _describe
+from xinference_internvl2.checkpoint.weight_format import AWQ, _describe_quantization
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.tokenizer import added_tokens
 from xinference_internvl2.tokenizer.added_tokens import MAX_ADDED, MAX_CONTENT, MAX_ID
@@ -60,8 +60,8 @@ def test_the_number_of_added_tokens() -> None:
 @pytest.mark.parametrize(("bits", "layout"), [(4, "gemv"), (8, "gemm"), (3, "gemm")])
 def test_other_bits_and_other_layouts_are_not_ours(bits: int, layout: str) -> None:
     ours: dict[str, Any] = {"quant_method": "awq", "bits": 4, "version": "gemm"}
-    assert _describe(ours) == AWQ
-    other = _describe({**ours, "bits": bits, "version": layout})
+    assert _describe_quantization(ours) == AWQ
+    other = _describe_quantization({**ours, "bits": bits, "version": layout})
     assert other == f"AWQ in {bits} bit and {layout} layout"
 
 

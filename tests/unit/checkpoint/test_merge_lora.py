@@ -15,7 +15,7 @@ import torch
 
 from tests.tiny import make_checkpoint
 from tests.tiny.lora import make_matrices, merged, read, unmerged
-from xinference_internvl2.checkpoint.merge_lora import merge_as_they_come
+from xinference_internvl2.checkpoint.merge_lora import merge_stream
 from xinference_internvl2.errors import CheckpointError
 
 RANKS = {"language_model": 4, "vision_model": 4}
@@ -37,7 +37,7 @@ def test_in_any_order_they_are_what_was_merged_before(wrapped: Any, order: int) 
     tensors, expected = wrapped
     shuffled = list(tensors.items())
     random.Random(order).shuffle(shuffled)
-    found = dict(merge_as_they_come(shuffled, RANKS))
+    found = dict(merge_stream(shuffled, RANKS))
     assert found.keys() == expected.keys()
     for name, tensor in found.items():
         assert torch.allclose(tensor, expected[name], atol=1e-6), name
@@ -49,14 +49,14 @@ def test_a_part_that_is_missing_is_noticed_at_the_end(wrapped: Any, part: str) -
     gone = next(name for name in tensors if name.endswith(f"{part}.weight"))
     left = [(name, tensor) for name, tensor in tensors.items() if name != gone]
     with pytest.raises(CheckpointError, match="are not all there; download the whole checkpoint"):
-        list(merge_as_they_come(left, RANKS))
+        list(merge_stream(left, RANKS))
 
 
 @pytest.mark.parametrize("rank", [0, 3, 5])
 def test_another_rank_than_the_configuration_says(wrapped: Any, rank: int) -> None:
     tensors, _ = wrapped
     with pytest.raises(CheckpointError, match=f"but config.json says LoRA of rank {rank}"):
-        list(merge_as_they_come(tensors.items(), {**RANKS, "language_model": rank}))
+        list(merge_stream(tensors.items(), {**RANKS, "language_model": rank}))
 
 
 def test_a_weight_that_is_there_twice(wrapped: Any) -> None:
@@ -64,4 +64,4 @@ def test_a_weight_that_is_there_twice(wrapped: Any) -> None:
     again = next(name for name in expected if name.startswith("language_model."))
     for twice in ([*expected.items()] * 2, [*tensors.items(), (again, expected[again])]):
         with pytest.raises(CheckpointError, match="is there twice; keep only one of the two"):
-            list(merge_as_they_come(twice, RANKS))
+            list(merge_stream(twice, RANKS))

@@ -16,7 +16,7 @@ import torch
 
 from tests.tiny import make_checkpoint
 from tests.tiny.resaved import BUFFERS, VARIANTS
-from xinference_internvl2.checkpoint.merge_lora import merge_as_they_come
+from xinference_internvl2.checkpoint.merge_lora import merge_stream
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.vllm.entry_point import InternVLChatConfig, _load_ours, is_ours
 
@@ -137,4 +137,4 @@ def test_a_token_without_a_row_is_refused(values: dict[str, Any], checkpoint: Pa
 
 def test_buffers_of_older_tools_are_skipped() -> None:
     tensors = {"mlp1.0.bias": torch.ones(1), **{name: torch.ones(1) for name in BUFFERS}}
-    assert [name for name, _ in merge_as_they_come(tensors.items(), {})] == ["mlp1.0.bias"]
+    assert [name for name, _ in merge_stream(tensors.items(), {})] == ["mlp1.0.bias"]
