@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-EVERYBODY_MAY_IMPORT = {"__init__", "errors", "patching", "engine", "machine", "problems"}
+EVERYBODY_MAY_IMPORT = {"__init__", "errors", "patching", "problems"} | {
+    *("sampling_params", "engine_outputs", "system_memory")
+}
 SPLIT = {"transformers"}
 """Folders that are not one room: what lies in them are rooms of their own."""
 

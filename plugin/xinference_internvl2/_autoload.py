@@ -20,7 +20,7 @@ HOOKS = {
     HOST_MODULE: "host.catalog",
     "xinference.api.restful_api": "host.rest_api",
     "xinference.core.supervisor": "host.worker_choice",
-    "xinference.deploy.cmdline": "host.command_line",
+    "xinference.deploy.cmdline": "host.engine_command",
     "xinference.core.model": "host.loading_progress",
 }
 SWITCH = "XINFERENCE_INTERNVL2_AUTOLOAD"

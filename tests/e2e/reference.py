@@ -12,7 +12,7 @@ from PIL import Image
 
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.media.pixel_values import image_to_tiles
-from xinference_internvl2.tokenizer.control_tokens import image_tokens
+from xinference_internvl2.tokenizer.image_tokens import image_tokens
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 

@@ -12,7 +12,7 @@ from tests.tiny import make_checkpoint
 from tests.tiny.lora import make_matrices, merged, unmerged, write_adapter
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.vllm.adapters import write_adapters
+from xinference_internvl2.vllm.lora_adapters import write_adapters
 
 from .conftest import needs_vllm, offline
 

@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from tests.support.generate import generate_tokens
 from xinference_internvl2.chat.prompt import render
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.engine import SamplingParams
 from xinference_internvl2.media.pixel_values import image_to_tiles
-from xinference_internvl2.tokenizer.control_tokens import image_tokens
+from xinference_internvl2.sampling_params import SamplingParams
+from xinference_internvl2.tokenizer.image_tokens import image_tokens
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 

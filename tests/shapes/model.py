@@ -11,7 +11,7 @@ from torch import nn
 from transformers import InternVLConfig, LlamaConfig
 
 from tests.tiny.dims import Dims
-from xinference_internvl2.tokenizer.control_tokens import IMAGE_TOKEN
+from xinference_internvl2.tokenizer.image_tokens import IMAGE_TOKEN
 from xinference_internvl2.transformers.model.weight_names import InternVL2ForConditionalGeneration
 
 from .batches import NO_LABEL, Batch

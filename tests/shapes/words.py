@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from xinference_internvl2.families.records import find_prompt_format
-from xinference_internvl2.tokenizer.control_tokens import IMAGE_END, IMAGE_START, IMAGE_TOKEN
+from xinference_internvl2.tokenizer.image_tokens import IMAGE_END, IMAGE_START, IMAGE_TOKEN
 
 COLOURS = {
     "red": "红色",

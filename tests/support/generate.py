@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from xinference_internvl2.engine import SamplingParams, TokenOutput
+from xinference_internvl2.engine_outputs import TokenOutput
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner
 from xinference_internvl2.transformers.engine.sampler import sample
 from xinference_internvl2.transformers.engine.sequence import Prompt, Request, Status

@@ -24,9 +24,9 @@ from transformers.initialization import no_init_weights
 from tests.tiny.checkpoint import TOKENIZERS, write_description
 from tests.tiny.dims import Backbone, resolve_dims
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.engine import SamplingParams
 from xinference_internvl2.media.pixel_values import normalize_on_device
 from xinference_internvl2.media.tiles import Tiling
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt

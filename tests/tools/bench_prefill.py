@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 from tests.tiny import make_checkpoint
-from xinference_internvl2.engine import SamplingParams
 from xinference_internvl2.media.pixel_values import normalize
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine import model_runner
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.limits import EngineLimits

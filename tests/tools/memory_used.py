@@ -81,8 +81,8 @@ def _answer(model: Any, checkpoint: Any, tokens: int, tiles: int) -> None:
     import numpy as np
 
     from tests.support.generate import prefill
-    from xinference_internvl2.engine import SamplingParams
     from xinference_internvl2.media.pixel_values import normalize_on_device
+    from xinference_internvl2.sampling_params import SamplingParams
     from xinference_internvl2.transformers.engine.model_runner import ModelRunner
     from xinference_internvl2.transformers.engine.sequence import Prompt, Request
 

@@ -11,7 +11,7 @@ import pytest
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.launch_options import LaunchOptions
 from xinference_internvl2.transformers.launch_options import OPTIONS as TRANSFORMERS
-from xinference_internvl2.vllm.launch_options import check_cards, options, with_guidance
+from xinference_internvl2.vllm.launch_options import options, with_guidance
 
 NEEDS_VLLM = pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="needs vLLM")
 
@@ -71,54 +71,6 @@ def test_vllm_takes_its_own_options() -> None:
 def test_vllm_refuses(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(CheckpointError, match=re.escape(sentence)):
         options().check(given)
-
-
-@pytest.mark.parametrize(
-    ("config", "cards", "workers"),
-    [
-        ({}, 0, 1),
-        ({}, 4, 1),
-        ({"tensor_parallel_size": 2}, 0, 1),
-        ({"tensor_parallel_size": 2}, 2, 1),
-        ({"tensor_parallel_size": 2, "pipeline_parallel_size": 2}, 4, 1),
-        ({"tensor_parallel_size": 2, "pipeline_parallel_size": 2}, 2, 2),
-    ],
-)
-def test_cards_that_agree(config: dict[str, Any], cards: int, workers: int) -> None:
-    check_cards(config, cards, workers)
-
-
-@pytest.mark.parametrize(
-    ("config", "cards", "workers", "remedy"),
-    [
-        (
-            {"tensor_parallel_size": 2},
-            1,
-            1,
-            "2 cards, but the launch was given 1; add --n-gpu 2",
-        ),
-        (
-            {"tensor_parallel_size": 1},
-            2,
-            1,
-            "1 cards, but the launch was given 2; add --n-gpu 1",
-        ),
-        (
-            {"tensor_parallel_size": 4},
-            2,
-            2,
-            "8 cards, but the launch was given 4; add --n-gpu 4",
-        ),
-    ],
-)
-def test_cards_that_disagree(config: dict[str, Any], cards: int, workers: int, remedy: str) -> None:
-    with pytest.raises(CheckpointError, match=remedy):
-        check_cards(config, cards, workers)
-
-
-def test_several_workers_need_cards() -> None:
-    with pytest.raises(CheckpointError, match="n_worker 2 is for the cards of 2 workers"):
-        check_cards({}, 0, 2)
 
 
 def test_an_option_of_two_columns_is_honoured() -> None:

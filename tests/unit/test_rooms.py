@@ -21,8 +21,9 @@ ROOMS = {
     PLUGIN: {
         "errors": "",
         "patching": "",
-        "machine": "",
-        "engine": "",
+        "system_memory": "",
+        "sampling_params": "",
+        "engine_outputs": "",
         "grammar": "",
         "confidence": "",
         "families": "",
@@ -57,7 +58,7 @@ ROOMS = {
         "run": "",
     },
 }
-EVERYBODY_MAY_IMPORT = "errors patching engine machine __init__"
+EVERYBODY_MAY_IMPORT = "errors patching sampling_params engine_outputs system_memory __init__"
 ENGINES = "transformers.host_model transformers.__init__ vllm.host_model vllm.__init__"
 # Library → who may import it in the plugin.
 LIBRARIES = {

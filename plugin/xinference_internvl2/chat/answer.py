@@ -7,15 +7,16 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from ..engine import Outputs
+from ..engine_outputs import Outputs
 from ..media.budget import Hold
 from ..media.limits import MAX_FETCHED_BYTES
 from .detokenizer import Detokenizer
 from .media_size import measure_media
 from .options import merge_fields
 from .prepare import decode_on_thread, prepare_on_thread
-from .request import ChatRequest, ServedCheckpoint
+from .request import ChatRequest
 from .response import TextDelta, build_response, detokenize, render_response
+from .served_checkpoint import ServedCheckpoint
 
 Generate = Callable[[ChatRequest], Awaitable[Outputs]]
 """Hands a request to an engine and returns its outputs."""
@@ -38,7 +39,7 @@ async def answer(
     """
     name = merge_fields(config or {}).get("request_id")
     work = _prepare(messages, config or {}, served, generate)
-    request, outputs = await served.preparing.run(name, work)
+    request, outputs = await served.pending.run(name, work)
     if outputs is None:
         return render_response(model_uid, request)
     deltas = generate_text(request, outputs, served)

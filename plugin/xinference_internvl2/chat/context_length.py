@@ -1,10 +1,20 @@
-"""The context length: what of it a prompt takes, and what is left for an answer."""
+"""The context length: how long it may be, what a prompt takes of it, and what is left."""
 
 from __future__ import annotations
 
+from ..checkpoint.config import CheckpointConfig
+from ..checkpoint.rope import usable_length
 from ..errors import RequestError
 
 MAX_CHARACTERS_PER_TOKEN = 32
+
+
+def trained_length(checkpoint: CheckpointConfig, context_length: int) -> int:
+    """Return the family's context length, or the language model's own where that is smaller and
+    its positions cannot be scaled."""
+    llm = checkpoint.llm
+    usable = usable_length(llm["rope_parameters"], llm["max_position_embeddings"])
+    return int(min(context_length, usable))
 
 
 def check_characters(characters: int, context_length: int) -> None:

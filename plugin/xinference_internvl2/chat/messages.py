@@ -11,8 +11,8 @@ from ..media.limits import MAX_FRAMES
 from ..media.options import OF_MEDIA, read_values
 from ..media.source import Media
 from .option_table import Option
+from .option_values import Described, Values
 from .options import read_fields
-from .values import Described, Values
 
 Role = Literal["system", "user", "assistant"]
 Part = str | Media

@@ -12,7 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import NO_TOOLS
-from .values import Biases, Described, Flag, Number, Object, Text, Texts, TokenIds, Values, Whole
+from .option_values import (
+    Biases,
+    Described,
+    Flag,
+    Number,
+    Object,
+    Text,
+    Texts,
+    TokenIds,
+    Values,
+    Whole,
+)
 
 DEFAULT_MAX_TOKENS = 1024
 MAX_CHOICES = 16

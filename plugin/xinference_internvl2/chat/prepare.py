@@ -14,21 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checkpoint.config import CheckpointConfig
-from ..engine import SamplingParams
 from ..errors import RequestError
 from ..media.fit import fit_tiles
 from ..media.options import request_limits
 from ..media.source import OpenMedia, open_media
-from ..tokenizer.control_tokens import REQUIRED, image_tokens
+from ..sampling_params import SamplingParams
+from ..tokenizer.image_tokens import REQUIRED, image_tokens
 from ..tokenizer.tokenizer import encode_segments
-from .anthropic import WITHOUT_CACHED_TOKENS
+from .anthropic_request import WITHOUT_CACHED_TOKENS
 from .boxes import Picture
 from .context_length import check_characters, count_room
 from .media_size import MediaSize
 from .options import continue_last, read_options
 from .prompt import Segment, build_prompt, collect_media, frame_labels
-from .request import ChatRequest, ServedCheckpoint
-from .sampling import read_sampling
+from .request import ChatRequest
+from .sampling_options import read_sampling
+from .served_checkpoint import ServedCheckpoint
 from .token_options import read_token_options
 
 _OF_A_CHAT = (

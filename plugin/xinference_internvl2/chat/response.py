@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..engine import FinishOutput, FinishReason, Outputs, PromptOutput, TokenOutput
+from ..engine_outputs import FinishOutput, FinishReason, Outputs, PromptOutput, TokenOutput
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 from .boxes import Picture, find_boxes
 from .detokenizer import Detokenizer

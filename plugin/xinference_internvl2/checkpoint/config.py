@@ -15,7 +15,7 @@ from ..errors import CheckpointError
 from .backbones import Backbone
 from .json_files import Section, read_json, require_folder
 from .known_fields import check_fields
-from .language_model import MAX_DIMENSION, MAX_LAYERS, read_backbone, read_language_model
+from .llm_config import MAX_DIMENSION, MAX_LAYERS, read_backbone, read_language_model
 
 MAX_SIDE = 4096
 MAX_GRID = 64

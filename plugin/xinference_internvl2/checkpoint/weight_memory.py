@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
-from ..machine import memory
+from ..system_memory import memory
 
 _INTEGER = 4
 """Bytes of an int32, into which AWQ packs weights."""

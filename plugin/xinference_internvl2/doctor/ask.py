@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..chat.answer import answer
-from ..chat.request import ChatRequest, ServedCheckpoint
+from ..chat.request import ChatRequest
+from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..demo.files import CHECKPOINT
 from ..errors import RequestError
@@ -20,7 +21,7 @@ from .devices import devices
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from ..engine import Outputs
+    from ..engine_outputs import Outputs
 
 CONTEXT = 8192
 GREEDY = {"max_tokens": 256, "temperature": 0}

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..chat.request import trained_length
+from ..chat.context_length import trained_length
 from ..checkpoint.config import CheckpointConfig, find_problems, read_config
 from ..checkpoint.safetensors_file import is_pickled
 from ..checkpoint.weight_format import AWQ, UNQUANTIZED, describe_weights

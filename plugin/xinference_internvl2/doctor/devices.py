@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import Literal
 
-from ..machine import memory
+from ..system_memory import memory
 
 _MIB = 1 << 20
 _QUERY = ("--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits")

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..chat.context_length import trained_length
 from ..chat.launch_prompt import read_launch_prompt
 from ..chat.prepare import prepare
-from ..chat.request import ServedCheckpoint, trained_length
+from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..errors import RequestError
 from ..families.records import find_prompt_format

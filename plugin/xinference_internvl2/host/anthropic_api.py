@@ -10,18 +10,9 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import NO_TOOLS, OverloadedError, RequestError
-from .door import (
-    ERROR_TYPES,
-    Door,
-    add_options,
-    check_keys,
-    current_door,
-    http_status,
-    log_refusal,
-    read_sentence,
-    refuse_tools,
-    refuse_unless_neutral,
-)
+from .api_call import ApiCall, add_options, current_call
+from .error_response import ERROR_TYPES, http_status, log_refusal, read_sentence
+from .request_body import check_keys, refuse_tools, refuse_unless_neutral
 
 _READ = {
     *("model", "messages", "system", "max_tokens", "stream", "temperature", "top_p", "top_k"),
@@ -50,21 +41,21 @@ _VERSION = b"anthropic-version"
 _SAME_ANSWERS = {b"2026-10-21": b"2023-06-01"}
 
 
-def read(host: ModuleType, door: Door) -> None:
+def read(host: ModuleType, call: ApiCall) -> None:
     """Take past the host what its translation drops; tools and reasoning are refused here."""
-    refuse_tools(door.body)
-    _check_objects(door.body)
-    door.names = _NAMES
+    refuse_tools(call.body)
+    _check_objects(call.body)
+    call.names = _NAMES
     # The host refuses versions that it does not know, as those of newer clients.
-    door.headers[:] = [
+    call.headers[:] = [
         (name, _SAME_ANSWERS.get(value, value) if name == _VERSION else value)
-        for name, value in door.headers
+        for name, value in call.headers
     ]
-    door.options = {name: value for name, value in door.body.items() if name not in _READ}
+    call.options = {name: value for name, value in call.body.items() if name not in _READ}
     # The model has its own sentence for it.
-    door.body.pop("thinking", None)
-    refuse_unless_neutral(door, _NEUTRAL, "leave it out, or use /v1/chat/completions")
-    _read_messages(door)
+    call.body.pop("thinking", None)
+    refuse_unless_neutral(call, _NEUTRAL, "leave it out, or use /v1/chat/completions")
+    _read_messages(call)
 
 
 def _check_objects(body: Mapping[str, Any]) -> None:
@@ -80,11 +71,11 @@ def _check_objects(body: Mapping[str, Any]) -> None:
         raise RequestError("output_format stands beside output_config.format; give only one")
 
 
-def _read_messages(door: Door) -> None:
+def _read_messages(call: ApiCall) -> None:
     """The host would put later system messages first, and drop unknown keys."""
-    if (system := door.body.get("system")) is not None:
-        door.add_message("system", "system", _take_out_foreign(system))
-    messages = door.body.get("messages")
+    if (system := call.body.get("system")) is not None:
+        call.add_message("system", "system", _take_out_foreign(system))
+    messages = call.body.get("messages")
     if not isinstance(messages, list):
         raise RequestError("messages has to be a list")
     for index, message in enumerate(messages):
@@ -93,7 +84,7 @@ def _read_messages(door: Door) -> None:
             raise RequestError(f"{place} has to be an object with a role and content")
         _refuse_blocks_of_tools(place, message.get("content"))
         content = _take_out_foreign(message.get("content"))
-        door.add_message(place, **{"role": None, **message, "content": content})
+        call.add_message(place, **{"role": None, **message, "content": content})
 
 
 def _refuse_blocks_of_tools(place: str, content: Any) -> None:
@@ -121,12 +112,12 @@ def keep_messages(protocol: ModuleType, parse: Callable[[Any], Any]) -> Any:
     """Let the host hand over the messages as they were sent, and read the other fields alone."""
 
     def parse_anthropic_request(raw: Any) -> Any:
-        door = current_door()
-        if door is None:
+        call = current_call()
+        if call is None:
             return parse(raw)
         try:
             parsed = parse({**raw, "system": None, "messages": _ANY_MESSAGES})
-            return dataclasses.replace(parsed, messages=door.messages)
+            return dataclasses.replace(parsed, messages=call.messages)
         except (TypeError, AttributeError, KeyError) as error:
             # It looks into values before it knows what they are.
             message = f"a field of the request has a value of the wrong type: {error}"
@@ -147,7 +138,7 @@ def hand_over_options(translate: Callable[[Any], dict[str, Any]]) -> Any:
 def refuse(
     host: ModuleType,
     request: Any,
-    door: Door,
+    call: ApiCall,
     status: int,
     message: str,
     headers: Mapping[str, str] | None,
@@ -161,10 +152,10 @@ def clean_errors(make: Callable[..., Any]) -> Any:
     """The host makes its own errors of what a model says while tokens are counted."""
 
     def _anthropic_error(status: int, message: str, request_id: str, **options: Any) -> Any:
-        door, cause = current_door(), sys.exc_info()[1]
-        if door is not None:
-            message = door.name_places(read_sentence(message))
-            log_refusal("An Anthropic request", door.body.get("model"), message)
+        call, cause = current_call(), sys.exc_info()[1]
+        if call is not None:
+            message = call.name_places(read_sentence(message))
+            log_refusal("An Anthropic request", call.body.get("model"), message)
         if isinstance(cause, OverloadedError):
             status = http_status(cause)
         return make(status, message, request_id, **options)

@@ -7,14 +7,15 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from .door import Door, error_object, read_sentence
+from .api_call import ApiCall
+from .error_response import error_object, read_sentence
 
 
 class StreamRefused(Exception):
     """The first event of a stream is an error, so that the request can still be refused."""
 
 
-async def start_stream(response: Any, door: Door) -> Any:
+async def start_stream(response: Any, call: ApiCall) -> Any:
     """Return `response` once its first event is there, which is as soon as the request is prepared.
 
     Raises:
@@ -26,7 +27,7 @@ async def start_stream(response: Any, door: Door) -> Any:
     if (message := _error_in(first)) is not None:
         await events.aclose()
         raise StreamRefused(message)
-    response.body_iterator = _go_on(first, events, door)
+    response.body_iterator = _go_on(first, events, call)
     return response
 
 
@@ -35,7 +36,7 @@ async def _take_first(events: AsyncGenerator[Any, None]) -> Any:
 
 
 async def _go_on(
-    first: Any, events: AsyncGenerator[Any, None], door: Door
+    first: Any, events: AsyncGenerator[Any, None], call: ApiCall
 ) -> AsyncGenerator[Any, None]:
     try:
         if first is not None:
@@ -45,7 +46,7 @@ async def _go_on(
             if message is None:
                 yield event
             else:
-                error = error_object(door.status, message, door)
+                error = error_object(call.status, message, call)
                 yield {"data": json.dumps({"error": error})}
     finally:
         await events.aclose()

@@ -1,11 +1,12 @@
-"""Reads the body of a request: what is no JSON object for a model is the client's fault."""
+"""Reads the body of a request, and checks the fields that its API knows before the host does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ..errors import RequestError
+from ..errors import NO_TOOL_RESULT, NO_TOOLS, RequestError
+from .api_call import ApiCall
 
 MAX_DEPTH = 100
 
@@ -69,3 +70,54 @@ def _children(value: Any) -> Iterable[Any]:
 
 def _too_deep() -> str:
     return f"the body of the request is nested more than {MAX_DEPTH} levels deep"
+
+
+def refuse_tools(body: Mapping[str, Any]) -> None:
+    """The host would answer with a list of all its models that call tools.
+
+    Raises:
+        RequestError: the request has tools, or the call or the result of one.
+    """
+    for name in ("tools", "functions"):
+        if body.get(name):
+            raise RequestError(f"{name} is not supported: {NO_TOOLS}; leave it out")
+    messages = body.get("messages")
+    for index, message in enumerate(messages if isinstance(messages, list) else ()):
+        if isinstance(message, dict) and message.get("role") in ("tool", "function"):
+            raise RequestError(f"messages[{index}]: {NO_TOOL_RESULT}")
+
+
+def check_keys(place: str, value: Any, known: Collection[str]) -> dict[str, Any]:
+    """Return an object of a request that has only `known` keys; one that is not there is empty.
+
+    Raises:
+        RequestError: it is no object, or the host would ignore one of its keys.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise RequestError(f"{place} {value!r:.80} is not an object")
+    for key in value:
+        if key not in known:
+            raise RequestError(f"{place}.{key} is not supported; leave it out")
+    return value
+
+
+def refuse_unless_neutral(
+    call: ApiCall, neutral: Mapping[str, tuple[Any, ...]], remedy: str
+) -> None:
+    """Take out of a request's options what its API has no place for.
+
+    Raises:
+        RequestError: such an option has another value than its neutral ones.
+    """
+    for name in neutral:
+        value = call.options.pop(name, None)
+        if value is not None and not _is_one_of(value, neutral[name]):
+            raise RequestError(f"{name} {value!r:.80} is not supported by this API; {remedy}")
+
+
+def _is_one_of(value: Any, values: tuple[Any, ...]) -> bool:
+    return any(
+        value == each and isinstance(value, bool) == isinstance(each, bool) for each in values
+    )

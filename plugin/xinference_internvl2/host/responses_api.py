@@ -7,15 +7,9 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import RequestError
-from .door import (
-    Door,
-    add_options,
-    check_keys,
-    current_door,
-    error_object,
-    refuse_tools,
-    refuse_unless_neutral,
-)
+from .api_call import ApiCall, add_options, current_call
+from .error_response import error_object
+from .request_body import check_keys, refuse_tools, refuse_unless_neutral
 
 _READ = {
     *("model", "input", "instructions", "stream", "max_output_tokens", "temperature", "top_p"),
@@ -44,42 +38,42 @@ _FORMAT = ("type", "name", "schema", "description", "strict")
 _OF_ANSWERS = ("type", "id", "status")
 
 
-def read(host: ModuleType, door: Door) -> None:
+def read(host: ModuleType, call: ApiCall) -> None:
     """Take past the host what its translation drops; what it has no place for is refused."""
-    refuse_tools(door.body)
-    door.names = _NAMES
-    door.options = {name: value for name, value in door.body.items() if name not in _READ}
-    refuse_unless_neutral(door, _NEUTRAL, "leave it out, or use /v1/chat/completions")
-    refuse_unless_neutral(door, _STORED, "send the whole conversation in input")
-    text = check_keys("text", door.body.get("text"), ("format", "verbosity"))
+    refuse_tools(call.body)
+    call.names = _NAMES
+    call.options = {name: value for name, value in call.body.items() if name not in _READ}
+    refuse_unless_neutral(call, _NEUTRAL, "leave it out, or use /v1/chat/completions")
+    refuse_unless_neutral(call, _STORED, "send the whole conversation in input")
+    text = check_keys("text", call.body.get("text"), ("format", "verbosity"))
     check_keys("text.format", text.get("format"), _FORMAT)
-    reasoning = check_keys("reasoning", door.options.pop("reasoning", None), ("effort", "summary"))
+    reasoning = check_keys("reasoning", call.options.pop("reasoning", None), ("effort", "summary"))
     for name, value in (
         ("reasoning_effort", reasoning.get("effort")),
         ("verbosity", text.get("verbosity")),
     ):
         if value is not None:
-            door.options[name] = value
-    _read_messages(door)
+            call.options[name] = value
+    _read_messages(call)
 
 
-def _read_messages(door: Door) -> None:
+def _read_messages(call: ApiCall) -> None:
     """The host would make a user's message of a later system message, and drop parts."""
-    if (instructions := door.body.get("instructions")) is not None:
+    if (instructions := call.body.get("instructions")) is not None:
         if not isinstance(instructions, str):
             raise RequestError("instructions has to be a string")
-        door.add_message("instructions", "system", instructions)
-    items = door.body.get("input")
+        call.add_message("instructions", "system", instructions)
+    items = call.body.get("input")
     if isinstance(items, str):
-        door.add_message("input", "user", items)
+        call.add_message("input", "user", items)
         return
     if not isinstance(items, list):
         raise RequestError("input has to be a string or a list of items")
     for index, item in enumerate(items):
-        _read_item(door, f"input[{index}]", item)
+        _read_item(call, f"input[{index}]", item)
 
 
-def _read_item(door: Door, place: str, item: Any) -> None:
+def _read_item(call: ApiCall, place: str, item: Any) -> None:
     if not isinstance(item, dict):
         raise RequestError(f"{place} has to be an object with a role and content")
     kind = item.get("type") or "message"
@@ -88,18 +82,18 @@ def _read_item(door: Door, place: str, item: Any) -> None:
     if kind != "message":
         raise RequestError(f"{place}: an item of type {kind!r:.40} is not supported")
     message = {name: value for name, value in item.items() if name not in _OF_ANSWERS}
-    door.add_message(place, **{"role": None, "content": None, **message})
+    call.add_message(place, **{"role": None, "content": None, **message})
 
 
 def hand_over(parse: Callable[[Any], Any]) -> Any:
     """Let the host's translation keep the messages, and hand over the fields it does not know."""
 
     def parse_responses_request(raw: Any) -> Any:
-        door = current_door()
-        if door is None:
+        call = current_call()
+        if call is None:
             return parse(raw)
         parsed = parse({**raw, "input": ""})
-        parsed.chat_body = {**add_options(parsed.chat_body), "messages": door.messages}
+        parsed.chat_body = {**add_options(parsed.chat_body), "messages": call.messages}
         return parsed
 
     return parse_responses_request
@@ -108,11 +102,11 @@ def hand_over(parse: Callable[[Any], Any]) -> Any:
 def refuse(
     host: ModuleType,
     request: Any,
-    door: Door,
+    call: ApiCall,
     status: int,
     message: str,
     headers: Mapping[str, str] | None,
 ) -> Any:
     """An error in the form of this API."""
-    param = error_object(status, message, door)["param"]
+    param = error_object(status, message, call)["param"]
     return host.RESTfulAPI._responses_error(status, message, param=param, headers=headers)

@@ -15,18 +15,11 @@ from typing import Any, NamedTuple
 from ..errors import OverloadedError, RequestError
 from ..patching import patch
 from . import anthropic_api, chat_api, responses_api
+from .api_call import ApiCall, Refuse, as_current, current_call
 from .disconnect import CLIENT_CLOSED_REQUEST, answer_unless_client_leaves
-from .door import (
-    Door,
-    Refuse,
-    current_door,
-    http_status,
-    log_refusal,
-    pass_through,
-    read_sentence,
-)
+from .error_response import RETRY_AFTER, http_status, log_refusal, read_sentence
 from .event_stream import StreamRefused, start_stream
-from .model_process import UnavailableError, describe_absence, is_away, is_ours
+from .model_availability import UnavailableError, describe_absence, is_away, is_ours
 from .request_body import normalize, read_body
 
 HOST_MODULE = "xinference.api.restful_api"
@@ -36,19 +29,15 @@ WITHOUT = (
 )
 
 
-RETRY_AFTER = {429: "1", 503: "10"}
-"""Status → seconds: a place is soon free, a process takes a while to start."""
-
-
 class Api(NamedTuple):
     """One of the APIs that lead to a model.
 
     Attributes:
-        read: fills a door with what the host does not hand over; raises RequestError.
+        read: fills a call with what the host does not hand over; raises RequestError.
         refuse: makes the response of an error.
     """
 
-    read: Callable[[ModuleType, Door], None]
+    read: Callable[[ModuleType, ApiCall], None]
     refuse: Refuse
 
 
@@ -86,14 +75,14 @@ def _open_route(host: ModuleType, api: Api, route: Callable[..., Any]) -> Any:
     from starlette.responses import Response
 
     async def answer(rest_api: Any, request: Any) -> Any:
-        door = Door(request.scope["headers"])
+        call = ApiCall(request.scope["headers"])
         try:
-            door.body = await read_body(request)
-            if await is_ours(rest_api, door.body["model"]):
+            call.body = await read_body(request)
+            if await is_ours(rest_api, call.body["model"]):
                 ours = functools.partial(route, rest_api)
-                return await _answer(host, api, ours, rest_api, request, door)
+                return await _answer(host, api, ours, rest_api, request, call)
         except RequestError as error:
-            return _refuse(host, api, request, door, http_status(error), str(error))
+            return _refuse(host, api, request, call, http_status(error), str(error))
         except ClientDisconnect:  # in the middle of its body
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         return await route(rest_api, request)
@@ -102,15 +91,20 @@ def _open_route(host: ModuleType, api: Api, route: Callable[..., Any]) -> Any:
 
 
 async def _answer(
-    host: ModuleType, api: Api, route: Callable[[Any], Any], rest_api: Any, request: Any, door: Door
+    host: ModuleType,
+    api: Api,
+    route: Callable[[Any], Any],
+    rest_api: Any,
+    request: Any,
+    call: ApiCall,
 ) -> Any:
-    normalize(door.body)
-    api.read(host, door)
+    normalize(call.body)
+    api.read(host, call)
     invalid = importlib.import_module("xinference._compat").ValidationError
     closed = importlib.import_module("xoscar").ServerClosed
     response, headers = None, None
     try:
-        response = await _take(host, route, request, door)
+        response = await _take(host, route, request, call)
         if response.status_code in RETRY_AFTER:
             response.headers.setdefault("Retry-After", RETRY_AFTER[response.status_code])
         if response.status_code != 500:
@@ -119,28 +113,28 @@ async def _answer(
     except invalid as error:
         status, message = 400, _describe(error)
     except StreamRefused as error:
-        status, message = door.status, str(error)
+        status, message = call.status, str(error)
     except host.HTTPException as error:
         status, message, headers = error.status_code, read_sentence(error.detail), error.headers
     except (OSError, closed) as error:
         status, message = 500, str(error)
-    uid = door.body["model"]
+    uid = call.body["model"]
     if status == 500 and await is_away(rest_api, uid, message):
         status, message = 503, describe_absence(uid)
     elif response is not None:
         return response
-    return _refuse(host, api, request, door, status, message, headers)
+    return _refuse(host, api, request, call, status, message, headers)
 
 
-async def _take(host: ModuleType, route: Callable[[Any], Any], request: Any, door: Door) -> Any:
+async def _take(host: ModuleType, route: Callable[[Any], Any], request: Any, call: ApiCall) -> Any:
     """Return the host's response to a request; a stream once it has begun."""
-    with pass_through(door):
-        if door.body.get("stream"):
+    with as_current(call):
+        if call.body.get("stream"):
             response = await route(request)
         else:
             response = await answer_unless_client_leaves(request, route(request))
         if isinstance(response, host.EventSourceResponse):
-            response = await start_stream(response, door)
+            response = await start_stream(response, call)
     return response
 
 
@@ -148,16 +142,16 @@ def _refuse(
     host: ModuleType,
     api: Api,
     request: Any,
-    door: Door,
+    call: ApiCall,
     status: int,
     message: str,
     headers: dict[str, str] | None = None,
 ) -> Any:
     if status in RETRY_AFTER:
         headers = {"Retry-After": RETRY_AFTER[status], **(headers or {})}
-    message = door.name_places(message)
-    log_refusal(f"A request to {request.url.path}", door.body.get("model"), message)
-    return api.refuse(host, request, door, status, message, headers)
+    message = call.name_places(message)
+    log_refusal(f"A request to {request.url.path}", call.body.get("model"), message)
+    return api.refuse(host, request, call, status, message, headers)
 
 
 def _describe(error: Any) -> str:
@@ -179,7 +173,7 @@ def _raise_refusals(get: Callable[..., Any]) -> Any:
         kinds = (OverloadedError, UnavailableError, RequestError)
         kind = next(kind for kind in kinds if isinstance(error, kind))
         refusal = kind(read_sentence(error))
-        if current_door() is not None:
+        if current_call() is not None:
             raise refusal from None
         # The response has begun, so the host puts an error into it.
         log_refusal("The rest of a stream", replica_uid.decode(), str(refusal))
@@ -192,14 +186,14 @@ def _keep_sentences(host: ModuleType, handle: Callable[..., None]) -> Any:
     """Let an error of ours reach the client of a stream, with its sentence."""
 
     def handle_request_limit_error(error: Exception, **options: Any) -> None:
-        door = current_door()
+        call = current_call()
         if isinstance(error, RequestError):
             raise host.HTTPException(http_status(error), read_sentence(error))
         try:
             handle(error, **options)
         except host.HTTPException as known:
-            if door is not None:
-                door.status = known.status_code
+            if call is not None:
+                call.status = known.status_code
             raise
 
     return handle_request_limit_error

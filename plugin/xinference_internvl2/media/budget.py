@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from threading import RLock
 
 from ..errors import OverloadedError, RequestError
-from ..machine import trim
+from ..system_memory import trim
 from .limits import DEFAULT_WAITING, default_memory
 
 _WORTH_A_TRIM = 16 << 20

@@ -18,8 +18,8 @@ from threading import Timer
 from typing import Any
 
 from ..errors import RequestError
+from .fair_semaphore import FairSemaphore
 from .limits import DECODERS, MAX_IMAGE_SECONDS, MAX_WALL_SECONDS, SMALL_COST, SMALL_FILE
-from .turns import Turns
 
 _CODE = """
 import json, sys
@@ -86,7 +86,7 @@ class DecoderPool:
     """As many decoders as `count`, each started when it is first needed."""
 
     def __init__(self, count: int) -> None:
-        self._turns = Turns(count)
+        self._turns = FairSemaphore(count)
         # The one that was used last is taken first, so that no more are started than are needed.
         self._idle: list[_Decoder | None] = [None] * count
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from contextlib import suppress
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -25,6 +24,7 @@ from .limits import (
     MAX_PIXELS,
     MAX_SIDE,
 )
+from .sandbox import confine, count_address_space
 from .tiles import Tiling, cut_tiles
 from .upright_rgb import to_upright_rgb, upright_size
 
@@ -42,7 +42,7 @@ def main() -> None:
     """
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     Image.init()
-    _confine()
+    confine(count_address_space() + MAX_IMAGE_MEMORY)
     while line := questions.readline():
         question = json.loads(line)
         data = questions.read(question.pop("bytes"))
@@ -55,28 +55,6 @@ def main() -> None:
             _write_line(answers, {"refused": _too_large(question["where"])})
         _limit_seconds(0)
         answers.flush()
-
-
-def _confine() -> None:
-    """From here on this process can open neither a file nor a socket, nor take all memory.
-
-    So the plugins of Pillow are imported before.
-    """
-    # There is no such module on Windows, and not every limit on macOS.
-    with suppress(ImportError):
-        import resource
-
-        taken = 0
-        with suppress(OSError), open("/proc/self/statm") as statm:
-            taken = int(statm.read().split()[0]) * resource.getpagesize()
-        limits = {
-            resource.RLIMIT_NOFILE: 0,
-            resource.RLIMIT_CORE: 0,
-            resource.RLIMIT_AS: taken + MAX_IMAGE_MEMORY,
-        }
-        for name, limit in limits.items():
-            with suppress(ValueError, OSError):
-                resource.setrlimit(name, (limit, limit))
 
 
 def _limit_seconds(seconds: float) -> None:

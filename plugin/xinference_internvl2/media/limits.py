@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError
 from ..launch_options import read_flag
-from ..machine import memory
+from ..system_memory import memory
 
 if TYPE_CHECKING:
     from ..checkpoint.config import CheckpointConfig

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import RequestError
 from .decoder_pool import LEAN
+from .fair_semaphore import FairSemaphore
 from .limits import (
     BYTES_PER_FRAME_PIXEL,
     MAX_VIDEO_DECODERS,
@@ -28,7 +29,6 @@ from .limits import (
     MAX_VIDEO_SECONDS,
 )
 from .tiles import Tiling
-from .turns import Turns
 
 # FFmpeg's names, and those that people know.
 CONTAINERS = {
@@ -43,7 +43,7 @@ REFUSED = 3
 
 # A request has one video decoded at a time, and then stands in line again. Headers have places of
 # their own, and never wait for frames.
-_for_headers, _for_frames = Turns(MAX_VIDEO_DECODERS), Turns(MAX_VIDEO_DECODERS)
+_for_headers, _for_frames = FairSemaphore(MAX_VIDEO_DECODERS), FairSemaphore(MAX_VIDEO_DECODERS)
 _DECODER = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, NoReturn
 
@@ -31,6 +31,7 @@ from .limits import (
     MAX_VIDEO_CPU_SECONDS,
     MAX_VIDEO_MEMORY,
 )
+from .sandbox import confine
 from .tiles import Tiling, cut_tiles
 from .video import CONTAINERS, REFUSED, frame_indices, unreadable
 from .video_packets import read_index, sample_frames
@@ -65,7 +66,7 @@ def main(where: str, question: dict[str, Any] | None) -> None:
     """
     data = sys.stdin.buffer.read()
     Image.preinit()
-    _confine(MAX_VIDEO_CPU_SECONDS if question else MAX_HEADER_CPU_SECONDS)
+    confine(MAX_VIDEO_MEMORY, MAX_VIDEO_CPU_SECONDS if question else MAX_HEADER_CPU_SECONDS)
     try:
         if question:
             question["tiling"] = Tiling(**question["tiling"])
@@ -75,27 +76,6 @@ def main(where: str, question: dict[str, Any] | None) -> None:
     except RequestError as error:
         sys.stderr.write(str(error))
         sys.exit(REFUSED)
-
-
-def _confine(seconds: int) -> None:
-    """From here on this process can open neither a file nor a socket, nor take all memory, nor
-    `seconds` of a processor.
-
-    So what PyAV and Pillow import only when it is needed is imported before.
-    """
-    # There is no such module on Windows, and not every limit on macOS.
-    with suppress(ImportError):
-        import resource
-
-        limits = {
-            resource.RLIMIT_NOFILE: 0,
-            resource.RLIMIT_CORE: 0,
-            resource.RLIMIT_AS: MAX_VIDEO_MEMORY,
-            resource.RLIMIT_CPU: seconds,
-        }
-        for name, limit in limits.items():
-            with suppress(ValueError, OSError):
-                resource.setrlimit(name, (limit, limit))
 
 
 def _write_header(data: bytes, where: str) -> None:

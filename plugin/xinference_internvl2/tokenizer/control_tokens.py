@@ -1,9 +1,103 @@
-"""The control tokens of the family that stand in every prompt with an image."""
+"""Control tokens and text: what is a token of the prompt format, and what a user wrote.
 
-IMAGE_START, IMAGE_TOKEN, IMAGE_END = "<img>", "<IMG_CONTEXT>", "</img>"
-REQUIRED = (IMAGE_START, IMAGE_END, IMAGE_TOKEN)
+The text of a user never becomes a control token, whatever its letters are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from tokenizers import Tokenizer
+
+from .backend import without_control_tokens
+from .files import Prefix
+
+SPACE = "▁"
 
 
-def image_tokens(count: int) -> str:
-    """What stands in the prompt for an image of `count` image tokens."""
-    return IMAGE_START + IMAGE_TOKEN * count + IMAGE_END
+class ControlTokens:
+    """The control tokens of a tokenizer, found in trusted segments of a prompt alone.
+
+    Args:
+        backend: with all of its tokens.
+        start: the tokens that every prompt begins with.
+        fine_tuned: tokens that further training added, which are found in every text.
+    """
+
+    def __init__(
+        self, backend: Tokenizer, start: list[int], prefix: Prefix, fine_tuned: frozenset[str]
+    ) -> None:
+        self._start, self._prefix = start, prefix
+        known = backend.get_added_tokens_decoder().items()
+        self.controls = {
+            token.content: index
+            for index, token in known
+            if token.special and token.content not in fine_tuned
+        }
+        self.fine_tuned = {t.content: index for index, t in known if t.content in fine_tuned}
+        self._eats_right = {token.content for _, token in known if token.rstrip}
+        self._eats_left = {token.content for _, token in known if token.lstrip}
+        # Where each run of text between tokens gets a space, the backend cannot find them.
+        split = self.fine_tuned if prefix == "every" else {}
+        self._ids = self.controls | split
+        self._control, self._fine_tuned_alone = _any_of(self._ids), _any_of(split)
+        self._plain = without_control_tokens(backend, self.controls)
+        # It numbers tokens that are not in the vocabulary itself on its own.
+        twin = {text: self._plain.token_to_id(text) for text in self.fine_tuned}
+        self._renumbered = {twin[text]: index for text, index in self.fine_tuned.items()}
+
+    def encode(self, segments: Sequence[tuple[str, bool]], named: Collection[str]) -> list[int]:
+        """Return the token ids of (text, trusted) segments; `named` are the tokens with a role."""
+        ids = list(self._start)
+        for position, part in enumerate(self.split(segments, named)):
+            if position % 2:
+                ids.append(self._ids[part])
+            elif part:
+                found = self._plain.encode(part, add_special_tokens=False).ids
+                ids.extend(self._renumbered.get(i, i) for i in found)
+        return ids
+
+    def split(self, segments: Sequence[tuple[str, bool]], named: Collection[str]) -> list[str]:
+        """Return text, control token, text, …, text: as the published tokenizer cuts a prompt."""
+        parts = [""]
+        for text, trusted in _join_neighbours(segments):
+            found = (self._control if trusted else self._fine_tuned_alone).split(text)
+            parts[-1] += found[0]
+            parts += found[1:]
+        if self._prefix == "first":
+            parts = [part.replace(SPACE, " ") for part in parts]
+        for position in range(1, len(parts), 2):
+            if parts[position] in self._eats_right:
+                parts[position + 1] = parts[position + 1].lstrip()
+            if parts[position] in self._eats_left:
+                parts[position - 1] = parts[position - 1].rstrip()
+        return self._add_prefix(parts, named)
+
+    def _add_prefix(self, parts: list[str], named: Collection[str]) -> list[str]:
+        if self._prefix == "every":
+            return [p if i % 2 or not p else SPACE + p for i, p in enumerate(parts)]
+        if self._prefix == "none" or parts == [""]:
+            return parts
+        if not parts[0] and parts[1] in named:
+            return parts
+        if any(parts[0].startswith(token) for token in named if token in self.fine_tuned):
+            return parts
+        return [SPACE + parts[0], *parts[1:]]
+
+
+def _any_of(texts: Collection[str]) -> re.Pattern[str]:
+    """Finds each of the `texts`, the longest first; nothing where there are none."""
+    longest_first = sorted(texts, key=len, reverse=True)
+    return re.compile("(" + ("|".join(map(re.escape, longest_first)) or "(?!)") + ")")
+
+
+def _join_neighbours(segments: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """The same text with neighbours of equal trust joined, so that only they can form a token."""
+    joined: list[tuple[str, bool]] = []
+    for text, trusted in segments:
+        if joined and joined[-1][1] == trusted:
+            joined[-1] = (joined[-1][0] + text, trusted)
+        else:
+            joined.append((text, trusted))
+    return joined

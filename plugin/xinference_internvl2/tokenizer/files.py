@@ -27,7 +27,7 @@ from .added_tokens import (
     read_fast,
     sources,
 )
-from .control_tokens import REQUIRED
+from .image_tokens import REQUIRED
 from .sentencepiece import USER_DEFINED, read_sentencepiece
 from .tokenizer_json import from_tokenizer_json
 

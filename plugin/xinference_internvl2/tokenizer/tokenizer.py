@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from ..checkpoint.json_files import require_folder
 from ..errors import CheckpointError, RequestError
-from .backend import panics_as, shown, without_control_tokens
+from .backend import panics_as, shown
+from .control_tokens import SPACE, ControlTokens
 from .files import SAVED_PREFIX, Prefix, read_tokenizer_files
 
-_SPACE = "▁"
 _BYTE_OF = {letter: byte for byte, letter in bytes_to_unicode().items()}
 """What a letter of a byte-level token stands for."""
 _INVALID_BYTE = re.compile("[\udc80-\udcff]")
@@ -45,76 +45,18 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
         **named: Any,
     ) -> None:
         self._tokenizer = backend  # handed over through the keyword, it would be copied
-        self._prefix = prefix
-        self._start: list[int] = backend.encode("").ids
+        self._prefix, start = prefix, backend.encode("").ids
         super().__init__(**{SAVED_PREFIX: prefix}, **named)
-        self._set_up_segments(fine_tuned)
+        self._control_tokens = ControlTokens(self._tokenizer, start, prefix, fine_tuned)
+        known = self._tokenizer.get_added_tokens_decoder().items()
+        self._special_ids = frozenset(index for index, token in known if token.special)
+        bytes_by_id = {self._tokenizer.token_to_id(f"<0x{byte:02X}>"): byte for byte in range(256)}
+        self._byte_values = {i: byte for i, byte in bytes_by_id.items() if i is not None}
 
     @classmethod
     def from_pretrained(cls, path: Any, *args: Any, **kwargs: Any) -> InternVL2Tokenizer:
         """Load from a local directory; every other argument is ignored."""
         return load_tokenizer(path)
-
-    def _set_up_segments(self, fine_tuned: frozenset[str]) -> None:
-        known = self._tokenizer.get_added_tokens_decoder().items()
-        controls = {
-            token.content: (index, token)
-            for index, token in known
-            if token.special and token.content not in fine_tuned
-        }
-        self._fine_tuned = {t.content: index for index, t in known if t.content in fine_tuned}
-        self._controls = {text: index for text, (index, _) in controls.items()}
-        self._eats_right = {token.content for _, token in known if token.rstrip}
-        self._eats_left = {token.content for _, token in known if token.lstrip}
-        # Where each run of text between tokens gets a space, the backend cannot find them.
-        split = self._fine_tuned if self._prefix == "every" else {}
-        self._ids = self._controls | split
-        self._control, self._fine_tuned_alone = _any_of(self._ids), _any_of(split)
-        self._special_ids = frozenset(index for index, token in known if token.special)
-        bytes_by_id = {self._tokenizer.token_to_id(f"<0x{byte:02X}>"): byte for byte in range(256)}
-        self._byte_values = {i: byte for i, byte in bytes_by_id.items() if i is not None}
-        self._plain = without_control_tokens(self._tokenizer, self._controls)
-        # It numbers tokens that are not in the vocabulary itself on its own.
-        twin = {text: self._plain.token_to_id(text) for text in self._fine_tuned}
-        self._renumbered = {twin[text]: index for text, index in self._fine_tuned.items()}
-
-    def _encode_segments(self, segments: Sequence[tuple[str, bool]]) -> list[int]:
-        ids = list(self._start)
-        for position, part in enumerate(self._parts(segments)):
-            if position % 2:
-                ids.append(self._ids[part])
-            elif part:
-                found = self._plain.encode(part, add_special_tokens=False).ids
-                ids.extend(self._renumbered.get(i, i) for i in found)
-        return ids
-
-    def _parts(self, segments: Sequence[tuple[str, bool]]) -> list[str]:
-        """Text, control token, text, …, text: as the published tokenizer cuts a prompt."""
-        parts = [""]
-        for text, trusted in _join_neighbours(segments):
-            found = (self._control if trusted else self._fine_tuned_alone).split(text)
-            parts[-1] += found[0]
-            parts += found[1:]
-        if self._prefix == "first":
-            parts = [part.replace(_SPACE, " ") for part in parts]
-        for position in range(1, len(parts), 2):
-            if parts[position] in self._eats_right:
-                parts[position + 1] = parts[position + 1].lstrip()
-            if parts[position] in self._eats_left:
-                parts[position - 1] = parts[position - 1].rstrip()
-        return self._add_prefix(parts)
-
-    def _add_prefix(self, parts: list[str]) -> list[str]:
-        if self._prefix == "every":
-            return [p if i % 2 or not p else _SPACE + p for i, p in enumerate(parts)]
-        if self._prefix == "none" or parts == [""]:
-            return parts
-        named = self.all_special_tokens
-        if not parts[0] and parts[1] in named:
-            return parts
-        if any(parts[0].startswith(token) for token in named if token in self._fine_tuned):
-            return parts
-        return [_SPACE + parts[0], *parts[1:]]
 
     def _encode_plus(self, text: Any, text_pair: Any = None, **kwargs: Any) -> BatchEncoding:
         if self._prefix != "none" and not kwargs.get("is_split_into_words"):
@@ -135,13 +77,13 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
     def token_bytes(self, index: int) -> bytes:
         """What the token `index` stands for in UTF-8, of which it may be only a part."""
         text = self._tokenizer.id_to_token(index) or ""
-        if text in self._controls or text in self._fine_tuned:
+        if text in self._control_tokens.controls or text in self._control_tokens.fine_tuned:
             return text.encode()
         if not self._byte_values:
             return bytes(_BYTE_OF[letter] for letter in text if letter in _BYTE_OF)
         if index in self._byte_values:
             return bytes([self._byte_values[index]])
-        return text.replace(_SPACE, " ").encode()
+        return text.replace(SPACE, " ").encode()
 
     def _decode_bytes(self, ids: list[int]) -> str:
         """Decode byte by byte: the backend gives up a whole run of bytes for one bad one."""
@@ -150,23 +92,17 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
             if index in self._byte_values:
                 data.append(self._byte_values[index])
             else:
-                data += (self._tokenizer.id_to_token(index) or "").replace(_SPACE, " ").encode()
+                data += (self._tokenizer.id_to_token(index) or "").replace(SPACE, " ").encode()
         text = _INVALID_BYTE.sub("\ufffd", data.decode("utf-8", "surrogateescape"))
         return text[1:] if self._prefix != "none" and text.startswith(" ") else text
 
     def _prepare(self, text: Any, trusted: bool) -> Any:
         """The text or texts with the prefix space that the backend does not add."""
         if isinstance(text, str):
-            return "".join(self._parts([(text, trusted)]))
+            return "".join(self._control_tokens.split([(text, trusted)], self.all_special_tokens))
         if isinstance(text, (list, tuple)):
             return [self._prepare(item, trusted) for item in text]
         return text
-
-
-def _any_of(texts: Collection[str]) -> re.Pattern[str]:
-    """Finds each of the `texts`, the longest first; nothing where there are none."""
-    longest_first = sorted(texts, key=len, reverse=True)
-    return re.compile("(" + ("|".join(map(re.escape, longest_first)) or "(?!)") + ")")
 
 
 def load_tokenizer(path: str | Path, vocab_size: int | None = None) -> InternVL2Tokenizer:
@@ -230,7 +166,7 @@ def encode_segments(
     """
     _refuse_surrogates(segments)
     with panics_as(RequestError(f"{_TOO_MUCH}; send less text")):
-        return tokenizer._encode_segments(segments)
+        return tokenizer._control_tokens.encode(segments, tokenizer.all_special_tokens)
 
 
 def _refuse_surrogates(segments: Sequence[tuple[str, bool]]) -> None:
@@ -242,14 +178,3 @@ def _refuse_surrogates(segments: Sequence[tuple[str, bool]]) -> None:
                 f"the text has half a surrogate pair, {text[error.start]!r}, at character "
                 f"{error.start}; send valid Unicode"
             ) from None
-
-
-def _join_neighbours(segments: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
-    """The same text with neighbours of equal trust joined, so that only they can form a token."""
-    joined: list[tuple[str, bool]] = []
-    for text, trusted in segments:
-        if joined and joined[-1][1] == trusted:
-            joined[-1] = (joined[-1][0] + text, trusted)
-        else:
-            joined.append((text, trusted))
-    return joined

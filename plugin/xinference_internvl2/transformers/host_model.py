@@ -21,13 +21,15 @@ from xinference.model.scheduler.core import AbortRequestMessage
 from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
 from ..chat.answer import answer, count_tokens
-from ..chat.anthropic import prepare_anthropic_request
-from ..chat.completion import complete
+from ..chat.anthropic_request import prepare_anthropic_request
+from ..chat.context_length import trained_length
 from ..chat.launch_prompt import read_launch_prompt
 from ..chat.option_table import DEFAULT_MAX_TOKENS
-from ..chat.request import ChatRequest, ServedCheckpoint, trained_length
+from ..chat.request import ChatRequest
+from ..chat.served_checkpoint import ServedCheckpoint
+from ..chat.text_completion import complete
 from ..checkpoint.weight_format import check_quantization
-from ..engine import Outputs
+from ..engine_outputs import Outputs
 from ..errors import CheckpointError, RequestError, point_to_doctor
 from ..families.engine_matrix import serves
 from ..families.records import prompt_format_of
@@ -40,7 +42,7 @@ from .engine.constraint import Constraint, Grammars
 from .engine.limits import EngineLimits
 from .engine.sequence import Prompt
 from .launch_options import OPTIONS
-from .model.lora import load_adapters
+from .model.lora_adapters import load_adapters
 from .model.speed_up import speed_up
 from .requirements import missing_library
 
@@ -229,7 +231,7 @@ class InternVL2TransformersModel(PytorchChatModel):
 
     async def abort_request(self, request_id: str) -> str:
         """End the requests of that `request_id`; Xinference's route for it asks here."""
-        found = self._engine.abort(request_id) or self._served.preparing.abort(request_id)
+        found = self._engine.abort(request_id) or self._served.pending.abort(request_id)
         said = AbortRequestMessage.DONE if found else AbortRequestMessage.NOT_FOUND
         return str(said.name)
 

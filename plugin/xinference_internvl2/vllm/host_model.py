@@ -19,16 +19,18 @@ from xinference.model.scheduler.core import AbortRequestMessage
 from xinference.types import LoRA
 
 from ..chat.answer import answer, count_tokens
-from ..chat.anthropic import prepare_anthropic_request
-from ..chat.completion import complete
+from ..chat.anthropic_request import prepare_anthropic_request
+from ..chat.context_length import trained_length
 from ..chat.launch_prompt import PROMPT_OPTIONS, read_launch_prompt
 from ..chat.option_table import DEFAULT_MAX_TOKENS
-from ..chat.preparing import Preparing
-from ..chat.request import ChatRequest, ServedCheckpoint, trained_length
+from ..chat.pending_requests import PendingRequests
+from ..chat.request import ChatRequest
+from ..chat.served_checkpoint import ServedCheckpoint
+from ..chat.text_completion import complete
 from ..checkpoint.config import read_config
 from ..checkpoint.safetensors_file import list_weight_files
 from ..checkpoint.weight_format import check_quantization
-from ..engine import Outputs, PromptOutput
+from ..engine_outputs import Outputs, PromptOutput
 from ..errors import CheckpointError, point_to_doctor
 from ..families.engine_matrix import serves
 from ..families.records import family_of, prompt_format_of
@@ -36,16 +38,17 @@ from ..media.budget import Budget
 from ..media.limits import LAUNCH_OPTIONS, MAX_FRAMES, launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
-from .adapters import write_adapters
+from .abort import WholeAnswers
 from .entry_point import FAMILY
-from .launch_options import check_cards, options, with_guidance
+from .launch_options import options, with_guidance
+from .lora_adapters import write_adapters
 from .placeholders import insert_placeholders
 from .requirements import computes, install, missing_awq_kernel, platform
 from .settings_files import check_settings_files
+from .tensor_parallel import check_cards, choose_size
 from .tile_stack import stack_tiles
 from .translate import FormCheck, translate_error, translate_output, translate_request
 from .unsupported import check_computable
-from .whole_answers import WholeAnswers
 
 ENGINE = "vLLM"
 NO_ADAPTER = "(none)"
@@ -115,7 +118,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         )
         self._limits = launch_limits(self._model_config or {}, self._checkpoint)
         self._budget = Budget(self._limits.memory, self._limits.waiting)
-        self._preparing, self._whole_answers = Preparing(), WholeAnswers()
+        self._pending, self._whole_answers = PendingRequests(), WholeAnswers()
         self._write_adapters()
 
     def _write_adapters(self) -> None:
@@ -151,8 +154,9 @@ class InternVL2VLLMModel(VLLMMultiModel):
         if given.get("max_dynamic_patch") is not None:
             most = {"max_dynamic_patch": self._limits.max_tiles}
             config["mm_processor_kwargs"] = {**(config.get("mm_processor_kwargs") or {}), **most}
-        check_cards(config, self._device_count or 0, self._n_worker)
-        config.setdefault("tensor_parallel_size", self._parallel_size())
+        cards, heads = self._device_count or 0, self._checkpoint.llm["num_attention_heads"]
+        check_cards(config, cards, self._n_worker)
+        config.setdefault("tensor_parallel_size", choose_size(heads, cards))
         if platform().is_cpu():
             cpu.set_defaults(config, quantized=bool(self._checkpoint.quantization))
         if config.get("max_model_len") is None:
@@ -174,12 +178,6 @@ class InternVL2VLLMModel(VLLMMultiModel):
         if runtime is not None:
             overrides[FAMILY] = runtime.model_name
         return {**sanitized, "hf_overrides": overrides, "trust_remote_code": False}
-
-    def _parallel_size(self) -> int:
-        """As many devices as the attention heads can be divided among; the host counts CUDA
-        devices, and there may be none."""
-        heads = self._checkpoint.llm["num_attention_heads"]
-        return next(n for n in range(max(self._device_count or 0, 1), 0, -1) if heads % n == 0)
 
     @vllm_check  # type: ignore[untyped-decorator]
     async def async_chat(
@@ -224,9 +222,9 @@ class InternVL2VLLMModel(VLLMMultiModel):
     async def abort_request(self, request_id: str) -> str:
         """End the requests of that `request_id`; Xinference's route for it asks here."""
         self._whole_answers.abort(request_id)
-        preparing = self._preparing.abort(request_id)
+        pending = self._pending.abort(request_id)
         said = await super().abort_request(request_id)
-        return AbortRequestMessage.DONE.name if preparing else str(said)
+        return AbortRequestMessage.DONE.name if pending else str(said)
 
     def _served(self) -> ServedCheckpoint:
         return ServedCheckpoint(
@@ -239,7 +237,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             ENGINE,
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
             budget=self._budget,
-            preparing=self._preparing,
+            pending=self._pending,
             stop=self._launch_prompt.stop,
             adapters=frozenset(x.lora_name for x in self.lora_modules or ()) - {NO_ADAPTER},
         )

@@ -64,26 +64,3 @@ def with_guidance(config: Any) -> dict[str, Any]:
             "it out, or use guidance"
         )
     return {**given, "backend": "guidance"}
-
-
-def check_cards(config: Mapping[str, Any], cards: int, workers: int = 1) -> None:
-    """Compare the cards that a launch is for with those that it was given, where it has any.
-
-    Raises:
-        CheckpointError: they disagree, and vLLM would wait for the rest for ever.
-    """
-    if workers > 1 and not cards:
-        raise CheckpointError(
-            f"n_worker {workers} is for the cards of {workers} workers, and this one has none; "
-            "launch without --n-worker"
-        )
-    tensor, pipeline = (
-        config.get(f"{kind}_parallel_size") or default
-        for kind, default in (("tensor", cards), ("pipeline", workers))
-    )
-    if cards and tensor * pipeline != cards * workers:
-        raise CheckpointError(
-            f"tensor_parallel_size {tensor} times pipeline_parallel_size {pipeline} is for "
-            f"{tensor * pipeline} cards, but the launch was given {cards * workers}; add "
-            f"--n-gpu {-(-tensor * pipeline // workers)}"
-        )

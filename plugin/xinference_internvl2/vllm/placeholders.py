@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..chat.prompt import PLACEHOLDER
-from ..tokenizer.control_tokens import IMAGE_END, IMAGE_START
+from ..tokenizer.image_tokens import IMAGE_END, IMAGE_START
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from ..chat.request import ChatRequest
-from ..engine import FinishOutput, FinishReason, TokenOutput
+from ..engine_outputs import FinishOutput, FinishReason, TokenOutput
 from ..errors import RequestError
 from ..grammar import BROKEN_OFF, check_complete
 from ..tokenizer.tokenizer import InternVL2Tokenizer

@@ -15,11 +15,12 @@ from xinference.model.llm.media import load_media_bytes
 from tests.chat.media import drawn, image, image_uri, user
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.answer import answer, count_tokens
+from xinference_internvl2.chat.pending_requests import PendingRequests
 from xinference_internvl2.chat.prepare import decode_on_thread
-from xinference_internvl2.chat.preparing import Preparing
-from xinference_internvl2.chat.request import ChatRequest, ServedCheckpoint
+from xinference_internvl2.chat.request import ChatRequest
+from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.engine import FinishOutput, TokenOutput
+from xinference_internvl2.engine_outputs import FinishOutput, TokenOutput
 from xinference_internvl2.errors import OverloadedError, RequestError
 from xinference_internvl2.families.records import find_prompt_format
 from xinference_internvl2.media.budget import Budget
@@ -202,7 +203,7 @@ def test_a_request_can_be_aborted_before_the_engine_has_it(model: ServedCheckpoi
     """It waits for memory that another one holds. One whose client leaves is not aborted."""
 
     async def scenario() -> None:
-        served = replace(model, budget=Budget(2 * BYTES + 2), preparing=Preparing())
+        served = replace(model, budget=Budget(2 * BYTES + 2), pending=PendingRequests())
         engine = Engine(served.budget)
         first = asyncio.create_task(ask(served, engine))
         while not engine.seen:
@@ -213,8 +214,8 @@ def test_a_request_can_be_aborted_before_the_engine_has_it(model: ServedCheckpoi
         )
         while len(served.budget.tiles.line) < 2:
             await asyncio.sleep(0.01)
-        assert not served.preparing.abort("nobody's")
-        assert served.preparing.abort("mine")
+        assert not served.pending.abort("nobody's")
+        assert served.pending.abort("mine")
         with pytest.raises(RequestError) as caught:
             await mine
         sentence = "request_id mine: the request was aborted before its answer began"
@@ -225,7 +226,7 @@ def test_a_request_can_be_aborted_before_the_engine_has_it(model: ServedCheckpoi
         engine.go.set()
         await first
         assert len(engine.seen) == 1
-        assert not served.preparing.abort("mine")
+        assert not served.pending.abort("mine")
         assert served.budget.tiles.free == served.budget.tiles.total
 
     asyncio.run(scenario())

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from xinference_internvl2.chat.constraint import ONE_SPACE
 from xinference_internvl2.chat.option_table import (
     DEFAULT_MAX_TOKENS,
     ONLY_NEUTRAL,
@@ -17,9 +16,10 @@ from xinference_internvl2.chat.option_table import (
     WITHOUT_EFFECT,
 )
 from xinference_internvl2.chat.options import read_options
-from xinference_internvl2.chat.sampling import read_sampling
-from xinference_internvl2.engine import SamplingParams
+from xinference_internvl2.chat.response_format import ONE_SPACE
+from xinference_internvl2.chat.sampling_options import read_sampling
 from xinference_internvl2.errors import RequestError
+from xinference_internvl2.sampling_params import SamplingParams
 
 
 def read(config: dict[str, Any], engine: str = "vLLM") -> SamplingParams:

@@ -11,7 +11,7 @@ from tests.chat.media import assistant, clip, image, system, text, user
 from xinference_internvl2.chat.prompt import build_prompt, render
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media.source import Media
-from xinference_internvl2.tokenizer.control_tokens import image_tokens
+from xinference_internvl2.tokenizer.image_tokens import image_tokens
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -15,10 +15,11 @@ from xinference.model.llm.media import load_media_bytes
 
 from tests.chat.media import video_uri
 from tests.tiny import make_checkpoint
+from xinference_internvl2.chat.context_length import trained_length
 from xinference_internvl2.chat.launch_prompt import LaunchPrompt, read_launch_prompt
 from xinference_internvl2.chat.prepare import prepare
 from xinference_internvl2.chat.prompt import render
-from xinference_internvl2.chat.request import ServedCheckpoint, trained_length
+from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
 from xinference_internvl2.families.records import find_prompt_format

@@ -18,13 +18,8 @@ from xinference_internvl2.chat.response import (
     detokenize,
     render_response,
 )
-from xinference_internvl2.engine import (
-    FinishOutput,
-    Outputs,
-    PromptOutput,
-    SamplingParams,
-    TokenOutput,
-)
+from xinference_internvl2.engine_outputs import FinishOutput, Outputs, PromptOutput, TokenOutput
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.tokenizer.tokenizer import (
     InternVL2Tokenizer,
     encode_segments,

@@ -17,11 +17,12 @@ from xoscar.backends.message import ErrorMessage
 
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.answer import answer, count_tokens
-from xinference_internvl2.chat.anthropic import prepare_anthropic_request
-from xinference_internvl2.chat.completion import complete
-from xinference_internvl2.chat.request import ChatRequest, ServedCheckpoint
+from xinference_internvl2.chat.anthropic_request import prepare_anthropic_request
+from xinference_internvl2.chat.request import ChatRequest
+from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
+from xinference_internvl2.chat.text_completion import complete
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.engine import FinishOutput, Outputs, TokenOutput
+from xinference_internvl2.engine_outputs import FinishOutput, Outputs, TokenOutput
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.families.records import find_prompt_format
 from xinference_internvl2.host import request_log, rest_api

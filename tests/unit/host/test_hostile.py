@@ -1,4 +1,4 @@
-"""Requests that nobody means well, at every door: answered, or refused as the client's fault."""
+"""Requests that nobody means well, at every API: answered, or refused as the client's fault."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from starlette.testclient import TestClient
 
 from tests.tools import attacks
 
-from .test_rest_api import BODIES, DOORS
+from .test_rest_api import APIS, BODIES
 
 pytestmark = pytest.mark.host
 SEEDS = 100
 SOUND = range(200, 500)
 
 
-def send(client: TestClient, door: str, body: bytes) -> Any:
-    return client.post(f"/v1/{door}", content=body, headers={"Content-Type": "application/json"})
+def send(client: TestClient, api: str, body: bytes) -> Any:
+    return client.post(f"/v1/{api}", content=body, headers={"Content-Type": "application/json"})
 
 
-@DOORS
-def test_values_that_are_anything_at_all(client: TestClient, door: str) -> None:
+@APIS
+def test_values_that_are_anything_at_all(client: TestClient, api: str) -> None:
     for seed in range(SEEDS):
         rng = random.Random(seed)
-        body = attacks.distort(json.loads(json.dumps(BODIES[door])), rng)
-        response = send(client, door, json.dumps(body).encode())
+        body = attacks.distort(json.loads(json.dumps(BODIES[api])), rng)
+        response = send(client, api, json.dumps(body).encode())
         assert response.status_code in SOUND, (seed, body, response.text)
 
 
-@DOORS
-def test_bodies_that_are_no_request(client: TestClient, door: str) -> None:
+@APIS
+def test_bodies_that_are_no_request(client: TestClient, api: str) -> None:
     for seed in range(30):
         body = attacks.ATTACKS["body that is no request"](random.Random(seed), "model")
-        response = send(client, door, body)
+        response = send(client, api, body)
         assert response.status_code in range(400, 500), (body[:200], response.text)
 
 

@@ -22,11 +22,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "responses": {"model": "model", "input": "Hi", "max_output_tokens": 64},
     "messages": CHAT,
 }
-DOORS = pytest.mark.parametrize("door", BODIES)
+APIS = pytest.mark.parametrize("api", BODIES)
 
 
-def post(client: TestClient, door: str, **fields: Any) -> Any:
-    return client.post(f"/v1/{door}", json={**BODIES[door], **fields})
+def post(client: TestClient, api: str, **fields: Any) -> Any:
+    return client.post(f"/v1/{api}", json={**BODIES[api], **fields})
 
 
 def events(response: Any) -> list[Any]:
@@ -38,13 +38,13 @@ def message(response: Any) -> str:
     return str(response.json()["error"]["message"])
 
 
-def text(door: str, answer: Any) -> str:
-    if door == "responses":
+def text(api: str, answer: Any) -> str:
+    if api == "responses":
         return str(answer["output"][0]["content"][0]["text"])
-    if door == "messages":
+    if api == "messages":
         return str(answer["content"][0]["text"])
     choice = answer["choices"][0]
-    return str(choice["text"] if door == "completions" else choice["message"]["content"])
+    return str(choice["text"] if api == "completions" else choice["message"]["content"])
 
 
 def delta(event: Any) -> str:
@@ -56,16 +56,16 @@ def delta(event: Any) -> str:
     return str(choice.get("text") or choice.get("delta", {}).get("content") or "")
 
 
-@DOORS
-def test_every_door_answers(client: TestClient, door: str) -> None:
-    response = post(client, door)
+@APIS
+def test_every_api_answers(client: TestClient, api: str) -> None:
+    response = post(client, api)
     assert response.status_code == 200, response.text
-    assert text(door, response.json()).strip() == ANSWER
+    assert text(api, response.json()).strip() == ANSWER
 
 
-@DOORS
-def test_every_door_streams(client: TestClient, door: str) -> None:
-    response = post(client, door, stream=True)
+@APIS
+def test_every_api_streams(client: TestClient, api: str) -> None:
+    response = post(client, api, stream=True)
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/event-stream")
     found = events(response)
@@ -73,12 +73,12 @@ def test_every_door_streams(client: TestClient, door: str) -> None:
     assert "".join(map(delta, found)).strip() == ANSWER
 
 
-@DOORS
+@APIS
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_refusal_comes_before_the_answer_with_one_line_in_the_log(
-    client: TestClient, door: str, stream: bool, caplog: pytest.LogCaptureFixture
+    client: TestClient, api: str, stream: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    response = post(client, door, stream=stream, invented=1)
+    response = post(client, api, stream=stream, invented=1)
     assert response.status_code == 400
     assert message(response).startswith("invented ")
     assert "address=" not in response.text
@@ -87,17 +87,17 @@ def test_a_refusal_comes_before_the_answer_with_one_line_in_the_log(
     assert record.exc_info is None
 
 
-@pytest.mark.parametrize("door", ["chat/completions", "completions", "responses"])
-def test_openais_error_object(client: TestClient, door: str) -> None:
-    error = post(client, door, invented=1).json()["error"]
+@pytest.mark.parametrize("api", ["chat/completions", "completions", "responses"])
+def test_openais_error_object(client: TestClient, api: str) -> None:
+    error = post(client, api, invented=1).json()["error"]
     assert (error["type"], error["param"], error["code"]) == (
         *("invalid_request_error", "invented", None),
     )
 
 
-@pytest.mark.parametrize("door", ["chat/completions", "completions"])
-def test_the_hosts_clients_read_the_detail(client: TestClient, door: str) -> None:
-    body = post(client, door, invented=1).json()
+@pytest.mark.parametrize("api", ["chat/completions", "completions"])
+def test_the_hosts_clients_read_the_detail(client: TestClient, api: str) -> None:
+    body = post(client, api, invented=1).json()
     assert body["detail"] == body["error"]["message"]
 
 
@@ -106,31 +106,31 @@ def test_anthropics_error_object(client: TestClient) -> None:
     assert (body["type"], body["error"]["type"]) == ("error", "invalid_request_error")
 
 
-@DOORS
+@APIS
 def test_a_fault_in_a_stream_is_an_error_that_clients_read(
-    client: TestClient, model: Model, door: str
+    client: TestClient, model: Model, api: str
 ) -> None:
     model.fault = RequestError("the grammar is none")
-    response = post(client, door, stream=True)
+    response = post(client, api, stream=True)
     assert response.status_code == 200
     [found] = [e for e in events(response) if e.get("error") or e.get("type") == "response.failed"]
     error = found.get("error") or found["response"]["error"]
     assert error["message"] == "the grammar is none"
 
 
-@DOORS
+@APIS
 def test_a_failure_of_the_model_is_no_fault_of_the_client(
-    client: TestClient, model: Model, door: str
+    client: TestClient, model: Model, api: str
 ) -> None:
     model.fault = ArithmeticError("nan")
-    assert post(client, door).status_code == 500
+    assert post(client, api).status_code == 500
 
 
-@DOORS
+@APIS
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("error", ["of the host", "of ours"])
 def test_a_client_of_a_full_model_is_told_to_come_again(
-    client: TestClient, model: Model, door: str, stream: bool, error: str
+    client: TestClient, model: Model, api: str, stream: bool, error: str
 ) -> None:
     async def refuse(*args: Any, **kwargs: Any) -> Any:
         if error == "of ours":
@@ -139,7 +139,7 @@ def test_a_client_of_a_full_model_is_told_to_come_again(
 
     model.chat = model.generate = refuse  # type: ignore[method-assign]
     try:
-        response = post(client, door, stream=stream)
+        response = post(client, api, stream=stream)
     finally:
         del model.chat, model.generate
     assert response.status_code == 429
@@ -150,8 +150,8 @@ def test_a_client_of_a_full_model_is_told_to_come_again(
 def test_tools_are_refused_in_our_words(client: TestClient) -> None:
     tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
     result = {"role": "tool", "tool_call_id": "1", "content": "1"}
-    for door in ("chat/completions", "responses", "messages"):
-        response = post(client, door, tools=[tool])
+    for api in ("chat/completions", "responses", "messages"):
+        response = post(client, api, tools=[tool])
         assert (response.status_code, message(response)) == (
             400,
             "tools is not supported: the model calls no tools; leave it out",
@@ -165,19 +165,19 @@ def test_a_chat_hands_over_what_the_host_drops(
     client: TestClient, model: Model, name: str, value: int
 ) -> None:
     for fields in ({name: value}, {"extra_body": {name: value}}):
-        for door in ("chat/completions", "completions"):
-            assert post(client, door, temperature=1.0, **fields).status_code == 200
+        for api in ("chat/completions", "completions"):
+            assert post(client, api, temperature=1.0, **fields).status_code == 200
             assert getattr(model.requests[-1].sampling, name) == value
 
 
-def test_the_other_doors_hand_over_what_their_apis_lack(client: TestClient, model: Model) -> None:
-    for door in ("responses", "messages"):
-        assert post(client, door, seed=5, repetition_penalty=1.5).status_code == 200
+def test_the_other_apis_hand_over_what_their_apis_lack(client: TestClient, model: Model) -> None:
+    for api in ("responses", "messages"):
+        assert post(client, api, seed=5, repetition_penalty=1.5).status_code == 200
         sampling = model.requests[-1].sampling
         assert (sampling.seed, sampling.repetition_penalty) == (5, 1.5)
 
 
-def test_every_door_makes_the_same_prompt(client: TestClient, model: Model) -> None:
+def test_every_api_makes_the_same_prompt(client: TestClient, model: Model) -> None:
     system = {"role": "system", "content": "Be kind."}
     post(client, "chat/completions", messages=[system, HI])
     post(client, "messages", system="Be kind.")
@@ -204,8 +204,8 @@ def test_newer_clients_of_anthropic_are_answered(
     client: TestClient, model: Model, version: str, status: int
 ) -> None:
     client.headers["anthropic-version"] = version
-    for door in ("messages", "messages/count_tokens"):
-        assert client.post(f"/v1/{door}", json=CHAT).status_code == status
+    for api in ("messages", "messages/count_tokens"):
+        assert client.post(f"/v1/{api}", json=CHAT).status_code == status
     model.ours = False
     assert client.post("/v1/messages", json=CHAT).status_code == 400
 
@@ -241,11 +241,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("door", "fields", "sentence"), REFUSED)
-def test_what_a_door_has_no_place_for_is_refused(
-    client: TestClient, door: str, fields: dict[str, Any], sentence: str
+@pytest.mark.parametrize(("api", "fields", "sentence"), REFUSED)
+def test_what_an_api_has_no_place_for_is_refused(
+    client: TestClient, api: str, fields: dict[str, Any], sentence: str
 ) -> None:
-    response = post(client, door, **fields)
+    response = post(client, api, **fields)
     assert response.status_code == 400
     assert sentence in message(response)
 
@@ -278,10 +278,10 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize("door", [*BODIES, "messages/count_tokens"])
+@pytest.mark.parametrize("api", [*BODIES, "messages/count_tokens"])
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_body_is_the_clients_fault(client: TestClient, door: str, name: str) -> None:
-    response = client.post(f"/v1/{door}", content=MALFORMED[name])
+def test_a_malformed_body_is_the_clients_fault(client: TestClient, api: str, name: str) -> None:
+    response = client.post(f"/v1/{api}", content=MALFORMED[name])
     assert response.status_code == 400
     assert message(response)
 
@@ -300,12 +300,12 @@ def test_a_body_may_be_a_hundred_levels_deep(client: TestClient) -> None:
     assert message(deep) == "the body of the request is nested more than 100 levels deep"
 
 
-@DOORS
-def test_models_of_others_are_left_alone(client: TestClient, model: Model, door: str) -> None:
+@APIS
+def test_models_of_others_are_left_alone(client: TestClient, model: Model, api: str) -> None:
     model.ours = False
-    if door == "chat/completions":
-        assert "error" not in post(client, door, tools=[{}], messages=[HI]).json()
-    assert post(client, door).status_code == 200
+    if api == "chat/completions":
+        assert "error" not in post(client, api, tools=[{}], messages=[HI]).json()
+    assert post(client, api).status_code == 200
 
 
 def test_a_model_that_is_not_there_is_for_the_host_to_report(client: TestClient) -> None:

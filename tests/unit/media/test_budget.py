@@ -8,9 +8,9 @@ import gc
 import pytest
 
 from xinference_internvl2.errors import OverloadedError, RequestError
-from xinference_internvl2.machine import MachineMemory
 from xinference_internvl2.media import limits
 from xinference_internvl2.media.budget import Budget, Hold
+from xinference_internvl2.system_memory import MachineMemory
 
 MB = 1 << 20
 

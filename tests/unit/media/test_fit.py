@@ -10,7 +10,7 @@ import pytest
 from tests.chat.media import clip, drawn, image, image_uri, text, user, video_uri
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prepare import prepare
-from xinference_internvl2.chat.request import ServedCheckpoint
+from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.families.records import find_prompt_format

@@ -120,8 +120,8 @@ def test_a_large_jpeg_is_decoded_smaller() -> None:
 def limited(code: str) -> str:
     """What `code` prints in a process that is confined as a decoder."""
     plugin = Path(image_decoder.__file__).parents[2]
-    start = "import sys\nfrom xinference_internvl2.media import image_decoder\n"
-    start += "sys.path_hooks.clear()\nimage_decoder._confine()\n"
+    start = "import sys\nfrom xinference_internvl2.media.image_decoder import *\n"
+    start += "sys.path_hooks.clear()\nconfine(count_address_space() + MAX_IMAGE_MEMORY)\n"
     command = [sys.executable, "-c", start + code]
     return subprocess.run(command, cwd=plugin, capture_output=True, text=True).stdout
 

@@ -8,9 +8,10 @@ import pytest
 
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.request import ChatRequest
-from xinference_internvl2.engine import FinishOutput, FinishReason, SamplingParams, TokenOutput
+from xinference_internvl2.engine_outputs import FinishOutput, FinishReason, TokenOutput
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.grammar import BROKEN_OFF
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
 from xinference_internvl2.vllm.translate import FormCheck, translate_error
 

@@ -14,7 +14,8 @@ from queue import SimpleQueue
 import torch
 from transformers import PreTrainedModel
 
-from ...engine import FinishOutput, Outputs, PromptOutput, SamplingParams, TokenOutput
+from ...engine_outputs import FinishOutput, Outputs, PromptOutput, TokenOutput
+from ...sampling_params import SamplingParams
 from .constraint import Constraint
 from .limits import EngineLimits
 from .model_runner import ModelRunner, ToPixels
@@ -23,7 +24,7 @@ from .sampler import sample
 from .scheduler import Scheduler, Step
 from .sequence import Prompt, Request, Status
 from .sequence import Sequence as Generated
-from .stream import TokenStream, for_reader
+from .token_stream import TokenStream, for_reader
 
 logger = logging.getLogger(__name__)
 Load = Callable[[], PreTrainedModel]

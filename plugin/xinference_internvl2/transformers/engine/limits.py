@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ...errors import CheckpointError
-from ...machine import memory
+from ...system_memory import memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from ...checkpoint import rope
 from ..model import decoder
-from ..model.lora import use_adapter
+from ..model.lora_adapters import use_adapter
 from .kv_cache import KVCacheBatch, KVCachePool
 from .sequence import Prompt, Sequence
 

@@ -10,10 +10,11 @@ from collections.abc import Collection, Sequence
 
 import torch
 
-from ...engine import SamplingParams, TokenOutput
+from ...engine_outputs import TokenOutput
 from ...errors import RequestError
+from ...sampling_params import SamplingParams
 from .constraint import Constraint
-from .processors import build_processors
+from .logits_processors import build_processors
 
 NO_TOKEN = RequestError(
     "the options of the request leave no token that may come next; loosen allowed_token_ids, "

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...engine import FinishOutput, SamplingParams, TokenOutput
+from ...engine_outputs import FinishOutput, TokenOutput
+from ...sampling_params import SamplingParams
 from .constraint import Constraint
 from .kv_cache import ROOM, KVCache
 from .sampler import SamplerState

@@ -6,8 +6,8 @@ from transformers import InternVLConfig
 
 from ...checkpoint.config import CheckpointConfig
 from ...checkpoint.hf_config import check_holds, language_config
-from ...tokenizer.control_tokens import IMAGE_TOKEN
 from ...tokenizer.files import token_id
+from ...tokenizer.image_tokens import IMAGE_TOKEN
 
 
 def model_config(checkpoint: CheckpointConfig) -> InternVLConfig:

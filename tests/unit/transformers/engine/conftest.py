@@ -13,7 +13,8 @@ import torch
 from transformers import PreTrainedModel
 
 from tests.tiny import make_checkpoint
-from xinference_internvl2.engine import FinishOutput, PromptOutput, SamplingParams, TokenOutput
+from xinference_internvl2.engine_outputs import FinishOutput, PromptOutput, TokenOutput
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.limits import EngineLimits
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner

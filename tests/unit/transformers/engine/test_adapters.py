@@ -13,9 +13,9 @@ import torch
 from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from tests.tiny.lora import make_matrices, merged, write_adapter
-from xinference_internvl2.engine import SamplingParams
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.lora import load_adapters
+from xinference_internvl2.transformers.model.lora_adapters import load_adapters
 
 from .conftest import Steps, ids, run, started, tokens_of
 

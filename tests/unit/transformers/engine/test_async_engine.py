@@ -15,7 +15,8 @@ from transformers import PreTrainedModel
 
 from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
-from xinference_internvl2.engine import FinishOutput, PromptOutput, SamplingParams
+from xinference_internvl2.engine_outputs import FinishOutput, PromptOutput
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.async_engine import AHEAD, STOPPED, AsyncEngine
 from xinference_internvl2.transformers.engine.limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt

@@ -19,7 +19,7 @@ from xinference_internvl2.transformers.engine.model_runner import ModelRunner
 from xinference_internvl2.transformers.engine.prefix_cache import PrefixCache
 from xinference_internvl2.transformers.engine.scheduler import Scheduler
 from xinference_internvl2.transformers.engine.sequence import Prompt, Sequence
-from xinference_internvl2.transformers.engine.stream import TokenStream
+from xinference_internvl2.transformers.engine.token_stream import TokenStream
 
 from .conftest import Steps, run, started, tokens_of, until
 

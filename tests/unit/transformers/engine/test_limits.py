@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.machine import MachineMemory
+from xinference_internvl2.system_memory import MachineMemory
 from xinference_internvl2.transformers.engine import limits
 from xinference_internvl2.transformers.engine.limits import EngineLimits
 from xinference_internvl2.transformers.launch_options import OPTIONS as TRANSFORMERS

@@ -13,7 +13,8 @@ from transformers import PreTrainedModel
 
 from tests.support.generate import generate_tokens, request, step
 from tests.tiny import make_checkpoint, shorten, slide
-from xinference_internvl2.engine import SamplingParams, TokenOutput
+from xinference_internvl2.engine_outputs import TokenOutput
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner
 from xinference_internvl2.transformers.engine.sampler import SamplerState, sample
 from xinference_internvl2.transformers.engine.sequence import Sequence

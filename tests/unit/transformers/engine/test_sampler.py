@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from xinference_internvl2.engine import SamplingParams, TokenOutput
+from xinference_internvl2.engine_outputs import TokenOutput
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.sampler import SamplerState, sample
 
 CPU = torch.device("cpu")

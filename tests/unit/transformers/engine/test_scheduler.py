@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from xinference_internvl2.engine import SamplingParams
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.scheduler import SHORT, Scheduler
 from xinference_internvl2.transformers.engine.sequence import Prompt, Request, Sequence, Status
 

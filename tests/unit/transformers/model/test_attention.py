@@ -13,7 +13,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
-from xinference_internvl2.engine import SamplingParams
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.model import attention
 from xinference_internvl2.transformers.model.attention import Piece, attend
 from xinference_internvl2.transformers.model.from_checkpoint import load_model

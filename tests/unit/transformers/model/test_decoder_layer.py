@@ -15,7 +15,7 @@ from torch import nn
 from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from tests.tiny.lora import make_matrices, write_adapter
-from xinference_internvl2.engine import SamplingParams
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.model.attention import Piece
 from xinference_internvl2.transformers.model.decoder_layer import (
     DecoderLayer,
@@ -23,7 +23,7 @@ from xinference_internvl2.transformers.model.decoder_layer import (
     replace_layers,
 )
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.lora import load_adapters, use_adapter
+from xinference_internvl2.transformers.model.lora_adapters import load_adapters, use_adapter
 
 BACKBONES = ("qwen2", "internlm2", "phi3", "llama")
 IDS = torch.arange(20, 60)[None]

@@ -15,7 +15,7 @@ from tests.tiny.sparse import enlarge
 from xinference_internvl2.checkpoint import weight_memory
 from xinference_internvl2.checkpoint.safetensors_file import list_weight_files
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.machine import MachineMemory
+from xinference_internvl2.system_memory import MachineMemory
 from xinference_internvl2.transformers.model import from_checkpoint
 from xinference_internvl2.vllm import cpu
 

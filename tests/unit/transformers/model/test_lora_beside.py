@@ -18,9 +18,13 @@ from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.transformers.model.cpu import PackedLinear
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.lora import LoraLinear, load_adapters, use_adapter
+from xinference_internvl2.transformers.model.lora_adapters import (
+    LoraLinear,
+    load_adapters,
+    use_adapter,
+)
 from xinference_internvl2.transformers.model.speed_up import speed_up
-from xinference_internvl2.vllm.adapters import RANKS, write_adapters
+from xinference_internvl2.vllm.lora_adapters import RANKS, write_adapters
 
 from .test_bitsandbytes import bits, cosine
 from .test_cpu import needs_bfloat16

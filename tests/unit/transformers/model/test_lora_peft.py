@@ -20,7 +20,7 @@ from torch import nn
 from tests.tiny import make_checkpoint
 from tests.tiny.lora import TARGETS, read
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.lora import load_adapters, use_adapter
+from xinference_internvl2.transformers.model.lora_adapters import load_adapters, use_adapter
 
 from .test_lora import BACKBONES, differ, logits
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from ..checkpoint.adapters import (
+from ..checkpoint.config import CheckpointConfig
+from ..checkpoint.lora_adapters import (
     WEIGHTS,
     check_shapes,
     linear_layers,
     read_adapter_config,
     read_matrices,
 )
-from ..checkpoint.config import CheckpointConfig
 from ..errors import CheckpointError
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)

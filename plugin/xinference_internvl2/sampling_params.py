@@ -1,12 +1,10 @@
-"""What an engine takes and returns: sampling parameters in, the tokens of each answer out."""
+"""How the tokens of an answer are chosen, as every engine is told it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
-
-FinishReason = Literal["stop", "length"]
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +47,3 @@ class SamplingParams:
     allowed_token_ids: tuple[int, ...] = ()
     bad_words: tuple[str, ...] = ()
     bad_word_ids: tuple[tuple[int, ...], ...] = ()
-
-
-class PromptOutput(NamedTuple):
-    """The prompt has been read; `cached_tokens` of its tokens came from the prefix cache."""
-
-    cached_tokens: int
-
-
-class TokenOutput(NamedTuple):
-    """A sampled token of answer number `choice`.
-
-    `logprob` is its log probability, and `top` the likeliest tokens with theirs, likeliest first;
-    both are empty unless the request asks for them.
-    """
-
-    choice: int
-    id: int
-    logprob: float | None = None
-    top: tuple[tuple[int, float], ...] = ()
-
-
-class FinishOutput(NamedTuple):
-    """Why answer number `choice` ended, and the stop token that ended it, if one did."""
-
-    choice: int
-    reason: FinishReason
-    token: int | None = None
-
-
-Outputs = AsyncGenerator[PromptOutput | TokenOutput | FinishOutput, None]
-"""One `PromptOutput`, then the tokens of all answers as they are sampled, in any order of answers;
-after its last token, each answer has one `FinishOutput`."""

@@ -11,7 +11,7 @@ from ..errors import RequestError
 T = TypeVar("T")
 
 
-class Preparing:
+class PendingRequests:
     """Runs what prepares requests, in one event loop."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from ...engine import SamplingParams
+from ...sampling_params import SamplingParams
 
 
 def build_processors(

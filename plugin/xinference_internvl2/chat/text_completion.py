@@ -14,12 +14,13 @@ from typing import Any
 from ..errors import RequestError
 from .answer import Generate, generate_text
 from .option_table import MAX_TOP_LOGPROBS
+from .option_values import Whole
 from .options import merge_fields
 from .prepare import prepare_text
-from .request import ChatRequest, ServedCheckpoint
+from .request import ChatRequest
 from .response import Json, TextDelta, head
+from .served_checkpoint import ServedCheckpoint
 from .usage import Usage
-from .values import Whole
 
 _NUMBER = Whole(0, MAX_TOP_LOGPROBS)
 CONTEXT_TOKENS = 8

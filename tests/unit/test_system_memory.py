@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from xinference_internvl2 import machine
+from xinference_internvl2 import system_memory
 
 TRIM = """
-from xinference_internvl2.machine import trim
+from xinference_internvl2.system_memory import trim
 import numpy as np
 def resident(): return int(open('/proc/self/statm').read().split()[1]) // 256
 blocks = [np.ones(100_000, np.uint8) for _ in range(3_000)]
@@ -31,15 +31,15 @@ def test_a_container_may_have_less_than_the_machine(
     (tmp_path / "memory.max").write_text(limit)
     (tmp_path / "memory.current").write_text("1000\n")
     (tmp_path / "memory.stat").write_text("anon 700\ninactive_file 300\n")
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(system_memory, "_CGROUP", tmp_path)
     memory = psutil.virtual_memory()._replace(total=9000, available=8000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    assert machine.memory() == (total, free)
+    assert system_memory.memory() == (total, free)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have another C library")
 def test_what_is_freed_goes_back_to_the_system() -> None:
     """Blocks below the size at which each is given back by itself, freed all but the last."""
-    plugin = Path(machine.__file__).parents[1]
+    plugin = Path(system_memory.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", TRIM], cwd=plugin, capture_output=True, text=True)
     assert int(done.stdout) > 250, done.stderr

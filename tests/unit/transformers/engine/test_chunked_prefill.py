@@ -15,7 +15,8 @@ from transformers import PreTrainedModel
 
 from tests.support.generate import prefill, request, step
 from tests.tiny import make_checkpoint, shorten, slide
-from xinference_internvl2.engine import SamplingParams, TokenOutput
+from xinference_internvl2.engine_outputs import TokenOutput
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine import model_runner
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner

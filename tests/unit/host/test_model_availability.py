@@ -10,7 +10,7 @@ import xoscar
 from starlette.testclient import TestClient
 
 from .conftest import Model, from_another_process
-from .test_rest_api import CHAT, DOORS, events, message, post
+from .test_rest_api import APIS, CHAT, events, message, post
 
 pytestmark = pytest.mark.host
 GONE = r"the process of model model(-0)? has ended and is being started again; send the request"
@@ -30,34 +30,34 @@ def check(response: Any) -> None:
     assert re.match(GONE, message(response))
 
 
-@DOORS
+@APIS
 @STREAM
 def test_killed_before_it_had_answered(
-    client: TestClient, model: Model, door: str, stream: bool, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, model: Model, api: str, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where another replica answers the next request."""
     fail(monkeypatch, model, xoscar.ServerClosed("Remote server closed"), "chat", "generate")
-    check(post(client, door, stream=stream))
+    check(post(client, api, stream=stream))
 
 
-@DOORS
+@APIS
 @STREAM
 def test_killed_and_not_missed_yet(
-    client: TestClient, model: Model, door: str, stream: bool, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, model: Model, api: str, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 38949)")
     fail(monkeypatch, model, gone, "is_vllm_backend", "chat", "generate")
-    check(post(client, door, stream=stream))
+    check(post(client, api, stream=stream))
 
 
-@DOORS
+@APIS
 @STREAM
 def test_while_it_is_started_again(
-    client: TestClient, model: Model, door: str, stream: bool, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, model: Model, api: str, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail(monkeypatch, model, ValueError("Model not found in the model list"), "describe_model")
     fail(monkeypatch, model, RuntimeError("Model model-0 is in stopping state"), "get_model")
-    check(post(client, door, stream=stream))
+    check(post(client, api, stream=stream))
     check(client.post("/v1/messages/count_tokens", json=CHAT))
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from xinference_internvl2.vllm.whole_answers import WholeAnswers
+from xinference_internvl2.vllm.abort import WholeAnswers
 
 
 @pytest.mark.parametrize("aborted", [True, False])

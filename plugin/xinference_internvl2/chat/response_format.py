@@ -9,8 +9,8 @@ from typing import Any
 from ..errors import RequestError
 from ..grammar import compile_grammar
 from .option_table import Option
+from .option_values import Described
 from .options import read_fields
-from .values import Described
 
 # Keyword of a constraint → what its value has to be.
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {

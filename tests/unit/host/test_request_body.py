@@ -11,16 +11,16 @@ from starlette.testclient import TestClient
 from tests.chat.cases import ANTHROPIC, SQUARE
 from xinference_internvl2.chat.option_table import OPTIONS
 from xinference_internvl2.chat.options import read_options
-from xinference_internvl2.chat.sampling import read_sampling
+from xinference_internvl2.chat.sampling_options import read_sampling
 from xinference_internvl2.errors import OverloadedError, RequestError
 
 from .conftest import Model, from_another_process
-from .test_rest_api import BODIES, CHAT, DOORS, HI, message, post
+from .test_rest_api import APIS, BODIES, CHAT, HI, message, post
 
 pytestmark = pytest.mark.host
 OFF: list[Any] = [False, 0, "", [], {}]
 """What Python takes for "off", and is not the same."""
-# Fields that the doors read themselves, and those that an answer of a door has no place for.
+# Fields that the APIs read themselves, and those that an answer of an API has no place for.
 OWN: dict[str, set[str]] = {
     "chat/completions": {"stream", "cache_salt", "request_id"},
     "completions": {"stream", "cache_salt", "request_id", "logprobs"},
@@ -40,45 +40,43 @@ def is_accepted(name: str, value: Any) -> bool:
     return True
 
 
-@DOORS
-def test_every_value_is_judged_by_the_table_as_it_was_sent(client: TestClient, door: str) -> None:
+@APIS
+def test_every_value_is_judged_by_the_table_as_it_was_sent(client: TestClient, api: str) -> None:
     """No false, 0 or empty value passes as "off", and none is made something else on its way."""
     depend_on_messages = {"continue_final_message", "add_generation_prompt"}
-    for name in {*OPTIONS, "invented", "_invented"} - OWN[door] - depend_on_messages:
+    for name in {*OPTIONS, "invented", "_invented"} - OWN[api] - depend_on_messages:
         for value in OFF:
-            response = post(client, door, **{name: value})
+            response = post(client, api, **{name: value})
             known = is_accepted(name, value) and name[0] != "_"
             assert response.status_code == (200 if known else 400), (name, value, response.text)
             if not known:
                 assert message(response).startswith(name), (name, value, response.text)
 
 
-@DOORS
+@APIS
 @pytest.mark.parametrize("name", ["stream", "cache_salt"])
-def test_a_field_that_a_door_reads_itself_is_no_less_strict(
-    client: TestClient, door: str, name: str
+def test_a_field_that_an_api_reads_itself_is_no_less_strict(
+    client: TestClient, api: str, name: str
 ) -> None:
     for value in OFF:
-        response = post(client, door, **{name: value})
+        response = post(client, api, **{name: value})
         accepted = name == "stream" and value is False
         assert response.status_code == (200 if accepted else 400), (value, response.text)
 
 
-@DOORS
+@APIS
 @pytest.mark.parametrize(
     "name", ["temperature", "stop", "seed", "n", "stream", "tools", "invented"]
 )
-def test_null_is_as_if_it_were_not_there(client: TestClient, door: str, name: str) -> None:
-    assert post(client, door, **{name: None}).status_code == 200
+def test_null_is_as_if_it_were_not_there(client: TestClient, api: str, name: str) -> None:
+    assert post(client, api, **{name: None}).status_code == 200
 
 
-@pytest.mark.parametrize("door", ["responses", "messages"])
+@pytest.mark.parametrize("api", ["responses", "messages"])
 @pytest.mark.parametrize("name", ONE_TEXT)
-def test_what_has_no_place_in_an_answer_is_refused(
-    client: TestClient, door: str, name: str
-) -> None:
+def test_what_has_no_place_in_an_answer_is_refused(client: TestClient, api: str, name: str) -> None:
     for fields in ({name: ONE_TEXT[name]}, {"extra_body": {name: ONE_TEXT[name]}}):
-        response = post(client, door, temperature=1, **fields)
+        response = post(client, api, temperature=1, **fields)
         assert response.status_code == 400
         assert message(response).startswith(f"{name} {ONE_TEXT[name]!r} is not supported by this")
 
@@ -109,11 +107,11 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("door", "fields", "sentence"), CONTRADICTIONS)
+@pytest.mark.parametrize(("api", "fields", "sentence"), CONTRADICTIONS)
 def test_nothing_is_said_twice(
-    client: TestClient, door: str, fields: dict[str, Any], sentence: str
+    client: TestClient, api: str, fields: dict[str, Any], sentence: str
 ) -> None:
-    response = post(client, door, **fields)
+    response = post(client, api, **fields)
     assert response.status_code == 400
     assert message(response).startswith(sentence)
 
@@ -155,11 +153,11 @@ NESTED: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("door", "fields", "sentence"), NESTED)
-def test_what_a_door_would_ignore_is_refused(
-    client: TestClient, door: str, fields: dict[str, Any], sentence: str
+@pytest.mark.parametrize(("api", "fields", "sentence"), NESTED)
+def test_what_an_api_would_ignore_is_refused(
+    client: TestClient, api: str, fields: dict[str, Any], sentence: str
 ) -> None:
-    response = post(client, door, **fields)
+    response = post(client, api, **fields)
     assert response.status_code == 400
     assert message(response).startswith(sentence)
 
@@ -197,16 +195,16 @@ PLACES: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("door", "fields", "place"), PLACES)
+@pytest.mark.parametrize(("api", "fields", "place"), PLACES)
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_place_at_fault_is_the_one_in_the_body(
-    client: TestClient, door: str, fields: dict[str, Any], place: str, stream: bool
+    client: TestClient, api: str, fields: dict[str, Any], place: str, stream: bool
 ) -> None:
-    body = json.dumps({**BODIES[door], **fields, "stream": stream})
-    response = client.post(f"/v1/{door}", content=body)
+    body = json.dumps({**BODIES[api], **fields, "stream": stream})
+    response = client.post(f"/v1/{api}", content=body)
     assert response.status_code == 400
     assert message(response).startswith(place)
-    if door == "messages":
+    if api == "messages":
         counted = client.post("/v1/messages/count_tokens", content=body)
         assert counted.status_code == 400
         assert message(counted).startswith(place)
@@ -237,15 +235,15 @@ SHAPES = {
 def test_no_message_is_the_servers_fault(
     client: TestClient, shape: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for door in ("chat/completions", "responses", "messages", "messages/count_tokens"):
-        field = "input" if door == "responses" else "messages"
+    for api in ("chat/completions", "responses", "messages", "messages/count_tokens"):
+        field = "input" if api == "responses" else "messages"
         for junk in JUNK:
             caplog.clear()
-            body = {**BODIES.get(door, CHAT), field: SHAPES[shape](junk)}
-            response = client.post(f"/v1/{door}", json=body)
-            assert response.status_code in (200, 400), (door, junk, response.text)
-            assert response.status_code == 200 or message(response), (door, junk)
-            assert not any(record.exc_info for record in caplog.records), (door, junk)
+            body = {**BODIES.get(api, CHAT), field: SHAPES[shape](junk)}
+            response = client.post(f"/v1/{api}", json=body)
+            assert response.status_code in (200, 400), (api, junk, response.text)
+            assert response.status_code == 200 or message(response), (api, junk)
+            assert not any(record.exc_info for record in caplog.records), (api, junk)
 
 
 @pytest.mark.parametrize("system", ["", "Be kind.", [{"type": "text", "text": "Be kind."}]])
@@ -262,9 +260,9 @@ def test_a_later_system_message_of_anthropic_stays_in_its_place(
     client: TestClient, model: Model
 ) -> None:
     messages = [HI, {"role": "system", "content": "S"}, HI]
-    for door in ("messages", "chat/completions", "responses"):
-        field = "input" if door == "responses" else "messages"
-        assert post(client, door, **{field: messages}).status_code == 200
+    for api in ("messages", "chat/completions", "responses"):
+        field = "input" if api == "responses" else "messages"
+        assert post(client, api, **{field: messages}).status_code == 200
     prompts = [request.ids for request in model.requests]
     assert prompts == [prompts[0]] * 3
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..engine import SamplingParams
 from ..errors import RequestError
-from .constraint import read_constraint
+from ..sampling_params import SamplingParams
+from .response_format import read_constraint
 
 _NOT_IN_A_FORM = ("ignore_eos", "min_tokens", "allowed_token_ids", "bad_words")
 """Options that may leave no token where a grammar has its own."""

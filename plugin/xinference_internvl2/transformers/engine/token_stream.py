@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from ...engine import FinishOutput, PromptOutput, TokenOutput
+from ...engine_outputs import FinishOutput, PromptOutput, TokenOutput
 
 Item = PromptOutput | TokenOutput | FinishOutput | BaseException | None
 

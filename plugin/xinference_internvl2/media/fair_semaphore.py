@@ -6,7 +6,7 @@ from collections import deque
 from threading import Event, Lock
 
 
-class Turns:
+class FairSemaphore:
     """As many places as `count`, each held in a `with` block, given out in the order of arrival.
 
     Of the standard library's semaphores and queues a thread that comes back at once takes what it

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
-from ...checkpoint.adapters import Layer, check_shapes, read_adapter_config, read_matrices
+from ...checkpoint.lora_adapters import Layer, check_shapes, read_adapter_config, read_matrices
 from ...errors import CheckpointError
 from .weight_names import split_rows, target_names
 

@@ -1,4 +1,4 @@
-"""Turns: who waits gets a place before who comes back for another one."""
+"""FairSemaphore: who waits gets a place before who comes back for another one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from xinference_internvl2.media import decoder_pool, video
+from xinference_internvl2.media.fair_semaphore import FairSemaphore
 from xinference_internvl2.media.image_file import ImageFile, open_image
 from xinference_internvl2.media.tiles import Tiling
-from xinference_internvl2.media.turns import Turns
 from xinference_internvl2.media.video import VideoFile, open_video
 
 from .pictures import encode
@@ -21,7 +21,7 @@ from .pictures import encode
 ONE = Tiling(image_size=56, max_tiles=1)
 
 
-def wait_for(turns: Turns, waiting: int) -> None:
+def wait_for(turns: FairSemaphore, waiting: int) -> None:
     """Wait until so many stand in line."""
     deadline = time.monotonic() + 60
     while len(turns._line) != waiting:
@@ -30,7 +30,7 @@ def wait_for(turns: Turns, waiting: int) -> None:
 
 
 def test_places_are_given_in_the_order_of_arrival() -> None:
-    turns, order = Turns(1), list[str]()
+    turns, order = FairSemaphore(1), list[str]()
 
     def ask(name: str, times: int) -> None:
         for _ in range(times):
@@ -45,21 +45,21 @@ def test_places_are_given_in_the_order_of_arrival() -> None:
 
 
 def test_as_many_places_as_there_are() -> None:
-    turns = Turns(2)
+    turns = FairSemaphore(2)
     for _ in range(3):
         with turns, turns:
             assert turns._free == 0
 
 
 def test_a_place_is_given_back_after_an_error() -> None:
-    turns = Turns(1)
+    turns = FairSemaphore(1)
     with pytest.raises(ValueError, match="broken"), turns:
         raise ValueError("broken")
     with turns:
         pass
 
 
-def image_line(monkeypatch: pytest.MonkeyPatch) -> tuple[Turns, Callable[[], object]]:
+def image_line(monkeypatch: pytest.MonkeyPatch) -> tuple[FairSemaphore, Callable[[], object]]:
     pool = decoder_pool.DecoderPool(1)
     monkeypatch.setattr(decoder_pool, "_small", pool)
     file = open_image(encode(Image.new("RGB", (8, 8))), "part")
@@ -67,8 +67,8 @@ def image_line(monkeypatch: pytest.MonkeyPatch) -> tuple[Turns, Callable[[], obj
     return pool._turns, lambda: file.cut(ONE)
 
 
-def video_line(monkeypatch: pytest.MonkeyPatch) -> tuple[Turns, Callable[[], object]]:
-    turns = Turns(1)
+def video_line(monkeypatch: pytest.MonkeyPatch) -> tuple[FairSemaphore, Callable[[], object]]:
+    turns = FairSemaphore(1)
     monkeypatch.setattr(video, "_for_frames", turns)
     frames = [Image.fromarray(np.full((64, 64, 3), value, np.uint8)) for value in (0, 255)]
     file = open_video(encode(frames[0], "GIF", save_all=True, append_images=frames[1:]), "part")
@@ -78,7 +78,7 @@ def video_line(monkeypatch: pytest.MonkeyPatch) -> tuple[Turns, Callable[[], obj
 
 @pytest.mark.parametrize("line", [image_line, video_line])
 def test_a_request_with_many_lets_others_between(
-    line: Callable[[pytest.MonkeyPatch], tuple[Turns, Callable[[], object]]],
+    line: Callable[[pytest.MonkeyPatch], tuple[FairSemaphore, Callable[[], object]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (turns, cut), order = line(monkeypatch), list[str]()
