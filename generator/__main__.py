@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import os
 import sys
 from collections.abc import Sequence
 
 from .cli.arguments import parser
-from .cli.commands import build, import_, validate
 from .cli.report import Report
-from .outputs.spec_reference import reference
 from .problems import RunError, SpecError
-
-_COMMANDS = {"build": build, "validate": validate, "import": import_}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = parser().parse_args(arguments)
     if options.command == "schema":
+        from .outputs.spec_reference import reference
+
         print(reference(), end="")
         return 0
     report = Report(options.format)
     try:
-        return _COMMANDS[options.command](options, report)
+        return _run(options, report)
     except SpecError as error:
         report.problems(error.problems)
     except RunError as error:
@@ -32,6 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         report.close()
     return 1
+
+
+def _run(options: argparse.Namespace, report: Report) -> int:
+    # A command is imported where it is asked for: most of a short run is imports.
+    if options.command == "build":
+        from .cli.build import build
+
+        return build(options, report)
+    if options.command == "validate":
+        from .cli.validate import validate
+
+        return validate(options, report)
+    from .cli.importer import import_registrations
+
+    return import_registrations(options, report)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from ..problems import Issue, Problem, ReadError, RunError, display, format_path
 from ..spec import schema
 from ..spec.file import Document
 from ..spec.load import check
+from ..spec.paths import SCHEMA_FILE
 from ..spec.yaml_reader import compose
 from . import registrations, yaml_writer
 from .published_engines import add_engines
@@ -137,9 +138,9 @@ def _problems(name: str, text: str, one_of_many: bool) -> list[Problem]:
 
 
 def _comment(path: Path, folder: Path | None) -> str:
-    schema_file = schema.SCHEMA_FILE.name
+    schema_file = SCHEMA_FILE.name
     if folder and folder.resolve().is_relative_to(ROOT):
-        schema_file = Path(os.path.relpath(schema.SCHEMA_FILE, folder.resolve())).as_posix()
+        schema_file = Path(os.path.relpath(SCHEMA_FILE, folder.resolve())).as_posix()
     return f"# yaml-language-server: $schema={schema_file}\n#\n# Imported from {path.name}.\n\n"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import ROOT
 from ..family.model import Family, family
-from ..problems import Problem, RunError, SpecError, display
+from ..problems import Problem, SpecError, display
 from . import rules, schema
 from .file import Document, load
 
@@ -25,14 +25,6 @@ class Spec:
     name_at: tuple[int, int]
     """Where the name of the family stands."""
     family: Family
-
-
-def default_specs() -> list[Path]:
-    """Return the specs of the repository, in the order of their names."""
-    folder = ROOT / "family_specs"
-    if specs := sorted(folder.glob("*.yaml")):
-        return specs
-    raise RunError("there is no *.yaml file here; describe a family in one", folder)
 
 
 def load_all(paths: Iterable[Path]) -> list[Spec]:

@@ -12,15 +12,13 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import ROOT
 from ..problems import Issue
+from .paths import SCHEMA_FILE
 from .schema_messages import Fault, issues
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
-
-SCHEMA_FILE = ROOT / "family_specs" / "family.schema.json"
 
 
 def check(data: Any) -> list[Issue]:

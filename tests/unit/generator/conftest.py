@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from generator.outputs import build_record
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -26,3 +28,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def record(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The record of the last build: none yet, and none of what tests build in the checkout."""
+    path = tmp_path_factory.mktemp("record") / "build/generator.sha256"
+    monkeypatch.setattr(build_record, "RECORD", path)
+    return path

@@ -1,0 +1,78 @@
+"""`build`: write what the specs describe or, with `--check`, compare it with what is there."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .. import ROOT
+from ..outputs import build_record
+from ..outputs.write import diff_lines, find_changed, find_stale, write_files
+from ..problems import display
+from ..spec.paths import default_specs
+from .report import Report
+
+
+def build(options: argparse.Namespace, report: Report) -> int:
+    """Write or compare the files of the specs; return the exit status."""
+    specs = options.specs or default_specs()
+    if options.check:
+        files = _generate(specs, options)
+        status, paths = _compare(files, options, report), list(files)
+    else:
+        status, paths = 0, _write(specs, options, report)
+    # Only a run over every spec can tell that a file belongs to none of them.
+    stale = [] if options.specs else find_stale(paths)
+    for path in stale:
+        report.error("no spec describes this file; delete it", display(path))
+    return 1 if stale else status
+
+
+def _generate(specs: Sequence[Path], options: argparse.Namespace) -> dict[Path, str]:
+    """Return the text of every file, by its path below the folder of the outputs."""
+    # Imported here, because a build that is skipped takes less time than these and their libraries.
+    from ..outputs.paths import outputs
+    from ..outputs.spec_reference import REFERENCE, reference
+    from ..spec.load import load_all
+
+    files = {
+        options.output / path: text
+        for spec in load_all(specs)
+        for path, text in outputs(spec.family, spec.origin)
+    }
+    # The reference is of all specs, not of one.
+    return files if options.specs else files | {options.output / REFERENCE: reference()}
+
+
+def _write(specs: Sequence[Path], options: argparse.Namespace, report: Report) -> list[Path]:
+    """Write what is not there yet; return the paths of all files, written or not."""
+    inputs = build_record.digest_inputs(specs, whole=not options.specs)
+    changed: dict[Path, str] = {}
+    if (paths := build_record.find_unchanged(inputs, options.output)) is None:
+        files = _generate(specs, options)
+        changed, paths = find_changed(files), list(files)
+        write_files(changed)
+        # Specs that were edited while the build ran are not what made the files.
+        if build_record.digest_inputs(specs, whole=not options.specs) == inputs:
+            build_record.write_record(inputs, files, options.output)
+    for path in changed:
+        report.file(display(path), "written")
+    report.text(f"{len(changed)} written, {len(paths) - len(changed)} unchanged")
+    return paths
+
+
+def _compare(files: Mapping[Path, str], options: argparse.Namespace, report: Report) -> int:
+    """Print how the files differ from their text; return the exit status."""
+    changed = find_changed(files)
+    if not changed:
+        report.text(f"{len(files)} unchanged")
+        return 0
+    where = [] if options.output == ROOT else ["--output", str(options.output)]
+    command = shlex.join(["python", "-m", "generator", "build", *where, *map(str, options.specs)])
+    for path, text in changed.items():
+        report.text(diff_lines(path, display(path), text))
+        report.differs(display(path), command)
+    report.error(f"{len(changed)} of {len(files)} generated files differ; run: {command}")
+    return 1
