@@ -46,11 +46,11 @@ docs: generate ## Regenerate the model pages and build the site.
 release: $(VENV)/.requirements ## Build sdist and wheel into dist/, and check them as an index and a user would.
 	rm -rf dist
 	$(UV) build --quiet --out-dir dist
-	$(BIN)/pytest tests/plugin/test_release.py tests/plugin/test_wheel.py --distributions dist
+	$(BIN)/pytest tests/install/test_release.py tests/install/test_wheel.py --distributions dist
 
 hosts: build/pins-$(XINFERENCE).txt ## Test the registration with another Xinference. XINFERENCE=4.0.1
 	$(MAKE) VENV=.venv-$(XINFERENCE) PINS=$< .venv-$(XINFERENCE)/.plugin .venv-$(XINFERENCE)/.vllm
-	.venv-$(XINFERENCE)/bin/pytest tests/plugin
+	.venv-$(XINFERENCE)/bin/pytest tests/install
 
 bench: $(VENV)/.plugin $(VENV)/.vllm ## Print speed and memory as ratios against named baselines.
 	$(BIN)/python -m tests.tools.bench

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.plugin import environment
-from tests.plugin.environment import REPOSITORY
+from tests.install import environment
+from tests.install.environment import REPOSITORY
 
 WITH_THEIR_OWN_SERVERS = {
     f"tests/e2e/test_{name}.py" for name in ("cluster", "command_line", "finetuned", "readme")

@@ -21,7 +21,7 @@ HOOKS = {
     "xinference.api.restful_api": "host.rest_api",
     "xinference.core.supervisor": "host.worker_choice",
     "xinference.deploy.cmdline": "host.engine_command",
-    "xinference.core.model": "host.loading_progress",
+    "xinference.core.model": "host.launch_progress",
 }
 SWITCH = "XINFERENCE_INTERNVL2_AUTOLOAD"
 OFF = {"0", "false", "no", "off"}

@@ -16,6 +16,7 @@ import yaml
 
 from xinference_internvl2.families import records as runtime
 from xinference_internvl2.families.engine_matrix import serves
+from xinference_internvl2.families.prompt_formats import find_prompt_format
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -102,9 +103,9 @@ def _serves_both() -> None:
         family = Record(name)
         assert serves(family, family, "8-bit", "Transformers") is True
         assert serves(family, family, "8-bit", "vLLM") is not True
-    own = runtime.find_prompt_format("Hermes-2", "shelf-vision")
+    own = find_prompt_format("Hermes-2", "shelf-vision")
     assert own.system_text == "You count products on shelves."
-    assert runtime.find_prompt_format("Hermes-2").system_text != own.system_text
+    assert find_prompt_format("Hermes-2").system_text != own.system_text
 
 
 def test_the_hook_finds_drift(shelf: Path) -> None:

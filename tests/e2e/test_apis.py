@@ -1,4 +1,4 @@
-"""Every door of the server leads to the model, with the clients that people have for it."""
+"""Every API of the server leads to the model, with the clients that people have for it."""
 
 from __future__ import annotations
 
@@ -275,14 +275,14 @@ MALFORMED = {
     "no model": b"{}",
     "extra_body": b'{"model": "%s", "extra_body": "x", "messages": []}',
 }
-DOORS = ["chat/completions", "completions", "responses", "messages", "messages/count_tokens"]
+APIS = ["chat/completions", "completions", "responses", "messages", "messages/count_tokens"]
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_malformed_body_is_the_clients_fault(served: Served, door: str) -> None:
+@pytest.mark.parametrize("api", APIS)
+def test_a_malformed_body_is_the_clients_fault(served: Served, api: str) -> None:
     for name, body in MALFORMED.items():
         answer = httpx.post(
-            f"{served.host.url}/v1/{door}",
+            f"{served.host.url}/v1/{api}",
             content=body.replace(b"%s", served.uid.encode()),
             headers={"anthropic-version": "2023-06-01", "content-type": "application/json"},
             timeout=60,
@@ -327,10 +327,10 @@ def test_the_hosts_command_line(served: Served) -> None:
 
 
 def test_a_client_that_leaves_ends_its_request(served: Served) -> None:
-    """Also one that does not stream, at every door: the places of its answers are free again."""
+    """Also one that does not stream, at every API: the places of its answers are free again."""
     several = {"model": served.uid, "max_tokens": 20_000, "temperature": 1, "n": AT_ONCE}
     one = {"model": served.uid, "max_tokens": 20_000, "messages": [HI]}
-    for door, body in (
+    for api, body in (
         ("chat/completions", {**several, "messages": [HI]}),
         ("completions", {**several, "prompt": "One, two"}),
         ("messages", one),
@@ -338,7 +338,7 @@ def test_a_client_that_leaves_ends_its_request(served: Served) -> None:
     ):
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(
-                f"{served.host.url}/v1/{door}",
+                f"{served.host.url}/v1/{api}",
                 json=body,
                 headers={"anthropic-version": "2023-06-01"},
                 timeout=1,

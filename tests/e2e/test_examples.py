@@ -51,7 +51,7 @@ def test_the_examples_run(seeing: Served, files: Path, example: str) -> None:
     assert run(seeing, files, example).strip()
 
 
-@pytest.mark.parametrize("script", sorted((DOCS / "doors").glob("*.py")), ids=lambda it: it.stem)
+@pytest.mark.parametrize("script", sorted((DOCS / "apis").glob("*.py")), ids=lambda it: it.stem)
 def test_the_examples_of_the_other_apis_run(seeing: Served, files: Path, script: Path) -> None:
     assert f"literalinclude:: {script.name}" in script.with_suffix(".rst").read_text("utf-8")
     code = script.read_text("utf-8").replace("http://127.0.0.1:9997", seeing.host.url)

@@ -10,7 +10,7 @@ import pytest
 from xinference.client import RESTfulClient
 
 from generator.spec.load import load_one
-from tests.plugin.environment import REPOSITORY
+from tests.install.environment import REPOSITORY
 from tests.shapes.export import export, read_state
 from tests.shapes.showcase import CONTENTS, picture
 from tests.support.host import Host

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin import environment
+from tests.install import environment
 from tests.shapes.chats import CHECKPOINT
 from tests.shapes.showcase import CONTENTS
 from tests.support.host import BIN, Host

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 from xinference.client import RESTfulClient
 
 from tests.chat.media import encoded
-from tests.plugin.environment import REPOSITORY
+from tests.install.environment import REPOSITORY
 from tests.shapes.chats import CHECKPOINT
 from tests.shapes.showcase import CONTENTS, picture
 from tests.support.host import Host

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.plugin import environment
-from tests.plugin.environment import REPOSITORY, Environment
+from tests.install import environment
+from tests.install.environment import REPOSITORY, Environment
 
 needs_vllm = pytest.mark.skipif(
     not importlib.util.find_spec("vllm"),

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from tests.chat.media import encoded
-from tests.plugin.environment import Environment
+from tests.install.environment import Environment
 from tests.shapes.batches import segments
 from tests.shapes.export import export, read_state
 from tests.shapes.showcase import picture
@@ -23,7 +23,7 @@ from tests.tiny import make_checkpoint
 from tests.tiny.resaved import resave
 from xinference_internvl2.chat.prompt import build_prompt
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
-from xinference_internvl2.families.records import find_prompt_format
+from xinference_internvl2.families.prompt_formats import find_prompt_format
 from xinference_internvl2.media.pixel_values import image_to_tiles
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.tokenizer.image_tokens import image_tokens

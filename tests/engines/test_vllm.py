@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.environment import Environment
+from tests.install.environment import Environment
 from tests.support.host import free_port
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prompt import render

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
-from tests.plugin import environment
+from tests.install import environment
 from tests.support.host import package
 from tests.tiny import make_checkpoint
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..errors import RequestError
-from ..families.records import PromptFormat, find_prompt_format
+from ..families.prompt_formats import find_prompt_format
+from ..families.records import PromptFormat
 from ..media.limits import DEFAULT_FRAMES
 from ..media.source import Media
 from .messages import Turn, read_turns

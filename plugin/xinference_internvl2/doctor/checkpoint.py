@@ -15,7 +15,8 @@ from ..checkpoint.safetensors_file import is_pickled
 from ..checkpoint.weight_format import AWQ, UNQUANTIZED, describe_weights
 from ..errors import CheckpointError
 from ..families.memory import Use
-from ..families.records import SpecRuntime, find_prompt_format, load_runtimes
+from ..families.prompt_formats import find_prompt_format
+from ..families.records import SpecRuntime, load_runtimes
 from ..tokenizer.tokenizer import load_tokenizer
 from . import installation
 from .checkpoint_memory import Shapes, count_parameters, estimate_memory

@@ -12,7 +12,7 @@ from ..chat.prepare import prepare
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..errors import RequestError
-from ..families.records import find_prompt_format
+from ..families.prompt_formats import find_prompt_format
 from ..media.limits import launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 

@@ -9,13 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError
 from .memory import Memory
 
 FAMILIES = Path(__file__).resolve().parent
 RUNTIME_SUFFIX = ".runtime.json"
-DEFAULT_FAMILY = "internvl2"
-"""The family in which a prompt format is looked up first if none is named."""
 
 _withdrawn: set[str] = set()
 
@@ -52,20 +49,6 @@ class FamilyRuntime:
     prompt_formats: Mapping[str, PromptFormat]
     model_specs: tuple[SpecRuntime, ...]
 
-    def prompt_format(self, name: str) -> PromptFormat:
-        """Return the prompt format that a checkpoint of the family names in its `template`.
-
-        Raises:
-            CheckpointError: the family has no prompt format of that name.
-        """
-        if name not in self.prompt_formats:
-            known = ", ".join(self.prompt_formats)
-            raise CheckpointError(
-                f"the checkpoint's template {name!r} is no prompt format of {self.model_name} "
-                f"({known}); launch it as a model of the family that it belongs to"
-            )
-        return self.prompt_formats[name]
-
 
 @cache
 def load_runtimes() -> Mapping[str, FamilyRuntime]:
@@ -100,36 +83,6 @@ def family_of(model_family: Any) -> FamilyRuntime | None:
         if runtime is not None and name not in _withdrawn:
             return runtime
     return None
-
-
-def prompt_format_of(model_family: Any, name: str) -> PromptFormat:
-    """Return the prompt format `name` of a family record of the host.
-
-    Raises:
-        CheckpointError: it is none of our families, or has no such prompt format.
-    """
-    runtime = family_of(model_family)
-    if runtime is None:
-        raise CheckpointError(
-            f"{model_family.model_name} is no family of xinference-internvl2; launch another"
-        )
-    return runtime.prompt_format(name)
-
-
-def find_prompt_format(name: str, family: str | None = None) -> PromptFormat:
-    """Return the prompt format `name` of one of our families; errors as for `prompt_format`.
-
-    Without a family it is that of InternVL2 or, where InternVL2 has none of that name, of the first
-    family that has one.
-    """
-    runtimes = load_runtimes()
-    having = [each for each in runtimes.values() if name in each.prompt_formats]
-    default = runtimes[DEFAULT_FAMILY]
-    if family is not None:
-        default = runtimes[family]
-    elif having and default not in having:
-        default = having[0]
-    return default.prompt_format(name)
 
 
 def _parse_runtime(data: Mapping[str, Any]) -> FamilyRuntime:

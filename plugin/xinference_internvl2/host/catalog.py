@@ -18,8 +18,8 @@ from ..families import records
 from ..patching import log_once, patch
 from . import engine_query, launch_guard, spec_choice
 from .request_log import log_refusals_once
+from .tested_versions import TESTED_HOSTS, read_host_version, warn_if_untested
 
-TESTED_HOSTS = ("4.1.0",)
 PATCH_POINT = "load_model_family_from_json"
 
 logger = logging.getLogger(__package__)
@@ -53,7 +53,7 @@ LOADERS = (
 def activate() -> bool:
     """Make the host of this process know our families; True if this call was the one that did."""
     host = importlib.import_module(HOST_MODULE)
-    _warn_if_untested()
+    warn_if_untested()
     added = patch(
         host,
         PATCH_POINT,
@@ -90,7 +90,7 @@ def _read_ours_after(host: ModuleType, load: Callable[..., None]) -> Callable[..
                 "xinference-internvl2 %s could not add its model families to xinference %s, which"
                 " goes on without them; report this with the cause that follows.",
                 __version__,
-                _host_version(),
+                read_host_version(),
             )
 
     return load_model_family_from_json
@@ -104,7 +104,7 @@ def _add_families(read: Callable[[str, list[Any]], None], families: list[Any]) -
     present = {family.model_name for family in families} - of_host
     for name in records.load_runtimes():
         if name in of_host:
-            _step_back(name, f"xinference {_host_version()} has a model family of its own")
+            _step_back(name, f"xinference {read_host_version()} has a model family of its own")
         elif name not in present:
             found: list[Any] = []
             # The host refuses a catalog behind a symbolic link, as some installers make them.
@@ -172,18 +172,3 @@ def import_loader(loader: Loader) -> type | None:
         )
         return None
     return found
-
-
-def _warn_if_untested() -> None:
-    if _host_version() not in TESTED_HOSTS:
-        log_once(
-            logging.WARNING,
-            f"xinference-internvl2 {__version__} was tested with xinference"
-            f" {', '.join(TESTED_HOSTS)}, not with {_host_version()}; it goes on, but install a"
-            " tested version if a model of its families misbehaves.",
-        )
-
-
-def _host_version() -> str:
-    version = getattr(importlib.import_module("xinference"), "__version__", "(unknown version)")
-    return str(version).partition("+")[0]

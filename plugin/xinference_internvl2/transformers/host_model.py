@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -32,7 +32,7 @@ from ..checkpoint.weight_format import check_quantization
 from ..engine_outputs import Outputs
 from ..errors import CheckpointError, RequestError, point_to_doctor
 from ..families.engine_matrix import serves
-from ..families.records import prompt_format_of
+from ..families.prompt_formats import prompt_format_of
 from ..media.budget import Budget
 from ..media.limits import launch_limits
 from ..media.pixel_values import normalize_on_device
@@ -42,6 +42,7 @@ from .engine.constraint import Constraint, Grammars
 from .engine.limits import EngineLimits
 from .engine.sequence import Prompt
 from .launch_options import OPTIONS
+from .model.dtype import choose_dtype, read_dtype
 from .model.lora_adapters import load_adapters
 from .model.speed_up import speed_up
 from .requirements import missing_library
@@ -154,23 +155,9 @@ class InternVL2TransformersModel(PytorchChatModel):
         return model
 
     def _dtype(self, device: str) -> torch.dtype:
-        name = self._pytorch_model_config.get("torch_dtype")
-        if name in (None, "auto"):
-            return self._default_dtype(device)
-        dtype = getattr(torch, str(name), None) if not isinstance(name, torch.dtype) else name
-        if dtype not in (torch.bfloat16, torch.float16, torch.float32):
-            raise CheckpointError(
-                f"torch_dtype {name} is not supported; use bfloat16, float16 or float32"
-            )
-        return cast(torch.dtype, dtype)
-
-    def _default_dtype(self, device: str) -> torch.dtype:
-        own = cast(torch.dtype, getattr(torch, self._checkpoint.dtype))
-        if device == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-            # Half the memory where the CPU has bfloat16, hundreds of times slower elsewhere; and
-            # few have float16.
-            return torch.bfloat16 if own == torch.float16 else own
-        return cast(torch.dtype, get_device_preferred_dtype(device) or own)
+        own = getattr(torch, self._checkpoint.dtype)
+        asked = read_dtype(self._pytorch_model_config.get("torch_dtype"))
+        return asked or choose_dtype(own, device, get_device_preferred_dtype(device))
 
     def _quantization_config(self, dtype: torch.dtype) -> Any:
         options = dict(self._pytorch_model_config.get("quantization_config") or {})

@@ -20,12 +20,8 @@ from ..checkpoint.backbones import BACKBONES
 from ..checkpoint.config import parse_config
 from ..checkpoint.hf_config import language_config
 from ..checkpoint.merge_lora import merge_stream
-from ..families.records import (
-    DEFAULT_FAMILY,
-    PromptFormat,
-    find_prompt_format,
-    load_runtimes,
-)
+from ..families.prompt_formats import DEFAULT_FAMILY, find_prompt_format
+from ..families.records import PromptFormat, load_runtimes
 from ..patching import patch
 from .orphans import end_with_parent
 from .tile_stack import unstack

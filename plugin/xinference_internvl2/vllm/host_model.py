@@ -33,7 +33,8 @@ from ..checkpoint.weight_format import check_quantization
 from ..engine_outputs import Outputs, PromptOutput
 from ..errors import CheckpointError, point_to_doctor
 from ..families.engine_matrix import serves
-from ..families.records import family_of, prompt_format_of
+from ..families.prompt_formats import prompt_format_of
+from ..families.records import family_of
 from ..media.budget import Budget
 from ..media.limits import LAUNCH_OPTIONS, MAX_FRAMES, launch_limits
 from ..tokenizer.tokenizer import load_tokenizer

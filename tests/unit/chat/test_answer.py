@@ -22,7 +22,7 @@ from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.engine_outputs import FinishOutput, TokenOutput
 from xinference_internvl2.errors import OverloadedError, RequestError
-from xinference_internvl2.families.records import find_prompt_format
+from xinference_internvl2.families.prompt_formats import find_prompt_format
 from xinference_internvl2.media.budget import Budget
 from xinference_internvl2.media.data_url import read_inline
 from xinference_internvl2.media.decoder_pool import decoders_for

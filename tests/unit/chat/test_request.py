@@ -22,7 +22,7 @@ from xinference_internvl2.chat.prompt import render
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
-from xinference_internvl2.families.records import find_prompt_format
+from xinference_internvl2.families.prompt_formats import find_prompt_format
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.chat.media import drawn, encoded
-from tests.plugin.environment import REPOSITORY
+from tests.install.environment import REPOSITORY
 from tests.shapes.sheet import COLUMNS, HEIGHT, WIDTH, Card, contact_sheet
 from tests.shapes.showcase import SHOWCASE
 from tests.support.terminal import inline_image

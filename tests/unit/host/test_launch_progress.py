@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from xinference.core.progress_tracker import ProgressTrackerActor
 
-from xinference_internvl2.host.loading_progress import _report_loading
+from xinference_internvl2.host.launch_progress import _report_loading
 
 LAUNCH = "launching-model-0"
 

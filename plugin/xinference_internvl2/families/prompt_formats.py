@@ -1,0 +1,51 @@
+"""Finds the prompt format that a checkpoint was trained on, by its `template`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import CheckpointError
+from .records import FamilyRuntime, PromptFormat, family_of, load_runtimes
+
+DEFAULT_FAMILY = "internvl2"
+"""The family in which a prompt format is looked up first if none is named."""
+
+
+def prompt_format_of(model_family: Any, name: str) -> PromptFormat:
+    """Return the prompt format `name` of a family record of the host.
+
+    Raises:
+        CheckpointError: it is none of our families, or has no such prompt format.
+    """
+    runtime = family_of(model_family)
+    if runtime is None:
+        raise CheckpointError(
+            f"{model_family.model_name} is no family of xinference-internvl2; launch another"
+        )
+    return _select(runtime, name)
+
+
+def find_prompt_format(name: str, family: str | None = None) -> PromptFormat:
+    """Return the prompt format `name` of one of our families; errors as for `prompt_format_of`.
+
+    Without a family it is that of InternVL2 or, where InternVL2 has none of that name, of the first
+    family that has one.
+    """
+    runtimes = load_runtimes()
+    having = [each for each in runtimes.values() if name in each.prompt_formats]
+    default = runtimes[DEFAULT_FAMILY]
+    if family is not None:
+        default = runtimes[family]
+    elif having and default not in having:
+        default = having[0]
+    return _select(default, name)
+
+
+def _select(runtime: FamilyRuntime, name: str) -> PromptFormat:
+    if name not in runtime.prompt_formats:
+        known = ", ".join(runtime.prompt_formats)
+        raise CheckpointError(
+            f"the checkpoint's template {name!r} is no prompt format of {runtime.model_name} "
+            f"({known}); launch it as a model of the family that it belongs to"
+        )
+    return runtime.prompt_formats[name]
