@@ -8,7 +8,7 @@ project = "xinference-internvl2"
 author = "the xinference-internvl2 contributors"
 copyright = author
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
-extensions = ["boxed_answer", "mistake", "pictures", "request_options", "sphinx_copybutton"]
+extensions = ["boxed_answer", "mistake", "room_pictures", "request_options", "sphinx_copybutton"]
 exclude_patterns = ["_build", "_extensions"]
 nitpicky = True
 html_theme = "furo"

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN, GENERATOR = ROOT / "plugin/xinference_internvl2", ROOT / "generator"
 sys.path.insert(0, str(ROOT / "docs/_extensions"))
-pictures = pytest.importorskip("pictures", reason="the packages of the site are not installed")
+pictures = pytest.importorskip("room_pictures", reason="the packages of the site are not installed")
 rooms = pytest.importorskip("rooms")
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
 
 from ..engine_outputs import Outputs
 from ..media.budget import Hold
-from ..media.limits import MAX_FETCHED_BYTES
+from .admission import decode_media, prepare_request
 from .detokenizer import Detokenizer
-from .media_size import measure_media
 from .options import merge_fields
-from .prepare import decode_on_thread, prepare_on_thread
 from .request import ChatRequest
 from .response import TextDelta, build_response, detokenize, render_response
 from .served_checkpoint import ServedCheckpoint
@@ -55,11 +52,11 @@ async def _prepare(
     """Return a request and what the engine makes of it, or None if it is to be rendered."""
     hold = Hold(served.budget)
     try:
-        request = await _fetch(messages, config, served, hold)
+        request = await prepare_request(messages, config, served, hold)
         if request.render:
             hold.release()
             return request, None
-        request = await _decode(request, served, hold)
+        request = await decode_media(request, served, hold)
         return request, _release_at_first(await generate(request), hold)
     except BaseException:
         hold.release()
@@ -87,54 +84,6 @@ def generate_text(
         for _ in range(request.sampling.n)
     ]
     return detokenize(outputs, detokenizers, served.tokenizer, request.pictures, request.repetition)
-
-
-async def count_tokens(
-    messages: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any] | None,
-    served: ServedCheckpoint,
-) -> int:
-    """Return the length of the prompt, image tokens included; errors as for `answer`."""
-    hold = Hold(served.budget)
-    try:
-        return len((await _fetch(messages, config or {}, served, hold)).ids)
-    finally:
-        hold.release()
-
-
-async def _fetch(
-    messages: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
-    served: ServedCheckpoint,
-    hold: Hold,
-) -> ChatRequest:
-    """Prepare a request once there is memory for its files."""
-    size, budget = measure_media(messages, served.context_length), served.budget
-    if size.remote:
-        # How large a file is that is elsewhere shows itself once it is here.
-        most = min(size.inline + MAX_FETCHED_BYTES, budget.fetched.total)
-        await hold.move_to(budget.fetched, most)
-    else:
-        await hold.move_to(budget.files, size.inline)
-    request = await prepare_on_thread(messages, config, served, size)
-    if size.remote:
-        await hold.move_to(budget.files, sum(len(item.file.data) for item in request.media))
-    return request
-
-
-async def _decode(request: ChatRequest, served: ServedCheckpoint, hold: Hold) -> ChatRequest:
-    """Decode the media of a request once there is memory for their tiles and for a decoder."""
-    if not request.media:
-        return request
-    count = sum(item.tiles * item.frames for item in request.media)
-    files = sum(len(item.file.data) for item in request.media)
-    held, pool = files + count * 3 * served.config.tile_size**2, served.budget.tiles
-    # A decoder that takes more than there is works alone; it has bounds of its own.
-    decoding = max(item.file.memory for item in request.media)
-    await hold.move_to(pool, max(held, min(held + decoding, pool.total)))
-    tiles = await decode_on_thread(request)
-    hold.shrink(held)
-    return replace(request, media=[], tiles=tiles)
 
 
 async def _release_at_first(outputs: Outputs, hold: Hold) -> Outputs:

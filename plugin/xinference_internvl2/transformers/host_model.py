@@ -20,9 +20,10 @@ from xinference.model.llm.transformers.core import PytorchChatModel
 from xinference.model.scheduler.core import AbortRequestMessage
 from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
-from ..chat.answer import answer, count_tokens
+from ..chat.answer import answer
 from ..chat.anthropic_request import prepare_anthropic_request
 from ..chat.context_length import trained_length
+from ..chat.count_tokens import count_tokens
 from ..chat.launch_prompt import read_launch_prompt
 from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest

@@ -18,9 +18,10 @@ from xinference.model.llm.vllm.utils import vllm_check
 from xinference.model.scheduler.core import AbortRequestMessage
 from xinference.types import LoRA
 
-from ..chat.answer import answer, count_tokens
+from ..chat.answer import answer
 from ..chat.anthropic_request import prepare_anthropic_request
 from ..chat.context_length import trained_length
+from ..chat.count_tokens import count_tokens
 from ..chat.launch_prompt import PROMPT_OPTIONS, read_launch_prompt
 from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.pending_requests import PendingRequests

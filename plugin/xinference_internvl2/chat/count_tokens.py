@@ -1,0 +1,23 @@
+"""Counts the tokens of a prompt that is not answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..media.budget import Hold
+from .admission import prepare_request
+from .served_checkpoint import ServedCheckpoint
+
+
+async def count_tokens(
+    messages: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any] | None,
+    served: ServedCheckpoint,
+) -> int:
+    """Return the length of the prompt, image tokens included; errors as for `answer`."""
+    hold = Hold(served.budget)
+    try:
+        return len((await prepare_request(messages, config or {}, served, hold)).ids)
+    finally:
+        hold.release()
