@@ -8,26 +8,26 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .cli.arguments import parser
+from .cli.arguments import make_parser
 from .cli.report import Report
 from .problems import RunError, SpecError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    options = parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     if options.command == "schema":
-        from .outputs.spec_reference import reference
+        from .outputs.spec_reference import render_reference
 
-        print(reference(), end="")
+        print(render_reference(), end="")
         return 0
     report = Report(options.format)
     try:
         return _run(options, report)
     except SpecError as error:
-        report.problems(error.problems)
+        report.add_problems(error.problems)
     except RunError as error:
-        report.error(error.message, error.file)
+        report.add_error(error.message, error.file)
     finally:
         report.close()
     return 1

@@ -23,7 +23,7 @@ class Issue:
     path: Path
     message: str
     at_key: bool = False
-    """The position is the one of the key itself, not of its value."""
+    """Whether the position is that of the key itself, instead of its value."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,7 +49,7 @@ class SpecError(Exception):
 
 
 class ReadError(Exception):
-    """What ends the reading of a file, at a position counted from 1."""
+    """A file cannot be read to its end; line and column count from 1."""
 
     def __init__(self, line: int, column: int, message: str) -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ class ReadError(Exception):
 
 
 class RunError(Exception):
-    """What ends a run and stands at no line of a file; one sentence with its remedy."""
+    """A run cannot go on, for a reason that stands at no line of a file; with its remedy."""
 
     def __init__(self, message: str, file: FilePath | None = None) -> None:
         super().__init__(message)
@@ -80,11 +80,11 @@ def format_path(path: Path) -> str:
         if isinstance(step, str) and _PLAIN_KEY.fullmatch(step):
             steps.append(f".{step[:_SHOWN]}")
         else:
-            steps.append(f"[{shown(step)}]")
+            steps.append(f"[{show(step)}]")
     return "$" + "".join(steps)
 
 
-def shown(value: object) -> str:
+def show(value: object) -> str:
     """Return `value` as a message shows it: YAML's words, text in quotes and cut."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
@@ -97,13 +97,13 @@ def shown(value: object) -> str:
     return repr(value)
 
 
-def listed(options: Iterable[str]) -> str:
-    """Return the options in quotes, with commas between them."""
+def join_quoted(options: Iterable[str]) -> str:
+    """Return options in quotes, with commas between them."""
     return ", ".join(repr(option) for option in options)
 
 
 @cache
-def nearest(word: str, options: tuple[str, ...]) -> str | None:
+def find_nearest(word: str, options: tuple[str, ...]) -> str | None:
     """Return the option that `word` may be a mistyping of."""
     # A comparison takes quadratic time, and nobody mistypes a name that long.
     if len(word) > _SHOWN:
@@ -113,7 +113,7 @@ def nearest(word: str, options: tuple[str, ...]) -> str | None:
     return folded[near[0]] if near else None
 
 
-def suggestion(word: str, options: Iterable[str]) -> str:
+def suggest(word: str, options: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the nearest of `options`, or nothing."""
-    near = nearest(word, tuple(options))
+    near = find_nearest(word, tuple(options))
     return f"; did you mean {near!r}?" if near else ""

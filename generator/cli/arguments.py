@@ -9,28 +9,28 @@ from .. import ROOT
 from .report import FORMATS
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line, with all commands."""
     top = argparse.ArgumentParser(
         prog="python -m generator",
         description="Turn family specs into registrations, loader data and model pages.",
     )
     commands = top.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="write what the specs describe")
-    _specs(build)
-    _build(build)
+    _add_specs(build)
+    _add_build_options(build)
     validate = commands.add_parser("validate", help="check the specs, write nothing")
-    _specs(validate)
+    _add_specs(validate)
     importer = commands.add_parser("import", help="turn registrations of xinference into specs")
-    _registrations(importer)
-    _import(importer)
+    _add_registrations(importer)
+    _add_import_options(importer)
     for command in (build, validate, importer):
-        _format(command)
+        _add_format(command)
     commands.add_parser("schema", help="print the reference of all fields, in reStructuredText")
     return top
 
 
-def _specs(command: argparse.ArgumentParser) -> None:
+def _add_specs(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "specs",
         nargs="*",
@@ -40,7 +40,7 @@ def _specs(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _format(command: argparse.ArgumentParser) -> None:
+def _add_format(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--format",
         choices=FORMATS,
@@ -49,7 +49,7 @@ def _format(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _build(command: argparse.ArgumentParser) -> None:
+def _add_build_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--check", action="store_true", help="write nothing; fail where a file would change"
     )
@@ -62,7 +62,7 @@ def _build(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _registrations(command: argparse.ArgumentParser) -> None:
+def _add_registrations(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "registrations",
         nargs="+",
@@ -73,7 +73,7 @@ def _registrations(command: argparse.ArgumentParser) -> None:
     command.add_argument("--family", metavar="NAME", help="import the family of this name alone")
 
 
-def _import(command: argparse.ArgumentParser) -> None:
+def _add_import_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-o",
         "--output",

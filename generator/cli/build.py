@@ -26,24 +26,24 @@ def build(options: argparse.Namespace, report: Report) -> int:
     # Only a run over every spec can tell that a file belongs to none of them.
     stale = [] if options.specs else find_stale(paths)
     for path in stale:
-        report.error("no spec describes this file; delete it", display(path))
+        report.add_error("no spec describes this file; delete it", display(path))
     return 1 if stale else status
 
 
 def _generate(specs: Sequence[Path], options: argparse.Namespace) -> dict[Path, str]:
     """Return the text of every file, by its path below the folder of the outputs."""
     # Imported here, because a build that is skipped takes less time than these and their libraries.
-    from ..outputs.paths import outputs
-    from ..outputs.spec_reference import REFERENCE, reference
+    from ..outputs.paths import render_outputs
+    from ..outputs.spec_reference import REFERENCE, render_reference
     from ..spec.load import load_all
 
     files = {
         options.output / path: text
         for spec in load_all(specs)
-        for path, text in outputs(spec.family, spec.origin)
+        for path, text in render_outputs(spec.family, spec.origin)
     }
     # The reference is of all specs, not of one.
-    return files if options.specs else files | {options.output / REFERENCE: reference()}
+    return files if options.specs else files | {options.output / REFERENCE: render_reference()}
 
 
 def _write(specs: Sequence[Path], options: argparse.Namespace, report: Report) -> list[Path]:
@@ -58,8 +58,8 @@ def _write(specs: Sequence[Path], options: argparse.Namespace, report: Report) -
         if build_record.digest_inputs(specs, whole=not options.specs) == inputs:
             build_record.write_record(inputs, files, options.output)
     for path in changed:
-        report.file(display(path), "written")
-    report.text(f"{len(changed)} written, {len(paths) - len(changed)} unchanged")
+        report.add_file(display(path), "written")
+    report.add_text(f"{len(changed)} written, {len(paths) - len(changed)} unchanged")
     return paths
 
 
@@ -67,12 +67,12 @@ def _compare(files: Mapping[Path, str], options: argparse.Namespace, report: Rep
     """Print how the files differ from their text; return the exit status."""
     changed = find_changed(files)
     if not changed:
-        report.text(f"{len(files)} unchanged")
+        report.add_text(f"{len(files)} unchanged")
         return 0
     where = [] if options.output == ROOT else ["--output", str(options.output)]
     command = shlex.join(["python", "-m", "generator", "build", *where, *map(str, options.specs)])
     for path, text in changed.items():
-        report.text(diff_lines(path, display(path), text))
-        report.differs(display(path), command)
-    report.error(f"{len(changed)} of {len(files)} generated files differ; run: {command}")
+        report.add_text(diff_lines(path, display(path), text))
+        report.add_difference(display(path), command)
+    report.add_error(f"{len(changed)} of {len(files)} generated files differ; run: {command}")
     return 1

@@ -17,23 +17,23 @@ from .report import Report
 def import_registrations(options: argparse.Namespace, report: Report) -> int:
     """Turn registrations into specs, naming what has no place there; return the exit status."""
     folder = options.output
-    paths, others, given = options.registrations, options.modelscope, _given(options)
+    paths, others, given = options.registrations, options.modelscope, _read_given(options)
     found = import_families(Request(paths, others, options.family, folder, options.pages, given))
     if folder is None:
         if len(found) > 1:
             message = f"{len(found)} families need a folder; give one with -o, or one --family"
             raise RunError(message)
-        report.spec(found[0].name, found[0].text)
+        report.add_spec(found[0].name, found[0].text)
     else:
         _write(found, folder, report)
     for family in found:
         for note in family.notes:
-            report.note(note)
-        report.problems(sorted(family.problems))
+            report.add_note(note)
+        report.add_problems(sorted(family.problems))
     return 1 if any(family.problems for family in found) else 0
 
 
-def _given(options: argparse.Namespace) -> dict[str, Any]:
+def _read_given(options: argparse.Namespace) -> dict[str, Any]:
     """Return the keys of specs that the options give."""
     given: dict[str, Any] = {}
     if options.architectures is not None:
@@ -53,5 +53,5 @@ def _write(found: Sequence[Imported], folder: Path, report: Report) -> None:
         raise RunError(f"{display(taken[0])} is there already; move it away")
     write_files(changed)
     for path in changed:
-        report.file(display(path), "written")
-    report.text(f"{len(changed)} written, {len(files) - len(changed)} unchanged")
+        report.add_file(display(path), "written")
+    report.add_text(f"{len(changed)} written, {len(files) - len(changed)} unchanged")

@@ -1,4 +1,4 @@
-"""Say what was found: as text, as GitHub's annotations, or as JSON.
+"""Report what was found: as text, as GitHub's annotations, or as JSON.
 
 By hand, because it is five colours and one line of GitHub's: rich would be half of a run's imports.
 """
@@ -20,7 +20,7 @@ _BOLD, _RED, _GREEN, _CYAN, _PLAIN = "\033[1m", "\033[31m", "\033[32m", "\033[36
 
 
 class Report:
-    """What a run says: files and a summary for stdout, and what is wrong.
+    """What a run reports: files and a summary on stdout, and what is wrong.
 
     As text, what is wrong goes to stderr. GitHub reads annotations from stdout, and JSON is one
     object there, printed by `close()`.
@@ -30,29 +30,29 @@ class Report:
         self._style = style
         self._data: dict[str, list[Any]] = {"problems": [], "files": []}
 
-    def problems(self, problems: Iterable[Problem]) -> None:
-        """Say what is wrong with specs."""
+    def add_problems(self, problems: Iterable[Problem]) -> None:
+        """Add what is wrong with specs."""
         for problem in problems:
             if self._style == "text":
-                print(_colour(problem), file=sys.stderr)
+                print(_format_problem(problem), file=sys.stderr)
             elif self._style == "github":
                 place = problem.line, problem.column
-                print(_annotation(f"{problem.path}: {problem.message}", problem.file, place))
+                print(_format_annotation(f"{problem.path}: {problem.message}", problem.file, place))
             else:
-                self._data["problems"].append(_fields(problem))
+                self._data["problems"].append(_list_fields(problem))
 
-    def error(self, message: str, file: str | None = None) -> None:
-        """Say what is wrong otherwise, with a file or as a whole."""
+    def add_error(self, message: str, file: str | None = None) -> None:
+        """Add what is wrong otherwise, with a file or with the run as a whole."""
         if self._style == "text":
             text = f"{file}: {message}" if file else message
             print(_paint(text, _RED, sys.stderr), file=sys.stderr)
         elif self._style == "github":
-            print(_annotation(message, file))
+            print(_format_annotation(message, file))
         else:
             self._data["problems"].append({"file": file, "message": message})
 
-    def note(self, message: str) -> None:
-        """Say something worth knowing that is not wrong."""
+    def add_note(self, message: str) -> None:
+        """Add something worth knowing that is not wrong."""
         if self._style == "json":
             self._data.setdefault("notes", []).append(message)
         elif self._style == "github":
@@ -60,29 +60,29 @@ class Report:
         else:
             print(message, file=sys.stderr)
 
-    def spec(self, name: str, text: str) -> None:
-        """Print a spec that is not to be written."""
+    def add_spec(self, name: str, text: str) -> None:
+        """Add the text of a spec that is not written to a file."""
         if self._style == "json":
             self._data.setdefault("specs", []).append({"family": name, "text": text})
         else:
             sys.stdout.write(text)
 
-    def file(self, name: str, state: str) -> None:
-        """Say what became of a file."""
+    def add_file(self, name: str, state: str) -> None:
+        """Add what became of a file."""
         if self._style == "json":
             self._data["files"].append({"file": name, "state": state})
         else:
             print(f"{name}: {state}")
 
-    def differs(self, name: str, command: str) -> None:
-        """Say that a file is not what is generated; as text, its difference says so."""
+    def add_difference(self, name: str, command: str) -> None:
+        """Add that a file is not what is generated; as text, its difference says so."""
         if self._style == "github":
-            self.error(f"this differs from what is generated; run: {command}", name)
+            self.add_error(f"this differs from what is generated; run: {command}", name)
         elif self._style == "json":
-            self.file(name, "differs")
+            self.add_file(name, "differs")
 
-    def text(self, lines: str | Iterable[str]) -> None:
-        """Print what people read: a summary, or the lines of a difference."""
+    def add_text(self, lines: str | Iterable[str]) -> None:
+        """Add what people read: a summary, or the lines of a difference."""
         if self._style == "json":
             return
         if isinstance(lines, str):
@@ -94,12 +94,12 @@ class Report:
             sys.stdout.write(_paint(line.removesuffix("\n"), colour, sys.stdout) + "\n")
 
     def close(self) -> None:
-        """Print what only can be printed at the end."""
+        """Print what can be printed only at the end."""
         if self._style == "json":
             print(json.dumps(self._data, ensure_ascii=False, indent=2))
 
 
-def _colour(problem: Problem) -> str:
+def _format_problem(problem: Problem) -> str:
     place, path = f"{problem.file}:{problem.line}:{problem.column}:", f"{problem.path}:"
     place, path = _paint(place, _BOLD, sys.stderr), _paint(path, _CYAN, sys.stderr)
     return f"{place} {path} {problem.message}"
@@ -110,7 +110,7 @@ def _paint(text: str, colour: str, stream: TextIO) -> str:
     return f"{colour}{text}{_PLAIN}" if wanted and colour and text else text
 
 
-def _annotation(message: str, file: str | None, place: tuple[int, int] | None = None) -> str:
+def _format_annotation(message: str, file: str | None, place: tuple[int, int] | None = None) -> str:
     name = _escape(file or "").replace(":", "%3A").replace(",", "%2C")
     where = f" file={name}" if file else ""
     if place is not None:
@@ -122,6 +122,6 @@ def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _fields(problem: Problem) -> dict[str, Any]:
+def _list_fields(problem: Problem) -> dict[str, Any]:
     names = ("file", "line", "column", "path", "message")
     return {name: getattr(problem, name) for name in names}

@@ -12,5 +12,5 @@ from .report import Report
 def validate(options: argparse.Namespace, report: Report) -> int:
     """Check the specs and say which are valid; return the exit status."""
     for spec in load_all(options.specs or default_specs()):
-        report.file(spec.file, "valid")
+        report.add_file(spec.file, "valid")
     return 0

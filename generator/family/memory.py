@@ -62,7 +62,7 @@ class LanguageModel:
     head_dim: int
 
     @classmethod
-    def of(cls, backbone: str, metadata: Mapping[str, Any]) -> LanguageModel:
+    def from_metadata(cls, backbone: str, metadata: Mapping[str, Any]) -> LanguageModel:
         """Return the language model of this class name with these dimensions of the host's."""
         heads = metadata["num_attention_heads"]
         implied = {
@@ -134,55 +134,55 @@ class Memory:
         return self.weights + self.kv_cache + self.activations
 
 
-def estimates(family: Family, spec: ModelSpec) -> dict[str, Memory]:
-    """Return the memory that a checkpoint needs, by quantization; nothing where it is unknown."""
-    parts = dimensions(family, spec)
+def estimate_by_quantization(family: Family, spec: ModelSpec) -> dict[str, Memory]:
+    """Return the memory that a checkpoint needs, by quantization; none where it is unknown."""
+    parts = find_dimensions(family, spec)
     known = [q for q in spec.all_quantizations if q in STORAGE] if parts else []
-    return {q: memory(*parts, q, CONTEXT, TILES) for q in known if parts}
+    return {q: compute_memory(*parts, q, CONTEXT, TILES) for q in known if parts}
 
 
-def dimensions(family: Family, spec: ModelSpec) -> tuple[VisionTower, LanguageModel] | None:
+def find_dimensions(family: Family, spec: ModelSpec) -> tuple[VisionTower, LanguageModel] | None:
     """Return the two models of a checkpoint; None where their dimensions are unknown."""
     if spec.vision_tower is None or spec.serving is None:
         return None
-    language = LanguageModel.of(spec.serving.backbone, spec.dimensions)
+    language = LanguageModel.from_metadata(spec.serving.backbone, spec.dimensions)
     return family.vision_towers[spec.vision_tower], language
 
 
-def parameters(vision: VisionTower, language: LanguageModel) -> int:
+def count_parameters(vision: VisionTower, language: LanguageModel) -> int:
     """Return the number of parameters of a checkpoint."""
-    return _vision(vision) + _projector(vision, language) + language.parameters
+    return _count_vision(vision) + _count_projector(vision, language) + language.parameters
 
 
-def memory(
+def compute_memory(
     vision: VisionTower, language: LanguageModel, quantization: str, tokens: int, tiles: int
 ) -> Memory:
     """Return what one request needs with a context of `tokens`, `tiles` of images among them.
 
     The prompt is read in pieces of `PIECE` tokens, and its tiles are looked at before them.
     """
-    each, piece = Shares.of(vision, language), min(tokens, PIECE)
+    each, piece = UnitMemory.from_models(vision, language), min(tokens, PIECE)
     tower = min(tiles, TILES_AT_ONCE) * each.tower_per_tile
     attention = piece * each.attention_per_token + tokens * (each.copies_per_token + piece * MASK)
     widest = max(tower, piece * each.feed_forward_per_token, attention)
     return Memory(
-        weights=weights(vision, language, quantization),
+        weights=compute_weights(vision, language, quantization),
         kv_cache=each.kv_cache_per_token * tokens,
         activations=tiles * each.kept_per_tile + widest,
     )
 
 
-def weights(vision: VisionTower, language: LanguageModel, quantization: str) -> int:
+def compute_weights(vision: VisionTower, language: LanguageModel, quantization: str) -> int:
     """Return the bytes of all parameters."""
     stored = STORAGE[quantization]
     linears = language.num_hidden_layers * sum(o * i for o, i in language.linears)
     rows = language.num_hidden_layers * sum(o for o, _ in language.linears)
-    unquantized = parameters(vision, language) - linears
+    unquantized = count_parameters(vision, language) - linears
     return round(FLOAT * unquantized + stored.value * linears + stored.row * rows)
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class UnitMemory:
     """Bytes that each token or tile of a request takes.
 
     Until its prompt is read, a tile is kept as pixels of a byte and as what the language model
@@ -207,8 +207,8 @@ class Shares:
     kept_per_tile: int
 
     @classmethod
-    def of(cls, vision: VisionTower, language: LanguageModel) -> Shares:
-        """Return the shares of a checkpoint."""
+    def from_models(cls, vision: VisionTower, language: LanguageModel) -> UnitMemory:
+        """Return those of a checkpoint with these two models."""
         hidden, (queries, keys) = language.hidden_size, language.widths
         inner = language.backbone.inner * language.intermediate_size
         tower = 5 * vision.hidden_size + 2 * vision.intermediate_size
@@ -224,7 +224,7 @@ class Shares:
         )
 
 
-def _vision(tower: VisionTower) -> int:
+def _count_vision(tower: VisionTower) -> int:
     """Return the parameters of a vision tower."""
     hidden, inner = tower.hidden_size, tower.intermediate_size
     embeddings = hidden * (CHANNELS * tower.patch_size**2 + 1) + hidden * (1 + tower.patches)
@@ -236,7 +236,7 @@ def _vision(tower: VisionTower) -> int:
     return embeddings + tower.num_hidden_layers * (attention + norms + scales + feed_forward)
 
 
-def _projector(tower: VisionTower, language: LanguageModel) -> int:
+def _count_projector(tower: VisionTower, language: LanguageModel) -> int:
     """Return the parameters of the projector: a norm and two linear layers, all with biases."""
     merged, hidden = PATCHES_PER_TOKEN * tower.hidden_size, language.hidden_size
     return 2 * merged + (merged + 1) * hidden + (hidden + 1) * hidden

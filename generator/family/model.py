@@ -161,7 +161,7 @@ So it may with its dimensions, but of those a hub says only what it adds.
 """
 
 
-def family(data: Mapping[str, Any]) -> Family:
+def make_family(data: Mapping[str, Any]) -> Family:
     """Return the model of a spec whose data has passed every check."""
     return Family(
         name=data["model_name"],
@@ -171,7 +171,7 @@ def family(data: Mapping[str, Any]) -> Family:
         abilities=tuple(data["model_ability"]),
         description=data["model_description"],
         architectures=tuple(data.get("architectures", ())),
-        specs=tuple(model_spec(spec) for spec in data["model_specs"]),
+        specs=tuple(make_model_spec(spec) for spec in data["model_specs"]),
         prompt_formats=tuple(
             PromptFormat(name=name, **{**f, "stop": tuple(f["stop"])})
             for name, f in data.get("prompt_formats", {}).items()
@@ -184,20 +184,20 @@ def family(data: Mapping[str, Any]) -> Family:
     )
 
 
-def model_spec(data: Mapping[str, Any]) -> ModelSpec:
+def make_model_spec(data: Mapping[str, Any]) -> ModelSpec:
     """Return the model of one entry of `model_specs`."""
     published = data.get("published_engines")
     serving = None
     if "engines" in data:
-        engines = _engines(data["engines"])
+        engines = _make_engines(data["engines"])
         serving = Serving(data["prompt_format"], data["backbone"], engines)
     return ModelSpec(
         model_format=data["model_format"],
         size=data["model_size_in_billions"],
         quantizations=tuple(data["quantizations"]),
-        sources=tuple(_source(hub, source, data) for hub, source in data["model_src"].items()),
+        sources=tuple(_make_source(hub, source, data) for hub, source in data["model_src"].items()),
         serving=serving,
-        published_engines=None if published is None else _engines(published),
+        published_engines=None if published is None else _make_engines(published),
         activated_size=data.get("activated_size_in_billions"),
         shadowed=data.get("shadowed", False),
         dimensions=data.get("model_metadata", {}),
@@ -205,14 +205,15 @@ def model_spec(data: Mapping[str, Any]) -> ModelSpec:
     )
 
 
-def _source(hub: str, own: Mapping[str, Any], shared: Mapping[str, Any]) -> Source:
+def _make_source(hub: str, own: Mapping[str, Any], shared: Mapping[str, Any]) -> Source:
     both = {**shared, **own}
-    settings = {key: both[key] for key in SOURCE_SETTINGS if key in both} | _metadata(shared, own)
+    settings = {key: both[key] for key in SOURCE_SETTINGS if key in both}
+    settings |= _merge_metadata(shared, own)
     quantizations = tuple(both["quantizations"])
     return Source(hub, own["model_id"], own.get("model_revision"), quantizations, settings)
 
 
-def _metadata(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_metadata(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the dimensions as the host has them: of a hub, or of each of its quantizations."""
     both = {**shared, **own}
     common = {**shared.get("model_metadata", {}), **own.get("model_metadata", {})}
@@ -222,5 +223,5 @@ def _metadata(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, An
     return {"model_metadata": common} if common else {}
 
 
-def _engines(data: Mapping[str, list[str]]) -> tuple[EngineSupport, ...]:
+def _make_engines(data: Mapping[str, list[str]]) -> tuple[EngineSupport, ...]:
     return tuple(EngineSupport(engine, tuple(served)) for engine, served in data.items())

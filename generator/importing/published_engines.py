@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..problems import Issue, ReadError, shown
+from ..problems import Issue, ReadError, show
 from ..spec.file import read_text
 from .registrations import Record
 
@@ -33,13 +33,13 @@ def add_engines(data: Record, folder: Path) -> Iterator[Issue]:
         names, _, notes = line.strip().removesuffix(")").partition(" (")
         engines = {name: list(spec["quantizations"]) for name in names.split(", ") if name}
         for note in filter(None, notes.split("; ")):
-            if not _limit(engines, note):
-                message = f"the page says {shown(note)} of the engines; left out"
+            if not _limit_engines(engines, note):
+                message = f"the page says {show(note)} of the engines; left out"
                 yield Issue(("model_specs", index), message)
         spec["published_engines"] = engines
 
 
-def _limit(engines: dict[str, list[str]], note: str) -> bool:
+def _limit_engines(engines: dict[str, list[str]], note: str) -> bool:
     """Limit engines as a note such as `vLLM only available for quantization none` says."""
     match = _NOTE.fullmatch(note)
     if not match:

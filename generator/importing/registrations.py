@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
-from ..problems import Issue, Problem, ReadError, RunError, SpecError, display, shown
+from ..problems import Issue, Problem, ReadError, RunError, SpecError, display, show
 from ..spec.file import read_text
 
 _MAX_BYTES = 1 << 24
@@ -27,7 +27,7 @@ Record = dict[str, Any]
 def read(path: FilePath) -> list[Record]:
     """Return the records of a registration; raises `SpecError` or `RunError`."""
     try:
-        data = json.loads(read_text(path, _MAX_BYTES), object_pairs_hook=_mapping)
+        data = json.loads(read_text(path, _MAX_BYTES), object_pairs_hook=_make_mapping)
     except ReadError as error:
         raise _refuse(path, error.line, error.column, error.message) from None
     except json.JSONDecodeError as error:
@@ -48,12 +48,11 @@ class _TwiceError(Exception):
     """A key stands twice in a mapping."""
 
 
-def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # JSON's own reader would keep the last value and drop the others in silence.
+def _make_mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) < len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise _TwiceError(f"the key {shown(twice)} stands twice in a mapping; remove one")
+        raise _TwiceError(f"the key {show(twice)} stands twice in a mapping; remove one")
     return data
 
 
@@ -95,17 +94,17 @@ def modernize(record: Record, modelscope: Record | None) -> tuple[Record, list[I
     for index, spec in enumerate(record["model_specs"]):
         path = ("model_specs", index)
         if "model_src" in spec:
-            specs.append(_without_legacy(spec, path, issues))
+            specs.append(_drop_legacy(spec, path, issues))
         else:
-            _add(specs, *_source(spec, path, issues))
+            _add_source(specs, *_split_source(spec, path, issues))
     if modelscope is not None:
-        issues += _other_text(record, modelscope)
+        issues += _compare_texts(record, modelscope)
         for spec in modelscope["model_specs"]:
-            _add(specs, *_source({"model_hub": "modelscope"} | spec, (), []))
+            _add_source(specs, *_split_source({"model_hub": "modelscope"} | spec, (), []))
     return {**record, "model_specs": specs}, issues
 
 
-def _without_legacy(spec: Record, path: tuple[str | int, ...], issues: list[Issue]) -> Record:
+def _drop_legacy(spec: Record, path: tuple[str | int, ...], issues: list[Issue]) -> Record:
     if "quantizations" not in spec:
         return spec
     message = "beside 'model_src' Xinference does not read it; left out"
@@ -113,7 +112,7 @@ def _without_legacy(spec: Record, path: tuple[str | int, ...], issues: list[Issu
     return {key: value for key, value in spec.items() if key != "quantizations"}
 
 
-def _source(
+def _split_source(
     spec: Mapping[str, Any], path: tuple[str | int, ...], issues: list[Issue]
 ) -> tuple[Record, str, Record]:
     """Split a spec of one hub: what it says of itself, its hub, and what the hub has."""
@@ -127,14 +126,15 @@ def _source(
     return own, hub, {**rest, "quantizations": quantizations}
 
 
-def _add(specs: list[Record], own: Record, hub: str, source: Record) -> None:
+def _add_source(specs: list[Record], own: Record, hub: str, source: Record) -> None:
     """Add the source of a hub to the spec that it belongs to, or as one of its own."""
     same = [s for s in specs if all(s.get(key) == own.get(key) for key in _SPEC_KEYS)]
     for spec in same:
         # A custom registration has one entry for each quantization.
         there = spec["model_src"].get(hub)
-        if there and _but_quantizations(there) == _but_quantizations(source):
-            there["quantizations"] = _join(there.get("quantizations"), source["quantizations"])
+        if there and _drop_quantizations(there) == _drop_quantizations(source):
+            known = there.get("quantizations") or ()
+            there["quantizations"] = list(dict.fromkeys([*known, *source["quantizations"]]))
             return
     free = [spec for spec in same if hub not in spec["model_src"]]
     for spec in sorted(free, key=lambda spec: -_count_shared(spec, source)):
@@ -144,12 +144,8 @@ def _add(specs: list[Record], own: Record, hub: str, source: Record) -> None:
     specs.append({**own, "model_src": {hub: source}})
 
 
-def _but_quantizations(source: Record) -> Record:
+def _drop_quantizations(source: Record) -> Record:
     return {key: value for key, value in source.items() if key != "quantizations" and value}
-
-
-def _join(first: Iterable[str] | None, second: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys([*(first or ()), *second]))
 
 
 def _count_shared(spec: Record, source: Record) -> int:
@@ -158,7 +154,7 @@ def _count_shared(spec: Record, source: Record) -> int:
     return len(others & set(source["quantizations"]))
 
 
-def _other_text(record: Record, modelscope: Record) -> Iterator[Issue]:
+def _compare_texts(record: Record, modelscope: Record) -> Iterator[Issue]:
     for key in modelscope:
         if key != "model_specs" and modelscope[key] != record.get(key):
             yield Issue((key,), "the catalog for ModelScope says something else; that is left out")

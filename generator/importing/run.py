@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import ROOT
-from ..problems import Issue, Problem, ReadError, RunError, display, format_path, shown
+from ..problems import Issue, Problem, ReadError, RunError, display, format_path, show
 from ..spec import schema
 from ..spec.file import Document
 from ..spec.load import check
@@ -19,7 +19,7 @@ from ..spec.yaml_reader import compose
 from . import registrations, yaml_writer
 from .published_engines import add_engines
 from .registrations import Record
-from .to_spec import spec_data
+from .to_spec import convert_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,17 @@ class Request:
 
 def import_families(request: Request) -> list[Imported]:
     """Import every family of the registrations; raises `SpecError` or `RunError`."""
-    chosen = list(_choose(request))
+    chosen = list(_choose_records(request))
     if not chosen:
-        message = f"no family is called {shown(request.family)}; correct it"
+        message = f"no family is called {show(request.family)}; correct it"
         raise RunError(message, request.paths[0] if len(request.paths) == 1 else None)
     return [_import(*one, request, one_of_many=len(chosen) > 1) for one in chosen]
 
 
-def _choose(request: Request) -> Iterator[tuple[Path, Record, Record | None]]:
+def _choose_records(request: Request) -> Iterator[tuple[Path, Record, Record | None]]:
     """Yield the records to import: the file, the record and that of the ModelScope catalog."""
     modelscope = request.modelscope
-    others = _by_name(modelscope) if modelscope else {}
+    others = _read_by_name(modelscope) if modelscope else {}
     names: set[str] = set()
     for path in request.paths:
         for record in registrations.read(path):
@@ -77,7 +77,7 @@ def _choose(request: Request) -> Iterator[tuple[Path, Record, Record | None]]:
             yield modelscope, record, None
 
 
-def _by_name(path: Path) -> dict[str, Record]:
+def _read_by_name(path: Path) -> dict[str, Record]:
     found: dict[str, Record] = {}
     names: set[str] = set()
     for record in registrations.read(path):
@@ -91,10 +91,10 @@ def _by_name(path: Path) -> dict[str, Record]:
 def _check_name(path: Path, name: str, taken: set[str]) -> None:
     """Raise `RunError` for a name that cannot be that of one more file."""
     if not schema.is_name(name):
-        raise RunError(f"{shown(name)} cannot be the name of a file; rename the family", path)
+        raise RunError(f"{show(name)} cannot be the name of a file; rename the family", path)
     # A catalog may hold several records of a name, one for each engine. A spec holds one.
     if name.casefold() in taken:
-        message = f"{shown(name)} is there twice, but a spec is one record; rename one of them"
+        message = f"{show(name)} is there twice, but a spec is one record; rename one of them"
         raise RunError(message, path)
     taken.add(name.casefold())
 
@@ -103,23 +103,24 @@ def _import(
     path: Path, record: Record, other: Record | None, request: Request, *, one_of_many: bool
 ) -> Imported:
     modern, issues = registrations.modernize(record, other)
-    issues += _ask(record, request.given)
-    data, more = spec_data({**request.given, **modern}, int(path.stat().st_mtime))
+    issues += _compare_given(record, request.given)
+    data, more = convert_record({**request.given, **modern}, int(path.stat().st_mtime))
     if request.pages:
         more += add_engines(data, request.pages)
     folder = request.folder
-    text = _comment(path, folder) + yaml_writer.document(data, dict(_comments(data)))
+    document = yaml_writer.format_document(data, dict(_find_comments(data)))
+    text = _format_head(path, folder) + document
     target = f"{record['model_name']}.yaml"
     name = display(folder / target) if folder else target
     notes = [
         f"{display(path)}: {record['model_name']}: {format_path(issue.path)}: {issue.message}"
         for issue in [*issues, *more]
     ]
-    return Imported(record["model_name"], text, notes, _problems(name, text, one_of_many))
+    return Imported(record["model_name"], text, notes, _find_problems(name, text, one_of_many))
 
 
-def _ask(record: Record, given: Mapping[str, Any]) -> Iterator[Issue]:
-    """Yield what to say of the keys that were given, and which of them are still needed."""
+def _compare_given(record: Record, given: Mapping[str, Any]) -> Iterator[Issue]:
+    """Yield which of the given keys the registration has already, and which are still needed."""
     for key in given.keys() & record.keys():
         yield Issue((key,), "the registration has it; what was given beside it is left out")
     if not {"architectures", "model_family"} & (given.keys() | record.keys()):
@@ -130,21 +131,21 @@ def _ask(record: Record, given: Mapping[str, Any]) -> Iterator[Issue]:
         yield Issue(("prompt_formats",), f"{message} this plugin is to serve")
 
 
-def _problems(name: str, text: str, one_of_many: bool) -> list[Problem]:
+def _find_problems(name: str, text: str, one_of_many: bool) -> list[Problem]:
     try:
         return check(Document(name, *compose(text)), one_of_many=one_of_many)
     except ReadError as error:
         return [Problem(name, error.line, error.column, "$", error.message)]
 
 
-def _comment(path: Path, folder: Path | None) -> str:
+def _format_head(path: Path, folder: Path | None) -> str:
     schema_file = SCHEMA_FILE.name
     if folder and folder.resolve().is_relative_to(ROOT):
         schema_file = Path(os.path.relpath(SCHEMA_FILE, folder.resolve())).as_posix()
     return f"# yaml-language-server: $schema={schema_file}\n#\n# Imported from {path.name}.\n\n"
 
 
-def _comments(data: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def _find_comments(data: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     updated = data.get("updated_at")
     if isinstance(updated, int) and 0 <= updated < 1 << 37:
         yield "updated_at", f"{datetime.fromtimestamp(updated, timezone.utc):%Y-%m-%d}"

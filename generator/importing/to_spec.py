@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..family.model import SOURCE_SETTINGS, model_spec
+from ..family.model import SOURCE_SETTINGS, make_model_spec
 from ..problems import Issue, Path
 from ..spec.rules import find_shadowed
-from ..spec.schema import definition
+from ..spec.schema import load_definition
 from .registrations import Record
 
 # The page shows what Hugging Face has; the others say where they differ.
@@ -20,19 +20,19 @@ _WORTH_SHARING = 5
 _SILENT = {"version": (1, 2), "is_builtin": (False,), "inherit_pip_config": (True,)}
 
 
-def spec_data(record: Record, changed_at: int) -> tuple[Record, list[Issue]]:
+def convert_record(record: Record, changed_at: int) -> tuple[Record, list[Issue]]:
     """Return the data of a spec; `changed_at` stands in for a missing time of the last change."""
     issues: list[Issue] = []
     specs = [
-        _spec(spec, ("model_specs", index), issues)
+        _convert_spec(spec, ("model_specs", index), issues)
         for index, spec in enumerate(record["model_specs"])
     ]
     _mark_shadowed(specs, issues)
-    complete = {**record, **_missing(record, changed_at, issues), "model_specs": specs}
-    return _fit(complete, definition(), (), issues), issues
+    complete = {**record, **_fill_missing(record, changed_at, issues), "model_specs": specs}
+    return _fit(complete, load_definition(), (), issues), issues
 
 
-def _missing(record: Record, changed_at: int, issues: list[Issue]) -> Record:
+def _fill_missing(record: Record, changed_at: int, issues: list[Issue]) -> Record:
     stand_ins = {
         "updated_at": (changed_at, "the time when the file was changed"),
         "context_length": (_DEFAULT_CONTEXT_LENGTH, "Xinference's default"),
@@ -46,37 +46,37 @@ def _missing(record: Record, changed_at: int, issues: list[Issue]) -> Record:
     return found
 
 
-def _spec(spec: Record, path: Path, issues: list[Issue]) -> Record:
+def _convert_spec(spec: Record, path: Path, issues: list[Issue]) -> Record:
     sources = {
         hub: {key: value for key, value in source.items() if value is not None}
         for hub, source in spec["model_src"].items()
     }
     _factor_quantizations(sources, path, issues)
     shared = _find_shared(sources)
-    common = _common(list(sources.values())) if len(sources) > 1 else {}
+    common = _find_common(list(sources.values())) if len(sources) > 1 else {}
     if common:
         shared["model_metadata"] = common
     own = {key: value for key, value in spec.items() if key != "model_src"}
     for key in ("model_size_in_billions", "activated_size_in_billions"):
         if key in own:
-            own[key] = _size(own[key], (*path, key), issues)
-    model_src = {hub: _own(source, shared) for hub, source in sources.items()}
+            own[key] = _convert_size(own[key], (*path, key), issues)
+    model_src = {hub: _find_own(source, shared) for hub, source in sources.items()}
     return {**own, **shared, "model_src": model_src}
 
 
-def _own(source: Record, shared: Record) -> Record:
+def _find_own(source: Record, shared: Record) -> Record:
     """Return what a hub says beyond what is said for all."""
     own = {key: value for key, value in source.items() if shared.get(key) != value}
     if "model_metadata" in own:
-        own["model_metadata"] = _without(own["model_metadata"], shared.get("model_metadata", {}))
+        own["model_metadata"] = _subtract(own["model_metadata"], shared.get("model_metadata", {}))
     return own
 
 
-def _without(metadata: Record, common: Record) -> Record:
+def _subtract(metadata: Record, common: Record) -> Record:
     return {key: value for key, value in metadata.items() if common.get(key) != value}
 
 
-def _common(sources: list[Record]) -> Record:
+def _find_common(sources: list[Record]) -> Record:
     """Return the dimensions that all of the sources have."""
     found = [source.get("model_metadata") for source in sources]
     if not all(isinstance(metadata, dict) for metadata in found):
@@ -87,7 +87,7 @@ def _common(sources: list[Record]) -> Record:
 
 
 def _factor_quantizations(sources: Mapping[str, Record], path: Path, issues: list[Issue]) -> None:
-    """Put what the dimensions of all quantizations have in common before them."""
+    """Move the dimensions that all quantizations of a source share to the source itself."""
     for hub, source in sources.items():
         of_each = source.get("model_metadata_by_quantization")
         if not isinstance(of_each, dict) or not all(isinstance(m, dict) for m in of_each.values()):
@@ -97,10 +97,10 @@ def _factor_quantizations(sources: Mapping[str, Record], path: Path, issues: lis
                 "beside 'model_metadata_by_quantization' Xinference does not read it; left out"
             )
             issues.append(Issue((*path, "model_src", hub, "model_metadata"), message))
-        common = _common([{"model_metadata": metadata} for metadata in of_each.values()])
+        common = _find_common([{"model_metadata": metadata} for metadata in of_each.values()])
         if len(of_each) > 1 and common:
             source["model_metadata"] = common
-            rest = {q: _without(metadata, common) for q, metadata in of_each.items()}
+            rest = {q: _subtract(metadata, common) for q, metadata in of_each.items()}
             source["model_metadata_by_quantization"] = rest
 
 
@@ -116,7 +116,7 @@ def _find_shared(sources: Mapping[str, Record]) -> Record:
     return shared
 
 
-def _size(size: Any, path: Path, issues: list[Issue]) -> Any:
+def _convert_size(size: Any, path: Path, issues: list[Issue]) -> Any:
     """Return a size as the format writes it; the host reads 9 and "9" as the same."""
     written = size
     if isinstance(size, float):
@@ -130,7 +130,7 @@ def _size(size: Any, path: Path, issues: list[Issue]) -> Any:
 
 def _mark_shadowed(specs: list[Record], issues: list[Issue]) -> None:
     try:
-        models = {index: model_spec(spec) for index, spec in enumerate(specs)}
+        models = {index: make_model_spec(spec) for index, spec in enumerate(specs)}
         found = list(find_shadowed(models))
     except (KeyError, TypeError, AttributeError):
         return  # the check of the written spec says what is wrong

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..spec.yaml_scalars import resolve
+from ..spec.yaml_scalars import resolve_plain
 
 _WIDTH = 100
 _INDENT = "  "
@@ -24,14 +24,14 @@ _ESCAPED = re.compile(
 )
 
 
-def document(data: Mapping[str, Any], comments: Mapping[str, str]) -> str:
+def format_document(data: Mapping[str, Any], comments: Mapping[str, str]) -> str:
     """Return a mapping as a YAML document, with a comment behind the keys that have one.
 
     The entries of `model_specs` stand apart from each other.
     """
     lines: list[str] = []
     for key, value in data.items():
-        entry = _entry(key, value, "")
+        entry = _format_entry(key, value, "")
         if key in comments:
             entry[-1] += f"  # {comments[key]}"
         if key == "model_specs":
@@ -43,59 +43,59 @@ def document(data: Mapping[str, Any], comments: Mapping[str, str]) -> str:
 def _space_out(key: str, specs: Iterable[Any]) -> list[str]:
     lines = [f"{key}:"]
     for index, spec in enumerate(specs):
-        lines += ([""] if index else []) + _item(spec, _INDENT)
+        lines += ([""] if index else []) + _format_item(spec, _INDENT)
     return lines
 
 
-def _entry(key: str, value: Any, indent: str) -> list[str]:
+def _format_entry(key: str, value: Any, indent: str) -> list[str]:
     """Return the lines of a key and its value, on one line where there is room for it."""
-    start = f"{indent}{scalar(key)}:"
+    start = f"{indent}{format_scalar(key)}:"
     if _is_literal(value):
-        return [f"{start} {_header(value)}", *_literal(value, indent + _INDENT)]
+        return [f"{start} {_format_block_header(value)}", *_format_literal(value, indent + _INDENT)]
     if not isinstance(value, dict | list):
-        return [f"{start} {scalar(value)}"]
-    line = f"{start} {_flow(value)}"
-    if not value or (_flows(value) and len(line) <= _WIDTH):
+        return [f"{start} {format_scalar(value)}"]
+    line = f"{start} {_format_flow(value)}"
+    if not value or (_fits_flow(value) and len(line) <= _WIDTH):
         return [line]
-    return [start, *_block(value, indent + _INDENT)]
+    return [start, *_format_block(value, indent + _INDENT)]
 
 
-def _block(value: Any, indent: str) -> list[str]:
-    if _wraps(value):
-        return _wrap(value, indent)
+def _format_block(value: Any, indent: str) -> list[str]:
+    if _fits_wrapped_flow(value):
+        return _wrap_flow(value, indent)
     if isinstance(value, dict):
-        return [line for key, inner in value.items() for line in _entry(key, inner, indent)]
-    return [line for inner in value for line in _item(inner, indent)]
+        return [line for key, inner in value.items() for line in _format_entry(key, inner, indent)]
+    return [line for inner in value for line in _format_item(inner, indent)]
 
 
-def _item(value: Any, indent: str) -> list[str]:
-    if not isinstance(value, dict) or _flows(value):
-        return [f"{indent}- {_flow(value)}"]
-    lines = _block(value, indent + _INDENT)
+def _format_item(value: Any, indent: str) -> list[str]:
+    if not isinstance(value, dict) or _fits_flow(value):
+        return [f"{indent}- {_format_flow(value)}"]
+    lines = _format_block(value, indent + _INDENT)
     return [f"{indent}- {lines[0].lstrip()}", *lines[1:]]
 
 
-def _flows(value: Any) -> bool:
+def _fits_flow(value: Any) -> bool:
     """Say whether a value reads well in brackets: words, and mappings that hold little else."""
     if isinstance(value, list):
         return all(_is_word(item) for item in value)
     return not value or all(_is_word(inner) for inner in value.values())
 
 
-def _wraps(value: Any) -> bool:
+def _fits_wrapped_flow(value: Any) -> bool:
     """Say whether a value that has no room on one line stands in brackets on several."""
     if isinstance(value, list):
-        return _flows(value)
+        return _fits_flow(value)
     inner = [v for v in value.values() if isinstance(v, dict | list)]
     # Mostly words, such as a table of dimensions; not a mapping of such tables.
     words = all(_is_word(v) for v in value.values() if not isinstance(v, dict | list))
-    return words and all(map(_flows, inner)) and len(value) > 3 + 3 * len(inner)
+    return words and all(map(_fits_flow, inner)) and len(value) > 3 + 3 * len(inner)
 
 
-def _wrap(value: Any, indent: str) -> list[str]:
+def _wrap_flow(value: Any, indent: str) -> list[str]:
     opening, closing = "{}" if isinstance(value, dict) else "[]"
     lines, line = [], indent + opening
-    parts = _parts(value)
+    parts = _format_parts(value)
     for index, part in enumerate(parts):
         part += closing if index == len(parts) - 1 else ","
         space = "" if line.endswith(opening) and len(line) == len(indent) + 1 else " "
@@ -106,25 +106,25 @@ def _wrap(value: Any, indent: str) -> list[str]:
     return [*lines, line]
 
 
-def _flow(value: Any) -> str:
+def _format_flow(value: Any) -> str:
     if isinstance(value, dict):
-        return f"{{{', '.join(_parts(value))}}}"
+        return f"{{{', '.join(_format_parts(value))}}}"
     if isinstance(value, list):
-        return f"[{', '.join(_parts(value))}]"
-    return scalar(value)
+        return f"[{', '.join(_format_parts(value))}]"
+    return format_scalar(value)
 
 
-def _parts(value: Any) -> list[str]:
+def _format_parts(value: Any) -> list[str]:
     if isinstance(value, dict):
-        return [f"{scalar(key)}: {_flow(inner)}" for key, inner in value.items()]
-    return [_flow(item) for item in value]
+        return [f"{format_scalar(key)}: {_format_flow(inner)}" for key, inner in value.items()]
+    return [_format_flow(item) for item in value]
 
 
 def _is_word(value: Any) -> bool:
     return not isinstance(value, dict | list) and " " not in str(value)
 
 
-def scalar(value: Any) -> str:
+def format_scalar(value: Any) -> str:
     """Return a value without children, quoted only where YAML would read something else."""
     if not isinstance(value, str):
         return json.dumps(value)
@@ -132,18 +132,18 @@ def scalar(value: Any) -> str:
     if _PLAIN.fullmatch(value) and _resolve(value) == value != "<<":
         return value
     if _ESCAPED.search(value) or "\n" in value or "'" in value:
-        return _double(value)
+        return _quote_double(value)
     return f"'{value}'" if '"' in value or "\\" in value else f'"{value}"'
 
 
 def _resolve(plain: str) -> object:
     try:
-        return resolve(plain)
+        return resolve_plain(plain)
     except ValueError:
         return None
 
 
-def _double(value: str) -> str:
+def _quote_double(value: str) -> str:
     # JSON's escapes are YAML's too. Beyond them, YAML wants what cannot be printed escaped.
     quoted = json.dumps(value, ensure_ascii=False)
     return _ESCAPED.sub(lambda match: json.dumps(match[0])[1:-1], quoted)
@@ -153,7 +153,7 @@ def _is_literal(value: Any) -> bool:
     return isinstance(value, str) and "\n" in value.rstrip("\n") and not _ESCAPED.search(value)
 
 
-def _header(value: str) -> str:
+def _format_block_header(value: str) -> str:
     # A first line that begins with a space does not show by itself how deep the block is.
     depth = str(len(_INDENT)) if value[:1] in (" ", "\n") else ""
     body = value.rstrip("\n")
@@ -161,7 +161,7 @@ def _header(value: str) -> str:
     return "|" + depth + ("-" if breaks == 0 else "" if breaks == 1 else "+")
 
 
-def _literal(value: str, indent: str) -> list[str]:
+def _format_literal(value: str, indent: str) -> list[str]:
     lines = value.split("\n")
     if value.endswith("\n"):
         lines.pop()

@@ -11,11 +11,11 @@ from ..family.memory import (
     TILES,
     TILES_AT_ONCE,
     Memory,
-    dimensions,
-    estimates,
+    estimate_by_quantization,
+    find_dimensions,
 )
-from ..family.model import EngineSupport, Family, ModelSpec
-from .rst import escape, template
+from ..family.model import Family, ModelSpec
+from .rst import escape, load_template
 
 _BITSANDBYTES = ("4-bit", "8-bit")
 _TRANSFORMERS, _VLLM = "``xinference-internvl2[transformers]``", "``xinference-internvl2[vllm]``"
@@ -30,19 +30,20 @@ _PACKAGES = {
 }
 
 
-def engines_page(family: Family) -> str:
+def render_engines_page(family: Family) -> str:
     """Return the page, in reStructuredText."""
     served = family.served_specs
-    return template("engines.rst.jinja").render(
+    return load_template("engines.rst.jinja").render(
         family=family,
-        example=_example(family),
-        checkpoints=[row for spec, _ in served for row in _checkpoints(family, spec)],
-        packages=list(_packages(family)),
-        dimensions=list(dict.fromkeys(row for s, _ in served for row in _dimensions(family, s))),
+        example=_format_example(family),
+        checkpoints=list(_list_checkpoints(family)),
+        packages=list(_list_packages(family)),
+        # The same for all formats of a size.
+        dimensions=list(dict.fromkeys(_list_dimensions(family))),
         unknown=[
             f"{spec.size} ({spec.model_format})"
             for spec, _ in served
-            if not estimates(family, spec)
+            if not estimate_by_quantization(family, spec)
         ],
         hidden=any(spec.published_engines == () for spec, _ in served),
         context=CONTEXT,
@@ -53,7 +54,7 @@ def engines_page(family: Family) -> str:
     )
 
 
-def _example(family: Family) -> str:
+def _format_example(family: Family) -> str:
     """Return the launch of the first checkpoint, quantized as little as can be."""
     spec, serving = family.served_specs[0]
     support = serving.engines[0]
@@ -65,23 +66,20 @@ def _example(family: Family) -> str:
     )
 
 
-def _checkpoints(family: Family, spec: ModelSpec) -> Iterator[tuple[str, ...]]:
+def _list_checkpoints(family: Family) -> Iterator[tuple[str, ...]]:
     """Yield a row for each quantization of a checkpoint: who serves it, and what it takes."""
-    memory = estimates(family, spec)
-    for quantization in spec.all_quantizations:
-        names = [e.engine for e in _engines(spec) if quantization in e.quantizations]
-        if names:
-            found = memory.get(quantization)
-            taken = _gigabytes(found) if found else ("not known", *3 * ("–",))
-            what = (_checkpoint(spec), str(spec.size), spec.model_format, quantization)
-            yield (*what, ", ".join(names), *taken)
+    for spec, serving in family.served_specs:
+        memory = estimate_by_quantization(family, spec)
+        for quantization in spec.all_quantizations:
+            names = [e.engine for e in serving.engines if quantization in e.quantizations]
+            if names:
+                found = memory.get(quantization)
+                taken = _format_gigabytes(found) if found else ("not known", *3 * ("–",))
+                what = (_format_checkpoint(spec), str(spec.size), spec.model_format, quantization)
+                yield (*what, ", ".join(names), *taken)
 
 
-def _engines(spec: ModelSpec) -> tuple[EngineSupport, ...]:
-    return spec.serving.engines if spec.serving else ()
-
-
-def _checkpoint(spec: ModelSpec) -> str:
+def _format_checkpoint(spec: ModelSpec) -> str:
     """Return the name of a checkpoint, with a link where it is on Hugging Face."""
     source = next((s for s in spec.sources if s.hub == "huggingface"), spec.sources[0])
     name = source.model_id.rpartition("/")[2]
@@ -90,12 +88,12 @@ def _checkpoint(spec: ModelSpec) -> str:
     return f"`{escape(name)} <https://huggingface.co/{source.model_id}>`__"
 
 
-def _packages(family: Family) -> Iterator[tuple[str, ...]]:
+def _list_packages(family: Family) -> Iterator[tuple[str, ...]]:
     """Yield engine, format and quantization with what has to be installed for them."""
     rows = {
         (support.engine, spec.model_format, quantization)
-        for spec, _ in family.served_specs
-        for support in _engines(spec)
+        for spec, serving in family.served_specs
+        for support in serving.engines
         for quantization in support.quantizations
     }
     for engine, model_format, quantization in sorted(rows):
@@ -104,18 +102,19 @@ def _packages(family: Family) -> Iterator[tuple[str, ...]]:
         yield engine, model_format, quantization, _PACKAGES.get(kind, "–")
 
 
-def _dimensions(family: Family, spec: ModelSpec) -> Iterator[tuple[str, ...]]:
-    """Yield what the formula takes of a checkpoint; the same for all formats of a size."""
-    if not (parts := dimensions(family, spec)):
-        return
-    vision, language = parts
-    heads = f"{language.num_key_value_heads} × {language.head_dim}"
-    tower = f"{vision.hidden_size}, {vision.intermediate_size}, {vision.patches}"
-    layers, vocabulary = language.num_hidden_layers, language.vocab_size
-    widths = f"{language.hidden_size}, {language.intermediate_size}"
-    yield (str(spec.size), str(layers), widths, heads, str(vocabulary), tower)
+def _list_dimensions(family: Family) -> Iterator[tuple[str, ...]]:
+    """Yield what the formula takes of each checkpoint whose dimensions are known."""
+    for spec, _ in family.served_specs:
+        if not (parts := find_dimensions(family, spec)):
+            continue
+        vision, language = parts
+        heads = f"{language.num_key_value_heads} × {language.head_dim}"
+        tower = f"{vision.hidden_size}, {vision.intermediate_size}, {vision.patches}"
+        layers, vocabulary = language.num_hidden_layers, language.vocab_size
+        widths = f"{language.hidden_size}, {language.intermediate_size}"
+        yield (str(spec.size), str(layers), widths, heads, str(vocabulary), tower)
 
 
-def _gigabytes(memory: Memory) -> Iterator[str]:
+def _format_gigabytes(memory: Memory) -> Iterator[str]:
     for count in (memory.total, memory.weights, memory.kv_cache, memory.activations):
         yield f"{count / 1e9:.2f}"

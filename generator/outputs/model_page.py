@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..family.model import EngineSupport, Family, ModelSpec
-from .rst import template
+from .rst import load_template
 
 # The host's catalog has more hubs than its pages show.
 _HUB_PAGES = {
@@ -15,33 +15,35 @@ _HUB_PAGES = {
 }
 
 
-def page(family: Family) -> str:
+def render_model_page(family: Family) -> str:
     """Return the model page, in reStructuredText."""
-    specs = [{"data": spec, **_page_values(spec)} for spec in family.specs]
-    return template("model.rst.jinja").render(family=family, specs=specs)
+    specs = [{"data": spec, **_collect_values(spec)} for spec in family.specs]
+    return load_template("model.rst.jinja").render(family=family, specs=specs)
 
 
-def _page_values(spec: ModelSpec) -> dict[str, Any]:
+def _collect_values(spec: ModelSpec) -> dict[str, Any]:
     sources = {source.hub: source for source in spec.sources}
     shown = [(*_HUB_PAGES[hub], sources[hub]) for hub in _HUB_PAGES if hub in sources]
     first = shown[0][-1] if shown else spec.sources[0]
     return {
-        "engines": engines_line(spec, first.quantizations),
+        "engines": format_engines(spec, first.quantizations),
         "model_id": first.model_id,
         "quantizations": first.quantizations,
         "hubs": [(label, base + source.model_id) for label, base, source in shown],
     }
 
 
-def engines_line(spec: ModelSpec, quantizations: tuple[str, ...]) -> str:
+def format_engines(spec: ModelSpec, quantizations: tuple[str, ...]) -> str:
     """Return the engines, and for which quantizations those are that do not serve all of them."""
     line = ", ".join(support.engine for support in spec.page_engines)
-    if notes := list(_notes(quantizations, spec.page_engines)):
+    if notes := list(_format_notes(quantizations, spec.page_engines)):
         line += f" ({'; '.join(notes)})"
     return line
 
 
-def _notes(quantizations: tuple[str, ...], engines: Iterable[EngineSupport]) -> Iterator[str]:
+def _format_notes(
+    quantizations: tuple[str, ...], engines: Iterable[EngineSupport]
+) -> Iterator[str]:
     limited: dict[tuple[str, ...], list[str]] = {}
     for support in engines:
         # What only another hub has stands behind what the page lists.
@@ -51,9 +53,9 @@ def _notes(quantizations: tuple[str, ...], engines: Iterable[EngineSupport]) -> 
             limited.setdefault(served, []).append(support.engine)
     for served, names in limited.items():
         plural = "s" if len(served) > 1 else ""
-        yield f"{_and(names)} only available for quantization{plural} {_and(served)}"
+        yield f"{_join(names)} only available for quantization{plural} {_join(served)}"
 
 
-def _and(words: Iterable[str]) -> str:
+def _join(words: Iterable[str]) -> str:
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last

@@ -17,7 +17,7 @@ _TITLE_WIDTH = 40
 
 
 @cache
-def template(name: str) -> Template:
+def load_template(name: str) -> Template:
     """Return a template of a page."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
@@ -27,7 +27,7 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
         autoescape=False,
     )
-    environment.filters |= {"rst": escape, "rule": rule}
+    environment.filters |= {"rst": escape, "rule": make_rule}
     return environment.get_template(name)
 
 
@@ -46,7 +46,7 @@ def _escape_underscores(match: re.Match[str]) -> str:
     return match[0] if match[2] else "\\_" * len(match[1])
 
 
-def rule(title: str, character: str) -> str:
+def make_rule(title: str, character: str) -> str:
     """Return the line over or under a title: never shorter than the title is wide."""
     width = sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "FW" else 1

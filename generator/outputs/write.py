@@ -17,7 +17,7 @@ def find_changed(files: Mapping[Path, str]) -> dict[Path, str]:
 
 
 def find_stale(files: Iterable[Path]) -> list[Path]:
-    """Return what lies beside the files, with the same kinds of names, and is none of them."""
+    """Return what is none of the files, but lies in a folder of theirs and has their suffix."""
     wanted = set(files)
     kinds = {(path.parent, path.suffix) for path in wanted}
     beside = {path for folder, suffix in kinds for path in folder.glob(f"[!.]*{suffix}")}

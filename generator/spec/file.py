@@ -38,15 +38,15 @@ class Document:
         """What is wrong with keys and tags."""
         return [issue for _, _, issue in self.found]
 
-    def problems(self, issues: Iterable[Issue]) -> list[Problem]:
+    def locate(self, issues: Iterable[Issue]) -> list[Problem]:
         """Return `issues` and those of the file itself, each with its position."""
-        placed = [(*self._position(issue), issue) for issue in issues]
+        placed = [(*self._find_position(issue), issue) for issue in issues]
         return [
             Problem(self.name, line, column, format_path(issue.path), issue.message)
             for line, column, issue in [*self.found, *placed]
         ]
 
-    def _position(self, issue: Issue) -> tuple[int, int]:
+    def _find_position(self, issue: Issue) -> tuple[int, int]:
         parent = node = self.root
         for step in issue.path:
             parent, node = node, node.children.get(step, node)
@@ -67,24 +67,24 @@ def load(path: FilePath, name: str) -> Document:
 
 def read_text(path: FilePath, most: int) -> str:
     """Return the text of a file of at most `most` bytes; raises `ReadError`."""
-    data = _bytes(path, most)
+    data = _read_bytes(path, most)
     if len(data) > most:
         raise ReadError(1, 1, f"the file is larger than {most >> 20} MiB; split the family")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        line, column = _position(data[: error.start].decode("utf-8"))
+        line, column = _find_end(data[: error.start].decode("utf-8"))
         message = f"the byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
         raise ReadError(line, column, message) from None
     text = text.removeprefix("\ufeff")
     if match := _UNPRINTABLE.search(text):
-        line, column = _position(text[: match.start()])
+        line, column = _find_end(text[: match.start()])
         message = f"the character U+{ord(match[0]):04X} is not allowed; remove it"
         raise ReadError(line, column, message)
     return text
 
 
-def _bytes(path: FilePath, most: int) -> bytes:
+def _read_bytes(path: FilePath, most: int) -> bytes:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -101,6 +101,6 @@ def _bytes(path: FilePath, most: int) -> bytes:
         raise ReadError(1, 1, message) from None
 
 
-def _position(before: str) -> tuple[int, int]:
+def _find_end(before: str) -> tuple[int, int]:
     lines = before.split("\n")
     return len(lines), len(lines[-1]) + 1

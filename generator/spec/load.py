@@ -1,4 +1,4 @@
-"""Load the specs of a run: every stage of the check, and the rule between the files."""
+"""Load the specs of a run: each is checked by itself, and then the names of all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import ROOT
-from ..family.model import Family, family
+from ..family.model import Family, make_family
 from ..problems import Problem, SpecError, display
 from . import rules, schema
 from .file import Document, load
@@ -37,7 +37,7 @@ def load_all(paths: Iterable[Path]) -> list[Spec]:
             specs.append(load_one(path, one_of_many=len(files) > 1))
         except SpecError as error:
             problems += error.problems
-    problems += _same_name(specs)
+    problems += _find_same_names(specs)
     if problems:
         raise SpecError(problems)
     return specs
@@ -50,7 +50,7 @@ def load_one(path: Path, *, one_of_many: bool = False) -> Spec:
         raise SpecError(problems)
     name = document.root.children["model_name"]
     at = (name.line, name.column)
-    return Spec(_origin(path), document.name, at, family(document.data))
+    return Spec(_find_origin(path), document.name, at, make_family(document.data))
 
 
 def check(document: Document, *, one_of_many: bool = False) -> list[Problem]:
@@ -59,16 +59,16 @@ def check(document: Document, *, one_of_many: bool = False) -> list[Problem]:
     passes = one_of_many and schema.is_valid(document.data)
     issues = [] if passes else schema.check(document.data)
     issues += rules.check(document.data, [*document.issues, *issues])
-    return document.problems(issues)
+    return document.locate(issues)
 
 
-def _origin(path: Path) -> str:
+def _find_origin(path: Path) -> str:
     real = Path(os.path.realpath(path))
     origin = real.relative_to(ROOT).as_posix() if real.is_relative_to(ROOT) else path.name
     return os.fsencode(origin).decode("utf-8", "replace")
 
 
-def _same_name(specs: Sequence[Spec]) -> Iterator[Problem]:
+def _find_same_names(specs: Sequence[Spec]) -> Iterator[Problem]:
     # Without regard to case: labels of pages have none, and neither do the files of some systems.
     first: dict[str, Spec] = {}
     for spec in specs:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..problems import Issue
 from .paths import SCHEMA_FILE
-from .schema_messages import Fault, issues
+from .schema_messages import Fault, describe
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 def check(data: Any) -> list[Issue]:
     """Return everything that the schema has to say about the data of a spec."""
-    faults = [_fault(error) for error in _validator().iter_errors(data)]
+    faults = [_make_fault(error) for error in _make_validator().iter_errors(data)]
     # What is of another type than it must be is told that alone.
     mistyped = {fault.path for fault in faults if fault.keyword == "type"}
     told = [f for f in faults if f.keyword == "type" or f.path not in mistyped]
-    return list(dict.fromkeys(issue for fault in told for issue in issues(fault)))
+    return list(dict.fromkeys(issue for fault in told for issue in describe(fault)))
 
 
-def _fault(error: ValidationError) -> Fault:
+def _make_fault(error: ValidationError) -> Fault:
     path, at_key = tuple(error.absolute_path), "propertyNames" in error.absolute_schema_path
     return Fault(
         path=(*path, str(error.instance)) if at_key else path,
@@ -45,16 +45,20 @@ def _fault(error: ValidationError) -> Fault:
 def is_valid(data: Any) -> bool:
     """Say whether the schema has nothing to say about the data of a spec."""
     # The libraries differ in one thing: to jsonschema-rs 2.0 is a whole number.
-    return not _has_fraction(data) and bool(_fast_validator().is_valid(data))
+    return not _has_fraction(data) and bool(_make_fast_validator().is_valid(data))
 
 
 def is_name(name: str) -> bool:
     """Say whether a family can have this name."""
-    return _validator().evolve(schema=definition()["properties"]["model_name"]).is_valid(name)
+    return (
+        _make_validator()
+        .evolve(schema=load_definition()["properties"]["model_name"])
+        .is_valid(name)
+    )
 
 
 @cache
-def definition() -> dict[str, Any]:
+def load_definition() -> dict[str, Any]:
     """Return the schema with every reference replaced by what it refers to."""
     schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
     inlined = _inline(schema, schema.pop("$defs"))
@@ -76,15 +80,17 @@ def _inline(schema: Any, definitions: dict[str, Any]) -> Any:
 
 
 @cache
-def _validator() -> Validator:
+def _make_validator() -> Validator:
     from jsonschema import Draft202012Validator, validators
 
     whole = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, v: type(v) is int)
-    strict = validators.extend(Draft202012Validator, {"pattern": _pattern}, type_checker=whole)
-    return cast("Validator", strict(definition()))
+    strict = validators.extend(
+        Draft202012Validator, {"pattern": _check_pattern}, type_checker=whole
+    )
+    return cast("Validator", strict(load_definition()))
 
 
-def _pattern(_: Validator, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+def _check_pattern(_: Validator, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
     from jsonschema import ValidationError
 
     # In JSON Schema $ is the end of the text; Python's also matches before a last line break.
@@ -93,10 +99,10 @@ def _pattern(_: Validator, pattern: str, value: Any, __: Any) -> Iterator[Valida
 
 
 @cache
-def _fast_validator() -> Any:
+def _make_fast_validator() -> Any:
     import jsonschema_rs
 
-    return jsonschema_rs.validator_for(definition())
+    return jsonschema_rs.validator_for(load_definition())
 
 
 def _has_fraction(value: Any) -> bool:

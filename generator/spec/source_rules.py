@@ -30,16 +30,16 @@ def check(spec: ModelSpec, path: Path) -> Iterator[Issue]:
     """Yield what is wrong with the sources, hub by hub."""
     for source in spec.sources:
         where = (*path, "model_src", source.hub)
-        yield from _dimensions(source, where)
+        yield from _check_dimensions(source, where)
         if spec.model_format == "ggufv2":
-            yield from _gguf(source, where)
+            yield from _check_gguf(source, where)
         elif found := [key for key in _GGUF_ONLY if key in source.settings]:
             message = f"{found[0]!r} is for ggufv2, not for {spec.model_format}; remove it"
             yield Issue(where, message)
 
 
-def _dimensions(source: Source, where: Path) -> Iterator[Issue]:
-    """A schema cannot say it: they are put together from up to three places."""
+def _check_dimensions(source: Source, where: Path) -> Iterator[Issue]:
+    """Yield dimensions that are missing; no schema can, as they come from up to three places."""
     of_each = source.settings.get("model_metadata_by_quantization", {})
     found = {f"of {quantization}": metadata for quantization, metadata in of_each.items()}
     if "model_metadata" in source.settings:
@@ -50,7 +50,7 @@ def _dimensions(source: Source, where: Path) -> Iterator[Issue]:
             yield Issue(where, f"{what}; add it to 'model_metadata' here or above")
 
 
-def _gguf(source: Source, where: Path) -> Iterator[Issue]:
+def _check_gguf(source: Source, where: Path) -> Iterator[Issue]:
     settings = source.settings
     template = settings.get("model_file_name_template")
     split = settings.get("model_file_name_split_template")

@@ -18,7 +18,7 @@ _MAX_DIGITS = 18
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def resolve(plain: str) -> str | int | float | bool | None:
+def resolve_plain(plain: str) -> str | int | float | bool | None:
     """Return the value of a scalar without quotes; raises `ValueError` with a message."""
     if plain in _NULL:
         return None
@@ -34,7 +34,7 @@ def resolve(plain: str) -> str | int | float | bool | None:
     return plain
 
 
-def text(quoted: str) -> str:
+def resolve_quoted(quoted: str) -> str:
     """Return the value of a scalar in quotes; raises `ValueError` with a message."""
     # libyaml refuses the escape of half a character itself, PyYAML's own parser does not.
     if match := _SURROGATE.search(quoted):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from generator import ROOT
-from generator.family.memory import LanguageModel, Memory, memory
+from generator.family.memory import LanguageModel, Memory, compute_memory
 from generator.spec.load import load_one
 from tests.tiny import make_checkpoint
 from tests.tools.memory_used import measured
@@ -31,8 +31,8 @@ def estimate(size: int, quantization: str, tokens: int, tiles: int, **fewer: int
     spec, serving = next((s, v) for s, v in family.served_specs if s.size == size)
     assert spec.vision_tower is not None
     vision = family.vision_towers[spec.vision_tower]
-    language = LanguageModel.of(serving.backbone, {**spec.dimensions, **fewer})
-    return memory(vision, language, quantization, tokens, tiles)
+    language = LanguageModel.from_metadata(serving.backbone, {**spec.dimensions, **fewer})
+    return compute_memory(vision, language, quantization, tokens, tiles)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from generator import ROOT
-from generator.family.memory import LanguageModel, estimates, parameters
+from generator.family.memory import LanguageModel, count_parameters, estimate_by_quantization
 from generator.spec.load import load_one
 
 FAMILIES = ROOT / "plugin/xinference_internvl2/families"
@@ -90,14 +90,16 @@ def test_sizes_are_those_that_are_published(name: str) -> None:
     found = {}
     for spec, serving in family.served_specs:
         if spec.vision_tower is not None:
-            model = LanguageModel.of(serving.backbone, spec.dimensions)
-            found[spec.size] = parameters(family.vision_towers[spec.vision_tower], model) / 1e9
+            model = LanguageModel.from_metadata(serving.backbone, spec.dimensions)
+            found[spec.size] = (
+                count_parameters(family.vision_towers[spec.vision_tower], model) / 1e9
+            )
     assert found == {size: pytest.approx(n, rel=0.006) for size, n in PUBLISHED[name].items()}
 
 
 def test_what_is_not_verified_has_no_estimate() -> None:
     family = load_one(ROOT / "family_specs/internvl-chat.yaml").family
-    assert [spec.size for spec in family.specs if not estimates(family, spec)] == [4]
+    assert [spec.size for spec in family.specs if not estimate_by_quantization(family, spec)] == [4]
     page = (ROOT / "docs/models/internvl-chat-engines.rst").read_text("utf-8")
     assert (
         "Not known is the memory of size 4 (pytorch), whose dimensions are not all verified.\n"

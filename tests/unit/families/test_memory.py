@@ -23,10 +23,10 @@ from generator.family.memory import (
     PIECE,
     TILES_AT_ONCE,
     LanguageModel,
-    dimensions,
-    estimates,
-    memory,
-    parameters,
+    compute_memory,
+    count_parameters,
+    estimate_by_quantization,
+    find_dimensions,
 )
 from generator.family.model import VisionTower
 from generator.spec.load import load_one
@@ -66,7 +66,7 @@ def tower(vit: Vit, dims: Dims) -> VisionTower:
 
 
 def language(backbone: Backbone, dims: Dims) -> LanguageModel:
-    return LanguageModel.of(
+    return LanguageModel.from_metadata(
         ARCHITECTURES[backbone],
         {
             "vocab_size": dims.vocab_size,
@@ -86,7 +86,7 @@ def test_parameters_are_those_of_the_checkpoint(backbone: Backbone, vit: Vit, pr
     dims = resolve_dims(preset, backbone, {})
     dims = replace(dims, vocab_size=dims.vocab_size or 1000)
     tensors = sum(map(math.prod, weight_shapes(backbone, vit, dims).values()))
-    assert parameters(tower(vit, dims), language(backbone, dims)) == tensors
+    assert count_parameters(tower(vit, dims), language(backbone, dims)) == tensors
 
 
 @pytest.fixture(scope="module", params=BACKBONES)
@@ -99,7 +99,11 @@ def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     vocabulary = json.loads((path / "config.json").read_text())["llm_config"]["vocab_size"]
     sizes = resolve_dims("tiny", request.param, {**dims, "vocab_size": vocabulary})
     parts = tower("6b", sizes), language(request.param, sizes)
-    return path, lambda quantization: memory(*parts, quantization, 100, 2), parameters(*parts)
+    return (
+        path,
+        lambda quantization: compute_memory(*parts, quantization, 100, 2),
+        count_parameters(*parts),
+    )
 
 
 def test_parameters_are_those_of_the_model(tiny: Any) -> None:
@@ -158,8 +162,8 @@ def test_the_familys_sizes_are_those_that_are_published() -> None:
     found = {}
     for spec, serving in family.served_specs:
         assert spec.vision_tower is not None
-        model = LanguageModel.of(serving.backbone, spec.dimensions)
-        count = parameters(family.vision_towers[spec.vision_tower], model)
+        model = LanguageModel.from_metadata(serving.backbone, spec.dimensions)
+        count = count_parameters(family.vision_towers[spec.vision_tower], model)
         found.setdefault(spec.size, count)
         assert found[spec.size] == count
     assert found == {size: pytest.approx(n * 1e9, rel=0.005) for size, n in PUBLISHED.items()}
@@ -180,7 +184,7 @@ def test_the_host_gets_the_estimates_of_the_weights() -> None:
     family = load_one(ROOT / "family_specs/internvl2.yaml").family
     (record,) = json.loads((FAMILIES / "internvl2.json").read_text("utf-8"))
     for spec, registered in zip(family.specs, record["model_specs"], strict=True):
-        known = {q: m.weights for q, m in estimates(family, spec).items()}
+        known = {q: m.weights for q, m in estimate_by_quantization(family, spec).items()}
         assert set(known) == set(spec.quantizations)
         for source in registered["model_src"].values():
             of_each = source["model_metadata_by_quantization"]
@@ -194,12 +198,12 @@ def test_the_plugin_counts_as_the_page_does(context: int, pictures: int) -> None
     family = load_one(ROOT / "family_specs/internvl2.yaml").family
     use = Use(context, pictures)
     for spec, loaded in zip(family.specs, load_runtimes()["internvl2"].model_specs, strict=True):
-        parts = dimensions(family, spec)
+        parts = find_dimensions(family, spec)
         assert parts
         assert loaded.memory
         assert set(loaded.memory.weights) == set(spec.quantizations)
         for quantization in spec.quantizations:
-            page = memory(*parts, quantization, context, use.tiles)
+            page = compute_memory(*parts, quantization, context, use.tiles)
             assert loaded.memory.total(quantization, use) == page.total
             twice = Use(context, pictures, answers=2)
             assert loaded.memory.total(quantization, twice) == page.total + page.kv_cache

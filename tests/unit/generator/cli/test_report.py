@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from generator.__main__ import main
-from generator.cli.report import _annotation
+from generator.cli.report import _format_annotation
 
 PAGE = "out/docs/models/base.rst"
 
@@ -50,7 +50,7 @@ def test_annotations(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_annotation_of_what_has_a_meaning_there() -> None:
-    assert _annotation("100%\r\n::error::x", "a:b,c%.yaml", (1, 2)) == (
+    assert _format_annotation("100%\r\n::error::x", "a:b,c%.yaml", (1, 2)) == (
         "::error file=a%3Ab%2Cc%25.yaml,line=1,col=2::100%25%0D%0A::error::x"
     )
 

@@ -31,13 +31,13 @@ values = st.recursive(
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(keys, values, min_size=1, max_size=5))
 def test_what_is_written_is_what_is_read(data: dict[str, Any]) -> None:
-    text = yaml_writer.document(data, {})
+    text = yaml_writer.format_document(data, {})
     root, issues = yaml_reader.compose(text)
     assert (root.value, issues) == (data, []), text
 
 
 def _written(data: Any, **comments: str) -> list[str]:
-    return yaml_writer.document(data, comments).splitlines()
+    return yaml_writer.format_document(data, comments).splitlines()
 
 
 def test_a_list_of_words_stands_on_one_line_of_100_characters() -> None:
@@ -100,7 +100,9 @@ def test_a_list_in_a_mapping_counts_as_three_words(count: int, bracket: bool) ->
 )
 def test_text_of_several_lines(text: str, header: str, lines: list[str]) -> None:
     assert _written({"key": text}) == [f"key: {header}", *lines]
-    assert yaml_reader.compose(yaml_writer.document({"key": text}, {}))[0].value == {"key": text}
+    assert yaml_reader.compose(yaml_writer.format_document({"key": text}, {}))[0].value == {
+        "key": text
+    }
 
 
 def test_one_line_that_ends_in_a_break_is_quoted() -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from generator.family.model import EngineSupport, ModelSpec, Source, family
-from generator.outputs.model_page import engines_line, page
+from generator.family.model import EngineSupport, ModelSpec, Source, make_family
+from generator.outputs.model_page import format_engines, render_model_page
 from tests.unit.generator.specs import RICH, load_data
 
 
-def _engines_line(**engines: str) -> str:
+def _format_engines(**engines: str) -> str:
     support = tuple(EngineSupport(name, tuple(q.split())) for name, q in engines.items())
     quantizations = ("4-bit", "8-bit", "none")
     source = Source("huggingface", "owner/name", None, quantizations)
     spec = ModelSpec("pytorch", 7, quantizations, (source,), None, support)
-    return engines_line(spec, quantizations)
+    return format_engines(spec, quantizations)
 
 
 ALL = "4-bit 8-bit none"
@@ -42,8 +42,8 @@ ALL = "4-bit 8-bit none"
         ),
     ],
 )
-def test_engines_line(engines: dict[str, str], line: str) -> None:
-    assert _engines_line(**engines) == line
+def test_format_engines(engines: dict[str, str], line: str) -> None:
+    assert _format_engines(**engines) == line
 
 
 def test_page_shows_the_quantizations_of_the_hub_that_it_shows_first() -> None:
@@ -51,13 +51,13 @@ def test_page_shows_the_quantizations_of_the_hub_that_it_shows_first() -> None:
     spec = data["model_specs"][0]
     spec["published_engines"] = {"llama.cpp": ["Q8_0", "Q6_K"], "vLLM": ["Q8_0"]}
     # On the page stand those of Hugging Face; then, without it, those of ModelScope.
-    lines = page(family(data)).splitlines()
+    lines = render_model_page(make_family(data)).splitlines()
     assert "- **Quantizations:** Q4_0, Q8_0" in lines
     note = "llama.cpp only available for quantizations Q8_0 and Q6_K"
     rest = "vLLM only available for quantization Q8_0"
     assert f"- **Engines**: llama.cpp, vLLM ({note}; {rest})" in lines
     del spec["model_src"]["huggingface"]
-    lines = page(family(data)).splitlines()
+    lines = render_model_page(make_family(data)).splitlines()
     assert "- **Quantizations:** Q8_0, Q6_K" in lines
     assert f"- **Engines**: llama.cpp, vLLM ({rest})" in lines
     assert "- **Model ID:** owner/rich" in lines

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from generator.family.model import family
-from generator.outputs.registration import registration
+from generator.family.model import make_family
+from generator.outputs.registration import make_registration
 from tests.unit.generator.specs import RICH, load_data
 
 
 def test_what_a_hub_says_holds_there() -> None:
-    record = registration(family(load_data(RICH)))["model_specs"][0]
+    record = make_registration(make_family(load_data(RICH)))["model_specs"][0]
     sources = record["model_src"]
     assert record["activated_size_in_billions"] == 3
     assert "quantizations" not in record
@@ -33,7 +33,7 @@ def test_dimensions_are_put_together(base: str) -> None:
             "model_metadata_by_quantization": of_each,
         },
     }
-    sources = registration(family(data))["model_specs"][0]["model_src"]
+    sources = make_registration(make_family(data))["model_specs"][0]["model_src"]
     assert sources["huggingface"]["model_metadata"] == {"vocab_size": 1, "head_dim": 2}
     assert sources["modelscope"]["model_metadata"] == {"vocab_size": 1, "head_dim": 3}
     assert "model_metadata" not in sources["csghub"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from generator.outputs.rst import escape, rule
+from generator.outputs.rst import escape, make_rule
 
 
 @pytest.mark.parametrize(
     ("title", "width"), [("short", 40), ("x" * 41, 41), ("数" * 20, 40), ("数" * 21, 42), ("é", 40)]
 )
 def test_rule_is_as_wide_as_the_title(title: str, width: int) -> None:
-    assert rule(title, "=") == "=" * width
+    assert make_rule(title, "=") == "=" * width
 
 
 MARKUP = [

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from generator.problems import ReadError, format_path, nearest, shown
+from generator.problems import ReadError, find_nearest, format_path, show
 from generator.spec import file
 from generator.spec.file import read_text
 from generator.spec.schema import SCHEMA_FILE, check, is_valid
 from generator.spec.yaml_reader import compose
-from generator.spec.yaml_scalars import resolve
+from generator.spec.yaml_scalars import resolve_plain
 from tests.unit.generator.specs import RICH, load_data
 
 KEYWORDS = {"minLength", "maxLength", "minimum", "minItems", "minProperties"}
@@ -180,9 +180,9 @@ def test_number_of_values_with_aliases_of_mappings() -> None:
 
 
 def test_digits_of_a_number() -> None:
-    assert resolve("9" * 18) == 10**18 - 1
+    assert resolve_plain("9" * 18) == 10**18 - 1
     with pytest.raises(ValueError, match="a number of 19 digits is too large"):
-        resolve("9" * 19)
+        resolve_plain("9" * 19)
 
 
 def test_positions_begin_at_1() -> None:
@@ -192,8 +192,8 @@ def test_positions_begin_at_1() -> None:
 
 
 def test_what_a_message_shows() -> None:
-    assert shown("a" * 60) == repr("a" * 60)
-    assert shown("a" * 61) == repr("a" * 60 + "…")
+    assert show("a" * 60) == repr("a" * 60)
+    assert show("a" * 61) == repr("a" * 60 + "…")
     assert format_path(("a" * 61,)) == "$." + "a" * 60
-    assert nearest("a" * 60, ("a" * 59,)) == "a" * 59
-    assert nearest("a" * 61, ("a" * 59,)) is None
+    assert find_nearest("a" * 60, ("a" * 59,)) == "a" * 59
+    assert find_nearest("a" * 61, ("a" * 59,)) is None

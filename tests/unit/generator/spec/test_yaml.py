@@ -9,7 +9,7 @@ import yaml
 
 from generator.problems import ReadError
 from generator.spec import yaml_reader
-from generator.spec.yaml_scalars import resolve, text
+from generator.spec.yaml_scalars import resolve_plain, resolve_quoted
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ from generator.spec.yaml_scalars import resolve, text
     ],
 )
 def test_resolve(plain: str, value: object) -> None:
-    assert resolve(plain) == value
-    assert type(resolve(plain)) is type(value)
+    assert resolve_plain(plain) == value
+    assert type(resolve_plain(plain)) is type(value)
 
 
 def test_half_a_character_of_the_pure_parser() -> None:
     with pytest.raises(ValueError, match=r"\\ud800 is only half a character"):
-        text("a\ud800")
+        resolve_quoted("a\ud800")
 
 
 def test_pure_parser_gives_the_same(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
