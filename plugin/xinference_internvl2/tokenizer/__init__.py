@@ -1,1 +1,1 @@
-"""The files of a tokenizer, made into one that gives the token ids of the published code."""
+"""Builds the tokenizer of a checkpoint from its files, with the token ids of the published code."""

@@ -1,4 +1,4 @@
-"""The added tokens that the files of a checkpoint name, by id.
+"""Reads the added tokens that the files of a checkpoint name, by id.
 
 They come from `added_tokens_decoder` of `tokenizer_config.json`; where it has no such field, from
 `added_tokens.json`; and from `tokenizer.json`, if that is the file that is used, or no other names
@@ -19,7 +19,7 @@ from ..checkpoint.backbones import CONTROL_TOKENS
 from ..checkpoint.json_files import read_json, read_object
 from ..errors import CheckpointError
 from . import backend as backends
-from .backend import shown
+from .backend import quote
 
 MAX_ID = 1 << 24
 MAX_ADDED = 4096
@@ -30,8 +30,8 @@ _FLAGS = ("lstrip", "rstrip", "single_word")
 _INDEX = re.compile("0|[1-9][0-9]{0,7}")
 
 
-def sources(directory: Path, config: dict[str, Any]) -> Iterator[dict[int, AddedToken]]:
-    """Added tokens by id, one file after the other; the first that names a token decides."""
+def read_added_tokens(directory: Path, config: dict[str, Any]) -> Iterator[dict[int, AddedToken]]:
+    """Yield the added tokens of each file by id; the first file that has a token decides."""
     added, fast = directory / "added_tokens.json", directory / "tokenizer.json"
     named = config.get("added_tokens_decoder") is not None
     if named:
@@ -41,19 +41,23 @@ def sources(directory: Path, config: dict[str, Any]) -> Iterator[dict[int, Added
     sentencepiece = (directory / "tokenizer.model").is_file()
     others = sentencepiece or has_vocab_and_merges(directory)
     if fast.is_file() and not (others and (named or added.is_file())):
-        yield _from_fast(read_fast(fast), fast)
+        yield _from_tokenizer_json(read_tokenizer_json(fast), fast)
 
 
-def merge_sources(directory: Path, config: dict[str, Any]) -> dict[int, AddedToken]:
-    """The added tokens of all files; each id is of one token alone."""
+def merge_added_tokens(directory: Path, config: dict[str, Any]) -> dict[int, AddedToken]:
+    """Return the added tokens of all files by id.
+
+    Raises:
+        CheckpointError: a file is damaged, or two files give an id to different tokens.
+    """
     merged: dict[int, AddedToken] = {}
-    for tokens in sources(directory, config):
+    for tokens in read_added_tokens(directory, config):
         for index, token in tokens.items():
             known = merged.setdefault(index, token)
             if known.content != token.content:
                 raise CheckpointError(
                     f"{directory}: one tokenizer file gives the id {index} to "
-                    f"{shown(known.content)}, another to {shown(token.content)}; "
+                    f"{quote(known.content)}, another to {quote(token.content)}; "
                     "download all of them again"
                 )
     return merged
@@ -62,13 +66,13 @@ def merge_sources(directory: Path, config: dict[str, Any]) -> dict[int, AddedTok
 def _from_config(entries: Any, path: Path) -> dict[int, AddedToken]:
     problem = "added_tokens_decoder does not map ids to tokens"
     if not isinstance(entries, dict):
-        raise malformed(path, problem, entries)
+        raise file_error(path, problem, entries)
     check_count(entries, "added_tokens_decoder", path)
     added: dict[int, AddedToken] = {}
     for key, entry in entries.items():
         if not _INDEX.fullmatch(key) or int(key) >= MAX_ID:
-            raise malformed(path, f"{problem}: an id", key)
-        added[int(key)] = _token(entry, f"{problem}: {key}", path, _FLAGS)
+            raise file_error(path, f"{problem}: an id", key)
+        added[int(key)] = _parse_token(entry, f"{problem}: {key}", path, _FLAGS)
     return added
 
 
@@ -78,59 +82,59 @@ def _from_added_tokens(
     check_count(entries, "the file", path)
     added: dict[int, AddedToken] = {}
     for content, index in entries.items():
-        where = f"the id of {shown(content)}"
-        if _index(index, where, path) in added:
-            raise malformed(path, f"{where} is another token's", index)
+        where = f"the id of {quote(content)}"
+        if _parse_id(index, where, path) in added:
+            raise file_error(path, f"{where} is another token's", index)
         entry = {"content": content, "special": content in special}
-        added[index] = _token(entry, "a token", path, ())
+        added[index] = _parse_token(entry, "a token", path, ())
     return added
 
 
 def _special_texts(config: dict[str, Any]) -> list[Any]:
-    """The texts that `tokenizer_config.json` calls special, where `added_tokens.json` cannot."""
+    """Return the texts that `tokenizer_config.json` calls special, for `added_tokens.json`."""
     extra = [config.get("additional_special_tokens"), config.get("extra_special_tokens")]
     return [text for texts in extra if isinstance(texts, list) for text in texts]
 
 
-def _from_fast(values: dict[str, Any], path: Path) -> dict[int, AddedToken]:
+def _from_tokenizer_json(values: dict[str, Any], path: Path) -> dict[int, AddedToken]:
     entries = values.get("added_tokens")
     if not isinstance(entries, list):
-        raise malformed(path, "added_tokens is not a list", entries)
+        raise file_error(path, "added_tokens is not a list", entries)
     check_count(entries, "added_tokens", path)
     added: dict[int, AddedToken] = {}
     for position, entry in enumerate(entries):
         where = f"added_tokens[{position}]"
-        token = _token(entry, where, path, (*_FLAGS, "normalized"))
-        if _index(entry.get("id"), f"{where}.id", path) in added:
-            raise malformed(path, f"{where}.id is another token's", entry["id"])
+        token = _parse_token(entry, where, path, (*_FLAGS, "normalized"))
+        if _parse_id(entry.get("id"), f"{where}.id", path) in added:
+            raise file_error(path, f"{where}.id is another token's", entry["id"])
         added[entry["id"]] = token
     return added
 
 
-def _token(entry: Any, where: str, path: Path, names: tuple[str, ...]) -> AddedToken:
+def _parse_token(entry: Any, where: str, path: Path, names: tuple[str, ...]) -> AddedToken:
     if not isinstance(entry, dict):
-        raise malformed(path, f"{where} is not an object", entry)
+        raise file_error(path, f"{where} is not an object", entry)
     content = entry.get("content")
-    if not is_text(content) or not 0 < len(content) <= MAX_CONTENT:
+    if not is_valid_text(content) or not 0 < len(content) <= MAX_CONTENT:
         wanted = f"content is not a text of 1 to {MAX_CONTENT} characters"
-        raise malformed(path, f"{where}: {wanted}", content)
+        raise file_error(path, f"{where}: {wanted}", content)
     flags = {name: entry.get(name, False) for name in (*names, "special")}
     for name, flag in flags.items():
         if not isinstance(flag, bool):
-            raise malformed(path, f"{where}: {name} is neither true nor false", flag)
-    # A control token of a published tokenizer is one whatever a file says, so that no text of a
-    # user becomes one.
+            raise file_error(path, f"{where}: {name} is neither true nor false", flag)
+    # Whatever a file says: no text of a user may become a control token.
     flags["special"] = flags["special"] or content in CONTROL_TOKENS
     return AddedToken(content, **({"normalized": False} | flags))
 
 
-def _index(value: Any, where: str, path: Path) -> int:
+def _parse_id(value: Any, where: str, path: Path) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MAX_ID:
-        raise malformed(path, f"{where} is not a whole number from 0 to {MAX_ID - 1}", value)
+        raise file_error(path, f"{where} is not a whole number from 0 to {MAX_ID - 1}", value)
     return value
 
 
 def check_count(entries: Any, name: str, path: Path) -> None:
+    """Check that the field `name` of a file does not add more tokens than any checkpoint does."""
     if len(entries) > MAX_ADDED:
         raise CheckpointError(
             f"{path}: {name} has {len(entries)} tokens, but no checkpoint adds more than "
@@ -138,20 +142,27 @@ def check_count(entries: Any, name: str, path: Path) -> None:
         )
 
 
-def is_text(value: Any) -> TypeGuard[str]:
-    """Whether it is valid Unicode; JSON may hold half a surrogate pair."""
+def is_valid_text(value: Any) -> TypeGuard[str]:
+    """Whether a value is a string of valid Unicode; JSON may hold half a surrogate pair."""
     return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
-def malformed(path: Path, problem: str, value: Any) -> CheckpointError:
-    return CheckpointError(f"{path}: {problem}: {shown(value)}; download the file again")
+def file_error(path: Path, problem: str, value: Any) -> CheckpointError:
+    """Return the error for a file in which `value` is not what it has to be."""
+    return CheckpointError(f"{path}: {problem}: {quote(value)}; download the file again")
 
 
 def has_vocab_and_merges(directory: Path) -> bool:
+    """Whether the directory has the files of a byte-level BPE."""
     return (directory / "vocab.json").is_file() and (directory / "merges.txt").is_file()
 
 
-def read_fast(path: Path) -> dict[str, Any]:
+def read_tokenizer_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in `tokenizer.json`.
+
+    Raises:
+        CheckpointError: as for `read_json`, or it is no object.
+    """
     values = read_json(path, backends.MAX_BYTES)
     if not isinstance(values, dict):
         raise CheckpointError(

@@ -1,7 +1,7 @@
 """Builds the `tokenizers.Tokenizer` of a checkpoint from the files that lie in its directory.
 
-The files alone decide how: a class name or code that `tokenizer_config.json` asks for is not
-looked at.
+Which files there are decides the kind of tokenizer. A class or code that `tokenizer_config.json`
+names is ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ QWEN2_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""Where Qwen2 cuts text before it looks for merges."""
+"""How Qwen2 splits text before it applies merges."""
 
 LLAMA3_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -38,24 +38,24 @@ MAX_MERGES = 1 << 20
 """Lines of `merges.txt`; the published one has 151,292."""
 
 _LIKE_CONTROL = re.compile(r"<.+>")
-"""User-defined pieces that no text of a user may become, though no file calls them special."""
+"""User-defined pieces that are control tokens, though no file calls them special."""
 
 
 def from_sentencepiece(
-    model: SentencePieceModel, added: dict[int, AddedToken], *, prefixed: bool
+    model: SentencePieceModel, added: dict[int, AddedToken], *, has_prefix: bool
 ) -> Tokenizer:
-    """A BPE that encodes like `model`, except that the prefix space is left to the caller.
+    """Return a BPE that encodes like `model`, except that the caller adds the prefix space.
 
     Args:
-        model: pieces; the placeholder pieces whose ids `added` takes over lose their own text.
-        added: control tokens by id.
+        model: whose placeholder pieces give their ids to tokens of `added`.
+        added: the added tokens by id.
         prefixed: whether decoding drops one leading space.
     """
     vocab = {text: index for index, text in enumerate(model.texts) if index not in added}
     vocab |= {token.content: index for index, token in added.items()}
     tokenizer = Tokenizer(models.BPE(vocab, rank_merges(model, added), byte_fallback=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
-    strip = [decoders.Strip(" ", 1, 0)] if prefixed else []
+    strip = [decoders.Strip(" ", 1, 0)] if has_prefix else []
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), *strip]
     )
@@ -68,7 +68,7 @@ def from_sentencepiece(
 
 
 def from_vocab_and_merges(directory: Path) -> Tokenizer:
-    """The byte-level BPE of Qwen2, from `vocab.json` and `merges.txt`.
+    """Return the byte-level BPE of Qwen2, from `vocab.json` and `merges.txt`.
 
     Raises:
         CheckpointError: the files are damaged or do not fit each other.
@@ -78,12 +78,11 @@ def from_vocab_and_merges(directory: Path) -> Tokenizer:
     if lines.count(b"\n") > MAX_MERGES:
         raise CheckpointError(f"{merges} has more than {MAX_MERGES} lines; download it again")
     try:
-        tokenizer = Tokenizer(models.BPE(ids, _pairs(lines)))
+        tokenizer = Tokenizer(models.BPE(ids, _parse_merges(lines)))
     except Exception as error:  # the Rust side raises bare Exception
         raise CheckpointError(
             f"{vocab} and {merges.name} are damaged or do not belong together "
-            f"({one_line(error)}); "
-            "download both again"
+            f"({error!s:.200}); download both again"
         ) from None
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -96,8 +95,8 @@ def from_vocab_and_merges(directory: Path) -> Tokenizer:
     return tokenizer
 
 
-def _pairs(lines: bytes) -> list[tuple[str, str]]:
-    """The merges of `merges.txt`: two pieces a line, after a line that names the version."""
+def _parse_merges(lines: bytes) -> list[tuple[str, str]]:
+    """Return the merges of `merges.txt`: two pieces a line, after a line with the version."""
     found: list[tuple[str, str]] = []
     for line in lines.decode("utf-8").rstrip("\n").split("\n"):
         if not line.startswith("#version"):
@@ -107,18 +106,18 @@ def _pairs(lines: bytes) -> list[tuple[str, str]]:
 
 
 def add_tokens(tokenizer: Tokenizer, added: dict[int, AddedToken], directory: Path) -> None:
-    """Give each added token its id.
+    """Add the tokens to the vocabulary, each with its id.
 
     Raises:
-        CheckpointError: an id that the vocabulary cannot give; `directory` is named.
+        CheckpointError: the vocabulary gives a token another id; the message names `directory`.
     """
-    # By id, since a new token gets the next that is free; which are special they say themselves.
+    # In the order of ids, since a new token gets the next free one.
     tokenizer.add_tokens([token for _, token in sorted(added.items())])
     for index, token in sorted(added.items()):
         found = tokenizer.token_to_id(token.content)
         if found != index:
             raise CheckpointError(
-                f"{directory}: the token {shown(token.content)} has the id {index}, but the "
+                f"{directory}: the token {quote(token.content)} has the id {index}, but the "
                 f"vocabulary gives it {found}; download all tokenizer files again"
             )
 
@@ -131,8 +130,8 @@ def prepend_token(tokenizer: Tokenizer, token: str) -> None:
     )
 
 
-def without_control_tokens(tokenizer: Tokenizer, controls: Collection[str]) -> Tokenizer:
-    """A twin that shares vocabulary and merges but reads the texts `controls` as plain text."""
+def copy_without_control_tokens(tokenizer: Tokenizer, controls: Collection[str]) -> Tokenizer:
+    """Return a tokenizer with the same vocabulary that reads the texts `controls` as plain text."""
     twin = Tokenizer(tokenizer.model)
     # The setters refuse None.
     if tokenizer.normalizer is not None:
@@ -145,8 +144,8 @@ def without_control_tokens(tokenizer: Tokenizer, controls: Collection[str]) -> T
 
 
 @contextmanager
-def panics_as(error: Exception) -> Iterator[None]:
-    """Raise `error` where the Rust library panics, which no `except Exception` would catch."""
+def translate_panics(error: Exception) -> Iterator[None]:
+    """Raise `error` where the Rust library panics, which `except Exception` does not catch."""
     try:
         yield
     except BaseException as panic:
@@ -156,15 +155,10 @@ def panics_as(error: Exception) -> Iterator[None]:
         raise error from None
 
 
-def shown(value: Any) -> str:
-    """A JSON value for a message: short, one line, and printable whatever it holds."""
+def quote(value: Any) -> str:
+    """Return a JSON value for a message, in at most 200 characters of ASCII."""
     try:
         text = json.dumps(value)
     except RecursionError:
         text = "deeply nested"
     return text if len(text) <= 200 else text[:200] + "…"
-
-
-def one_line(error: Exception) -> str:
-    """What the library says, short."""
-    return " ".join(str(error).split())[:200]

@@ -1,4 +1,4 @@
-"""Control tokens and text: what is a token of the prompt format, and what a user wrote.
+"""Tells control tokens of the prompt format from the same letters in the text of a user.
 
 The text of a user never becomes a control token, whatever its letters are.
 """
@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 from tokenizers import Tokenizer
 
-from .backend import without_control_tokens
+from .backend import copy_without_control_tokens
 from .files import Prefix
 
 SPACE = "▁"
@@ -38,12 +38,12 @@ class ControlTokens:
         self.fine_tuned = {t.content: index for index, t in known if t.content in fine_tuned}
         self._eats_right = {token.content for _, token in known if token.rstrip}
         self._eats_left = {token.content for _, token in known if token.lstrip}
-        # Where each run of text between tokens gets a space, the backend cannot find them.
+        # The prefix space before each run of text would hide them from the backend.
         split = self.fine_tuned if prefix == "every" else {}
         self._ids = self.controls | split
-        self._control, self._fine_tuned_alone = _any_of(self._ids), _any_of(split)
-        self._plain = without_control_tokens(backend, self.controls)
-        # It numbers tokens that are not in the vocabulary itself on its own.
+        self._control, self._fine_tuned_alone = _compile_any(self._ids), _compile_any(split)
+        self._plain = copy_without_control_tokens(backend, self.controls)
+        # The copy gives tokens that are not in the vocabulary ids of its own.
         twin = {text: self._plain.token_to_id(text) for text in self.fine_tuned}
         self._renumbered = {twin[text]: index for text, index in self.fine_tuned.items()}
 
@@ -59,7 +59,7 @@ class ControlTokens:
         return ids
 
     def split(self, segments: Sequence[tuple[str, bool]], named: Collection[str]) -> list[str]:
-        """Return text, control token, text, …, text: as the published tokenizer cuts a prompt."""
+        """Split into text, control token, text, …, text, as the published tokenizer does."""
         parts = [""]
         for text, trusted in _join_neighbours(segments):
             found = (self._control if trusted else self._fine_tuned_alone).split(text)
@@ -86,14 +86,14 @@ class ControlTokens:
         return [SPACE + parts[0], *parts[1:]]
 
 
-def _any_of(texts: Collection[str]) -> re.Pattern[str]:
-    """Finds each of the `texts`, the longest first; nothing where there are none."""
+def _compile_any(texts: Collection[str]) -> re.Pattern[str]:
+    """Return a pattern that matches each of `texts`, the longest first; nothing for none."""
     longest_first = sorted(texts, key=len, reverse=True)
     return re.compile("(" + ("|".join(map(re.escape, longest_first)) or "(?!)") + ")")
 
 
 def _join_neighbours(segments: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
-    """The same text with neighbours of equal trust joined, so that only they can form a token."""
+    """Join neighbouring segments of equal trust: no token may span two that differ."""
     joined: list[tuple[str, bool]] = []
     for text, trusted in segments:
         if joined and joined[-1][1] == trusted:

@@ -41,7 +41,7 @@ class SentencePieceModel:
     add_dummy_prefix: bool
 
     def ids_of(self, kind: int) -> list[int]:
-        """Ids of the pieces of one type."""
+        """Return the ids of the pieces of one type."""
         return [index for index, found in enumerate(self.types) if found == kind]
 
 
@@ -59,14 +59,14 @@ def read_sentencepiece(path: Path) -> SentencePieceModel:
         raise CheckpointError(
             f"{path} is damaged or not a SentencePiece model; download it again"
         ) from None
-    problem = _unsupported(model, trainer, normalizer)
+    problem = _find_unsupported(model, trainer, normalizer)
     if problem:
         raise CheckpointError(f"{path} {problem}; use the tokenizer of the original checkpoint")
     return model
 
 
 def rank_merges(model: SentencePieceModel, taken: Container[int] = ()) -> list[tuple[str, str]]:
-    """Every way to join two pieces into a third, in the order in which BPE has to try them.
+    """Return all pairs of pieces that join to a third, in the order in which BPE has to try them.
 
     Pieces whose ids are `taken` by other tokens are left out.
 
@@ -88,14 +88,14 @@ def _parse(data: bytes) -> tuple[SentencePieceModel, dict[int, Any], dict[int, A
     scores: list[float] = []
     types: list[int] = []
     specs: dict[int, dict[int, Any]] = {_MODEL_TRAINER: {}, _MODEL_NORMALIZER: {}}
-    for number, value in _fields(data):
+    for number, value in _parse_fields(data):
         if number == _MODEL_PIECES:
-            piece = dict(_fields(value))
+            piece = dict(_parse_fields(value))
             texts.append(piece[_PIECE_TEXT].decode("utf-8"))
             scores.append(struct.unpack("<f", piece.get(_PIECE_SCORE, b"\0\0\0\0"))[0])
             types.append(piece.get(_PIECE_TYPE, NORMAL))
         elif number in specs:
-            specs[number].update(_fields(value))
+            specs[number].update(_parse_fields(value))
     if not all(specs.values()):  # both follow the pieces, so the end of the file is missing
         raise ValueError("truncated")
     normalizer = specs[_MODEL_NORMALIZER]
@@ -103,10 +103,10 @@ def _parse(data: bytes) -> tuple[SentencePieceModel, dict[int, Any], dict[int, A
     return SentencePieceModel(texts, scores, types, prefix), specs[_MODEL_TRAINER], normalizer
 
 
-def _unsupported(
+def _find_unsupported(
     model: SentencePieceModel, trainer: dict[int, Any], normalizer: dict[int, Any]
 ) -> str | None:
-    """What keeps the model from being rebuilt exactly, or None."""
+    """Describe what keeps the model from being rebuilt exactly; None if nothing does."""
     if len(set(model.texts)) != len(model.texts) or not model.texts:
         return "has no pieces or a piece twice"
     if max(map(len, model.texts)) > MAX_PIECE:
@@ -124,18 +124,18 @@ def _unsupported(
     return None
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Number and value of each field of a message: int for a varint, bytes for all others."""
+def _parse_fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield number and value of each field of a message: int for a varint, bytes for all others."""
     position, end = 0, len(data)
     while position < end:
-        key, position = _varint(data, position)
+        key, position = _parse_varint(data, position)
         kind = key & 7
         if kind == _VARINT:
-            value, position = _varint(data, position)
+            value, position = _parse_varint(data, position)
             yield key >> 3, value
             continue
         if kind == _LENGTH:
-            size, position = _varint(data, position)
+            size, position = _parse_varint(data, position)
         else:
             size = _FIXED_SIZES[kind]
         position += size
@@ -144,8 +144,8 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
         yield key >> 3, data[position - size : position]
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """The number at `position`, and the position after it."""
+def _parse_varint(data: bytes, position: int) -> tuple[int, int]:
+    """Return the number at `position`, and the position after it."""
     value = data[position]
     position += 1
     if value < 128:

@@ -1,4 +1,4 @@
-"""The tokenizer of an InternVL2 checkpoint, built natively and equal to the published one.
+"""The tokenizer of an InternVL2 checkpoint, equal to the published one without its code.
 
 >>> tokenizer = load_tokenizer("InternVL2-2B")  # doctest: +SKIP
 >>> encode_segments(tokenizer, [("<|im_start|>user\\n", True), ("text of a user", False)])
@@ -17,21 +17,27 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from ..checkpoint.json_files import require_folder
 from ..errors import CheckpointError, RequestError
-from .backend import panics_as, shown
+from .backend import quote, translate_panics
 from .control_tokens import SPACE, ControlTokens
 from .files import SAVED_PREFIX, Prefix, read_tokenizer_files
 
 _BYTE_OF = {letter: byte for byte, letter in bytes_to_unicode().items()}
-"""What a letter of a byte-level token stands for."""
+"""Letter of a byte-level token → the byte that it stands for."""
 _INVALID_BYTE = re.compile("[\udc80-\udcff]")
 _TOO_MUCH = "the text is more than the tokenizer can split (a run of millions of spaces, say)"
 
 
 class InternVL2Tokenizer(PreTrainedTokenizerFast):
-    """A fast tokenizer whose control tokens can be told from the same letters in a user's text.
+    """A fast tokenizer that tells control tokens from the same letters in a user's text.
 
-    `split_special_tokens=True` reads control tokens as plain text too. It pads on the left,
-    never truncates on its own, and has no chat template: prompts are made by `prompt.py`.
+    With `split_special_tokens=True` it reads control tokens as plain text. It pads on the left,
+    never truncates by itself, and has no chat template: `chat.prompt` builds prompts.
+
+    Args:
+        backend: encodes a text, but adds no prefix space.
+        prefix: where that space is added.
+        fine_tuned: added tokens that are no control tokens, so that any text may become one.
+        named: the special tokens, by transformers' names.
     """
 
     padding_side = "left"
@@ -44,7 +50,7 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
         fine_tuned: frozenset[str] = frozenset(),
         **named: Any,
     ) -> None:
-        self._tokenizer = backend  # handed over through the keyword, it would be copied
+        self._tokenizer = backend  # transformers' own keyword would copy it
         self._prefix, start = prefix, backend.encode("").ids
         super().__init__(**{SAVED_PREFIX: prefix}, **named)
         self._control_tokens = ControlTokens(self._tokenizer, start, prefix, fine_tuned)
@@ -61,8 +67,11 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
     def _encode_plus(self, text: Any, text_pair: Any = None, **kwargs: Any) -> BatchEncoding:
         if self._prefix != "none" and not kwargs.get("is_split_into_words"):
             trusted = not kwargs.get("split_special_tokens")
-            text, text_pair = self._prepare(text, trusted), self._prepare(text_pair, trusted)
-        with panics_as(RequestError(f"{_TOO_MUCH}; send less text")):
+            text, text_pair = (
+                self._add_prefix_spaces(text, trusted),
+                self._add_prefix_spaces(text_pair, trusted),
+            )
+        with translate_panics(RequestError(f"{_TOO_MUCH}; send less text")):
             return super()._encode_plus(text=text, text_pair=text_pair, **kwargs)
 
     def _decode(self, token_ids: Any, skip_special_tokens: bool = False, **kwargs: Any) -> str:
@@ -75,7 +84,7 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
         )
 
     def token_bytes(self, index: int) -> bytes:
-        """What the token `index` stands for in UTF-8, of which it may be only a part."""
+        """Return the UTF-8 bytes of the token `index`, which may be a part of a character."""
         text = self._tokenizer.id_to_token(index) or ""
         if text in self._control_tokens.controls or text in self._control_tokens.fine_tuned:
             return text.encode()
@@ -86,7 +95,7 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
         return text.replace(SPACE, " ").encode()
 
     def _decode_bytes(self, ids: list[int]) -> str:
-        """Decode byte by byte: the backend gives up a whole run of bytes for one bad one."""
+        """Decode byte by byte: for one invalid byte, the backend would drop a whole run."""
         data = bytearray()
         for index in ids:
             if index in self._byte_values:
@@ -96,22 +105,25 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
         text = _INVALID_BYTE.sub("\ufffd", data.decode("utf-8", "surrogateescape"))
         return text[1:] if self._prefix != "none" and text.startswith(" ") else text
 
-    def _prepare(self, text: Any, trusted: bool) -> Any:
-        """The text or texts with the prefix space that the backend does not add."""
+    def _add_prefix_spaces(self, text: Any, trusted: bool) -> Any:
+        """Return the text or texts with the prefix spaces that the backend does not add."""
         if isinstance(text, str):
             return "".join(self._control_tokens.split([(text, trusted)], self.all_special_tokens))
         if isinstance(text, (list, tuple)):
-            return [self._prepare(item, trusted) for item in text]
+            return [self._add_prefix_spaces(item, trusted) for item in text]
         return text
 
 
 def load_tokenizer(path: str | Path, vocab_size: int | None = None) -> InternVL2Tokenizer:
-    """Load the tokenizer of the checkpoint in the directory `path`, whose embedding has
-    `vocab_size` rows; None leaves ids beyond them to the caller.
+    """Load the tokenizer of the checkpoint in the directory `path`.
 
-    `tokenizer.model`, `vocab.json` with `merges.txt`, or `tokenizer.json` is read, in this
-    order, and `tokenizer_config.json`, or for want of its tokens `added_tokens.json`. Nothing
-    else is: no code, no network.
+    The first of `tokenizer.model`, `vocab.json` with `merges.txt`, and `tokenizer.json` is read,
+    and `tokenizer_config.json`; where that names no added tokens, `added_tokens.json`. Nothing else is:
+    no code, no network.
+
+    Args:
+        path: directory of a checkpoint.
+        vocab_size: rows of the model's embedding; None does not compare them with the token ids.
 
     Raises:
         CheckpointError: a file is missing, damaged, or lacks a control token; or a token has no
@@ -120,25 +132,25 @@ def load_tokenizer(path: str | Path, vocab_size: int | None = None) -> InternVL2
     directory = Path(path)
     require_folder(directory, "a checkpoint")
     problem = "makes the tokenizer library fail; download the tokenizer files again"
-    with panics_as(CheckpointError(f"{directory} {problem}")):
-        tokenizer = _load(directory)
-    beyond = {} if vocab_size is None else _tokens_from(tokenizer, vocab_size)
+    with translate_panics(CheckpointError(f"{directory} {problem}")):
+        tokenizer = _build_tokenizer(directory)
+    beyond = {} if vocab_size is None else _find_tokens_from(tokenizer, vocab_size)
     if beyond:
         index = min(beyond)
         raise CheckpointError(
-            f"{directory}: the tokenizer has the token {shown(beyond[index])} with the id {index}, "
+            f"{directory}: the tokenizer has the token {quote(beyond[index])} with the id {index}, "
             f"but llm_config.vocab_size is {vocab_size}; save the model again after "
             "resize_token_embeddings, or its tokenizer without the token"
         )
     return tokenizer
 
 
-def _tokens_from(tokenizer: InternVL2Tokenizer, index: int) -> dict[int, str]:
-    """The tokens by id, from `index` on."""
+def _find_tokens_from(tokenizer: InternVL2Tokenizer, index: int) -> dict[int, str]:
+    """Return the tokens whose ids are `index` or more, by id."""
     return {i: token for token, i in tokenizer.get_vocab().items() if i >= index}
 
 
-def _load(directory: Path) -> InternVL2Tokenizer:
+def _build_tokenizer(directory: Path) -> InternVL2Tokenizer:
     files = read_tokenizer_files(directory)
     tokenizer = InternVL2Tokenizer(
         files.backend,
@@ -147,7 +159,7 @@ def _load(directory: Path) -> InternVL2Tokenizer:
         additional_special_tokens=files.additional,
         **files.named,
     )
-    # Given to the constructor, transformers may ask the Hub about a model of that name.
+    # Passed to the constructor, it may make transformers ask the Hub about a model of that name.
     tokenizer.name_or_path = str(directory)
     return tokenizer
 
@@ -155,7 +167,7 @@ def _load(directory: Path) -> InternVL2Tokenizer:
 def encode_segments(
     tokenizer: InternVL2Tokenizer, segments: Sequence[tuple[str, bool]]
 ) -> list[int]:
-    """Token ids of a prompt given as (text, trusted) segments.
+    """Return the token ids of a prompt, given as segments (text, whether it is trusted).
 
     Control tokens are recognized within neighbouring trusted segments only; elsewhere their
     letters are text. With no such letters in untrusted segments, the ids are those of the whole
@@ -165,7 +177,7 @@ def encode_segments(
         RequestError: a text is not valid Unicode, or more than the tokenizer can split.
     """
     _refuse_surrogates(segments)
-    with panics_as(RequestError(f"{_TOO_MUCH}; send less text")):
+    with translate_panics(RequestError(f"{_TOO_MUCH}; send less text")):
         return tokenizer._control_tokens.encode(segments, tokenizer.all_special_tokens)
 
 

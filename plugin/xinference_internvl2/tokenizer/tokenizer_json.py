@@ -1,6 +1,7 @@
-"""Builds the `tokenizers.Tokenizer` that a `tokenizer.json` describes, if it has nothing but what a
-checkpoint of the family has: some components make the library crash, take forever, or multiply a
-text, and others read a text in another way than the published tokenizer.
+"""Builds the `tokenizers.Tokenizer` that a `tokenizer.json` describes.
+
+Only components that checkpoints of the family have are accepted: others can make the library crash,
+take for ever or multiply a text, or they encode a text differently from the published tokenizer.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer
 
 from ..errors import CheckpointError
-from .backend import LLAMA3_WORDS, QWEN2_WORDS, one_line, shown
+from .backend import LLAMA3_WORDS, QWEN2_WORDS, quote
 
 _KNOWN_SPLITS = [
     {"type": "Split", "pattern": {"Regex": words}, "behavior": "Isolated", "invert": False}
     for words in (QWEN2_WORDS, LLAMA3_WORDS)
 ]
-"""A pattern of somebody else's could take forever."""
+"""The accepted regular expressions: another one could take for ever."""
 
 _SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
-"""What our own tokenizers save of a SentencePiece model; the space before a text is not the
-backend's. What transformers saves puts one before each run of text, so it encodes otherwise."""
+"""The normalizer that `InternVL2Tokenizer` saves for a SentencePiece model: it adds the prefix space
+itself. The one that transformers saves adds a space before each run of text."""
 _UNSPACED = [
     {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
     {"type": "ByteFallback"},
@@ -38,18 +39,18 @@ _COMPONENTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder", "mode
 def from_tokenizer_json(
     values: dict[str, Any], added: dict[int, AddedToken], path: Path
 ) -> Tokenizer:
-    """The tokenizer that `tokenizer.json` describes, without its added tokens.
+    """Return the tokenizer that `tokenizer.json` describes, without its added tokens.
 
     Args:
-        values: what the file says.
-        added: all control tokens by id, which the file may refer to.
+        values: the content of the file.
+        added: all added tokens by id, to which the file may refer.
         path: of the file, for messages.
 
     Raises:
         CheckpointError: the file is damaged, or has a component that no checkpoint of the family
-            has: some make the library crash, take forever, or multiply a text.
+            has.
     """
-    unknown = _unknown_component(values, added)
+    unknown = _find_unknown_component(values, added)
     if unknown:
         raise CheckpointError(
             f"{path}: {unknown}; use the tokenizer files of the original checkpoint "
@@ -60,12 +61,12 @@ def from_tokenizer_json(
         return Tokenizer.from_str(json.dumps(values))
     except Exception as error:  # the Rust side raises bare Exception
         raise CheckpointError(
-            f"{path} does not describe a tokenizer ({one_line(error)}); download it again"
+            f"{path} does not describe a tokenizer ({error!s:.200}); download it again"
         ) from None
 
 
-def _unknown_component(values: dict[str, Any], added: dict[int, AddedToken]) -> str | None:
-    """What is wrong with the first component that no checkpoint of the family has, or None."""
+def _find_unknown_component(values: dict[str, Any], added: dict[int, AddedToken]) -> str | None:
+    """Describe the first component that no checkpoint of the family has; None if there is none."""
     found = {name: values.get(name) for name in _COMPONENTS}
     model = found["model"] if isinstance(found["model"], dict) else {}
     vocab = model.get("vocab")
@@ -83,13 +84,13 @@ def _unknown_component(values: dict[str, Any], added: dict[int, AddedToken]) -> 
         found["model"] = {key: model[key] for key in model if key not in ("vocab", "merges")}
     for name, fine in known.items():
         if not fine:
-            return f"the {name} is {shown(found[name])}, which no InternVL2 checkpoint has"
-    merged = _merged_tokens(model.get("merges"), {token.content for token in added.values()})
-    return f"it merges letters of a text to the token {shown(merged[0])}" if merged else None
+            return f"the {name} is {quote(found[name])}, which no InternVL2 checkpoint has"
+    merged = _find_merged_tokens(model.get("merges"), {token.content for token in added.values()})
+    return f"it merges letters of a text to the token {quote(merged[0])}" if merged else None
 
 
-def _merged_tokens(merges: Any, tokens: set[str]) -> list[str]:
-    """Added tokens that a text would become without being read as one."""
+def _find_merged_tokens(merges: Any, tokens: set[str]) -> list[str]:
+    """Return the added `tokens` that a merge would make of the plain letters of a text."""
     pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in merges or ()]
     texts = ["".join(pair) for pair in pairs if all(isinstance(piece, str) for piece in pair)]
     return [text for text in texts if text in tokens]
@@ -99,8 +100,8 @@ def _type(component: Any) -> Any:
     return component.get("type") if isinstance(component, dict) else None
 
 
-def _steps(component: Any, key: str) -> list[Any]:
-    """The parts of a `Sequence`, or the component itself as its only part."""
+def _list_steps(component: Any, key: str) -> list[Any]:
+    """Return the parts of a `Sequence`, or the component itself as its only part."""
     if _type(component) != "Sequence":
         return [component]
     steps = component.get(key)
@@ -117,7 +118,7 @@ def _is_known_decoder(component: Any, spaced: bool) -> bool:
 def _is_known_pre_tokenizer(component: Any, spaced: bool) -> bool:
     if spaced:
         return component is None
-    *splits, last = _steps(component, "pretokenizers")
+    *splits, last = _list_steps(component, "pretokenizers")
     known = all(split in _KNOWN_SPLITS for split in splits)
     return known and _type(last) == "ByteLevel" and last.get("add_prefix_space") is False
 
@@ -125,17 +126,17 @@ def _is_known_pre_tokenizer(component: Any, spaced: bool) -> bool:
 def _is_known_post_processor(component: Any, ids: Mapping[str, Any]) -> bool:
     return component is None or all(
         _type(step) == "ByteLevel" or _is_known_template(step, ids)
-        for step in _steps(component, "processors")
+        for step in _list_steps(component, "processors")
     )
 
 
 def _is_known_template(component: Any, ids: Mapping[str, Any]) -> bool:
-    """Whether it puts control tokens, with their own ids, before a text that it keeps once."""
+    """Whether a template only puts control tokens, with their own ids, before a text."""
     if _type(component) != "TemplateProcessing":
         return False
     try:
-        single = [_piece(piece) for piece in component["single"]]
-        pair = [_piece(piece) for piece in component["pair"]]
+        single = [_parse_piece(piece) for piece in component["single"]]
+        pair = [_parse_piece(piece) for piece in component["pair"]]
         tokens = component["special_tokens"]
         named = [name for kind, name in single + pair if kind == "SpecialToken"]
         exact = all(
@@ -151,7 +152,7 @@ def _is_known_template(component: Any, ids: Mapping[str, Any]) -> bool:
     return exact and short and starts and single[-1:] == [("Sequence", "A")] and texts == ["A", "B"]
 
 
-def _piece(piece: dict[str, Any]) -> tuple[str, str]:
-    """Kind and name of one part of a template."""
+def _parse_piece(piece: dict[str, Any]) -> tuple[str, str]:
+    """Return kind and name of one part of a template."""
     ((kind, value),) = piece.items()
     return kind, value["id"]

@@ -34,21 +34,21 @@ def test_the_header_of_a_safetensors_file(tmp_path: Path) -> None:
 
 def test_the_id_of_a_token() -> None:
     for index in (0, MAX_ID - 1):
-        assert added_tokens._index(index, "id", FILE) == index
+        assert added_tokens._parse_id(index, "id", FILE) == index
         assert [*added_tokens._from_config({str(index): {"content": "a"}}, FILE)] == [index]
     for wrong in (-1, MAX_ID):
         with pytest.raises(CheckpointError, match="id is not a whole number from 0 to"):
-            added_tokens._index(wrong, "id", FILE)
+            added_tokens._parse_id(wrong, "id", FILE)
         with pytest.raises(CheckpointError, match="an id"):
             added_tokens._from_config({str(wrong): {"content": "a"}}, FILE)
 
 
 def test_the_text_of_a_token() -> None:
     for length in (1, MAX_CONTENT):
-        assert added_tokens._token({"content": "a" * length}, "it", FILE, ()).content
+        assert added_tokens._parse_token({"content": "a" * length}, "it", FILE, ()).content
     for wrong in (0, MAX_CONTENT + 1):
         with pytest.raises(CheckpointError, match=f"a text of 1 to {MAX_CONTENT} characters"):
-            added_tokens._token({"content": "a" * wrong}, "it", FILE, ())
+            added_tokens._parse_token({"content": "a" * wrong}, "it", FILE, ())
 
 
 def test_the_number_of_added_tokens() -> None:
