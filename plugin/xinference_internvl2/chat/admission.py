@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..media.budget import Hold
+from ..media.budget import Reservation
 from ..media.limits import MAX_FETCHED_BYTES
 from .media_size import measure_media
 from .prepare import decode_on_thread, prepare_on_thread
@@ -18,23 +18,25 @@ async def prepare_request(
     messages: Sequence[Mapping[str, Any]],
     config: Mapping[str, Any],
     served: ServedCheckpoint,
-    hold: Hold,
+    reservation: Reservation,
 ) -> ChatRequest:
     """Prepare a request once there is memory for its files."""
     size, budget = measure_media(messages, served.context_length), served.budget
     if size.remote:
         # How large a file is that is elsewhere shows itself once it is here.
         most = min(size.inline + MAX_FETCHED_BYTES, budget.fetched.total)
-        await hold.move_to(budget.fetched, most)
+        await reservation.move_to(budget.fetched, most)
     else:
-        await hold.move_to(budget.files, size.inline)
+        await reservation.move_to(budget.files, size.inline)
     request = await prepare_on_thread(messages, config, served, size)
     if size.remote:
-        await hold.move_to(budget.files, sum(len(item.file.data) for item in request.media))
+        await reservation.move_to(budget.files, sum(len(item.file.data) for item in request.media))
     return request
 
 
-async def decode_media(request: ChatRequest, served: ServedCheckpoint, hold: Hold) -> ChatRequest:
+async def decode_media(
+    request: ChatRequest, served: ServedCheckpoint, reservation: Reservation
+) -> ChatRequest:
     """Decode the media of a request once there is memory for their tiles and for a decoder."""
     if not request.media:
         return request
@@ -43,7 +45,7 @@ async def decode_media(request: ChatRequest, served: ServedCheckpoint, hold: Hol
     held, pool = files + count * 3 * served.config.tile_size**2, served.budget.tiles
     # A decoder that takes more than there is works alone; it has bounds of its own.
     decoding = max(item.file.memory for item in request.media)
-    await hold.move_to(pool, max(held, min(held + decoding, pool.total)))
+    await reservation.move_to(pool, max(held, min(held + decoding, pool.total)))
     tiles = await decode_on_thread(request)
-    hold.shrink(held)
+    reservation.shrink(held)
     return replace(request, media=[], tiles=tiles)

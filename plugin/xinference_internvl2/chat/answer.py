@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from ..engine_outputs import Outputs
-from ..media.budget import Hold
+from ..media.budget import Reservation
 from .admission import decode_media, prepare_request
 from .detokenizer import Detokenizer
 from .options import merge_fields
@@ -50,16 +50,16 @@ async def _prepare(
     generate: Generate,
 ) -> tuple[ChatRequest, Outputs | None]:
     """Return a request and what the engine makes of it, or None if it is to be rendered."""
-    hold = Hold(served.budget)
+    reservation = Reservation(served.budget)
     try:
-        request = await prepare_request(messages, config, served, hold)
+        request = await prepare_request(messages, config, served, reservation)
         if request.render:
-            hold.release()
+            reservation.release()
             return request, None
-        request = await decode_media(request, served, hold)
-        return request, _release_at_first(await generate(request), hold)
+        request = await decode_media(request, served, reservation)
+        return request, _release_at_first(await generate(request), reservation)
     except BaseException:
-        hold.release()
+        reservation.release()
         raise
 
 
@@ -86,12 +86,12 @@ def generate_text(
     return detokenize(outputs, detokenizers, served.tokenizer, request.pictures, request.repetition)
 
 
-async def _release_at_first(outputs: Outputs, hold: Hold) -> Outputs:
+async def _release_at_first(outputs: Outputs, reservation: Reservation) -> Outputs:
     """Yield `outputs`; the engine has taken in the tiles once there is one."""
     try:
         async with aclosing(outputs):
             async for output in outputs:
-                hold.release()
+                reservation.release()
                 yield output
     finally:
-        hold.release()
+        reservation.release()

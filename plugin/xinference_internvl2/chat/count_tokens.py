@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..media.budget import Hold
+from ..media.budget import Reservation
 from .admission import prepare_request
 from .served_checkpoint import ServedCheckpoint
 
@@ -16,8 +16,8 @@ async def count_tokens(
     served: ServedCheckpoint,
 ) -> int:
     """Return the length of the prompt, image tokens included; errors as for `answer`."""
-    hold = Hold(served.budget)
+    reservation = Reservation(served.budget)
     try:
-        return len((await prepare_request(messages, config or {}, served, hold)).ids)
+        return len((await prepare_request(messages, config or {}, served, reservation)).ids)
     finally:
-        hold.release()
+        reservation.release()

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 from ..errors import NO_TOOL_RESULT, NO_TOOLS, RequestError
 from ..media.limits import MAX_FRAMES
-from ..media.options import OF_MEDIA, read_values
+from ..media.options import MEDIA_OPTIONS, read_values
 from ..media.source import Media
 from .option_table import Option
 from .option_values import Described, Values
@@ -179,14 +179,14 @@ def _read_media(
     frames = source.get("url") if kind == "video" else None
     if isinstance(frames, list):
         return _read_frames(where, frames, wanted)
-    options = read_values(where, wanted, OF_MEDIA[kind])
+    options = read_values(where, wanted, MEDIA_OPTIONS[kind])
     return [Media(kind, _url(where, given[0], source), where, options)]
 
 
 def _read_frames(where: str, urls: list[Any], wanted: Mapping[str, Any]) -> list[Media]:
     if not 1 <= len(urls) <= MAX_FRAMES:
         raise RequestError(f"{where} has {len(urls)} frames; give 1 to {MAX_FRAMES}")
-    options = read_values(where, wanted, OF_MEDIA["frame"])
+    options = read_values(where, wanted, MEDIA_OPTIONS["frame"])
     places = [f"{where}[{index}]" for index in range(len(urls))]
     return [
         Media("frame", _url(place, "url", {"url": url}), place, options, number)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..checkpoint.config import CheckpointConfig
 from ..errors import RequestError
 from ..media.fit import fit_tiles
-from ..media.options import request_limits
+from ..media.options import read_request_limits
 from ..media.source import OpenMedia, open_media
 from ..sampling_params import SamplingParams
 from ..tokenizer.image_tokens import REQUIRED, image_tokens
@@ -85,7 +85,7 @@ def prepare(
         RequestError: the request cannot be answered; the message names the part at fault.
     """
     options = read_options(config, served.engine)
-    limits = request_limits(options, served.limits)
+    limits = read_request_limits(options, served.limits)
     build = _prompt_builder(messages, options, served)
     prompt = build(limits.frames)
     check_characters(sum(len(segment.text) for segment in prompt), served.context_length)

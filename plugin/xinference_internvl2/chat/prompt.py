@@ -184,7 +184,9 @@ class _Labels:
     def of(self, media: Media) -> list[str]:
         if media.kind == "video":
             known = self._frames
-            return frame_labels(media.frames(known) if isinstance(known, int) else next(known))
+            return frame_labels(
+                media.count_frames(known) if isinstance(known, int) else next(known)
+            )
         if media.kind == "frame":
             return [f"Frame{media.number}"]
         self._count += 1

@@ -14,7 +14,7 @@ from ..checkpoint.config import read_config
 from ..demo.files import CHECKPOINT
 from ..errors import RequestError
 from ..families.prompt_formats import find_prompt_format
-from ..media.limits import launch_limits
+from ..media.limits import read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from .devices import devices
 
@@ -63,7 +63,7 @@ def _served(path: Path) -> ServedCheckpoint:
         tokenizer=load_tokenizer(path, config.llm["vocab_size"]),
         prompt_format=find_prompt_format(config.template),
         context_length=CONTEXT,
-        limits=launch_limits({}, config),
+        limits=read_launch_limits({}, config),
         fetch=_refuse,
         engine="Transformers",
     )

@@ -13,7 +13,7 @@ from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..errors import RequestError
 from ..families.prompt_formats import find_prompt_format
-from ..media.limits import launch_limits
+from ..media.limits import read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 
 CONTEXT = 32768
@@ -55,7 +55,7 @@ def _serve(path: Path, model_name: str | None, options: Mapping[str, Any]) -> Se
         tokenizer=tokenizer,
         prompt_format=read_launch_prompt(options, prompt_format, tokenizer).format,
         context_length=trained_length(config, CONTEXT),
-        limits=launch_limits(options, config),
+        limits=read_launch_limits(options, config),
         fetch=_read,
         engine="Transformers",
     )

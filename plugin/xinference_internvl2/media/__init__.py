@@ -1,1 +1,1 @@
-"""Pictures and videos of a request: fetched, bounded, decoded and cut into tiles."""
+"""Fetches the images and videos of a request, decodes them within bounds, and cuts their tiles."""

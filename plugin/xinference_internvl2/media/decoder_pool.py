@@ -1,8 +1,7 @@
-"""Processes that decode images, each for one image at a time, and turns that are fair.
+"""A pool of processes that decode images, one image at a time each.
 
-A request has one image decoded at a time and then stands in line again, so that one with many
-waits for the others, not they for it. Small images have processes of their own, and never wait for
-large ones.
+A request has one image decoded and then queues again, so that one with many images does not hold up
+the others. Small images have processes of their own and never wait for large ones.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ sys.path[:] = json.loads(sys.argv[1])
 from xinference_internvl2.media.image_decoder import main
 main()
 """
-LEAN = {
+DECODER_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
 }
-"""Environment of a decoder: threads of libraries would each reserve address space, of which there
-is little; and what a large image took goes back to the system."""
+"""The environment of a decoder: threads of libraries would use up its bounded address space, and
+the memory of a large image has to go back to the system."""
 
 
 class _Decoder:
@@ -41,11 +40,11 @@ class _Decoder:
 
     def __init__(self) -> None:
         command = [sys.executable, "-c", _CODE, json.dumps(sys.path)]
-        pipe, environment = subprocess.PIPE, {**os.environ, **LEAN}
+        pipe, environment = subprocess.PIPE, {**os.environ, **DECODER_ENVIRONMENT}
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
 
     def ask(self, question: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], bytes] | None:
-        """Return the answer and the bytes of its tiles, or None if the process has ended."""
+        """Return the answer and the bytes of its tiles; None if the process has ended."""
         watch = Timer(MAX_WALL_SECONDS, self._process.kill)
         watch.start()
         try:
@@ -83,11 +82,11 @@ class _Decoder:
 
 
 class DecoderPool:
-    """As many decoders as `count`, each started when it is first needed."""
+    """A pool of at most `count` decoders, each of which is started at its first use."""
 
     def __init__(self, count: int) -> None:
         self._turns = FairSemaphore(count)
-        # The one that was used last is taken first, so that no more are started than are needed.
+        # A stack: the decoder that was used last is taken first, so that few are started.
         self._idle: list[_Decoder | None] = [None] * count
 
     def ask(
@@ -106,13 +105,14 @@ class DecoderPool:
             finally:
                 self._idle.append(decoder if answer is not None else None)
         if answer is None:
-            raise _failure(decoder.status(), where)
+            raise _explain_exit(decoder.status(), where)
         if "refused" in answer[0]:
             raise RequestError(answer[0]["refused"])
         return answer
 
 
-def _failure(status: int, where: str) -> Exception:
+def _explain_exit(status: int, where: str) -> Exception:
+    """Return the error for a decoder that has ended with an exit status while it decoded."""
     if status > 0:
         return RuntimeError(f"the image decoder ended with the status {status}; see the log")
     if -status in (signal.SIGPROF, signal.SIGKILL):
@@ -125,6 +125,6 @@ def _failure(status: int, where: str) -> Exception:
 _small, _large = DecoderPool(DECODERS), DecoderPool(DECODERS)
 
 
-def decoders_for(size: int, cost: int = 0) -> DecoderPool:
-    """Return the decoders for a file of `size` bytes, whose pixels are visited `cost` times."""
+def choose_decoders(size: int, cost: int = 0) -> DecoderPool:
+    """Return the pool for a file of `size` bytes, whose decoder visits `cost` pixels."""
     return _small if size <= SMALL_FILE and cost <= SMALL_COST else _large

@@ -1,4 +1,4 @@
-"""Places of which there are few: who finds none stands in line for the next that is free."""
+"""A semaphore that lets threads in strictly in the order of arrival."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from threading import Event, Lock
 
 
 class FairSemaphore:
-    """As many places as `count`, each held in a `with` block, given out in the order of arrival.
+    """Lets at most `count` threads into its `with` block, in the order of arrival.
 
-    Of the standard library's semaphores and queues a thread that comes back at once takes what it
-    has just given, before those that wait are awake.
+    With the semaphores and queues of the standard library, a thread that comes back at once gets in
+    again before those that wait are awake.
     """
 
     def __init__(self, count: int) -> None:
         self._free = count
-        self._line: deque[Event] = deque()
+        self._queue: deque[Event] = deque()
         self._lock = Lock()
 
     def __enter__(self) -> None:
@@ -24,12 +24,12 @@ class FairSemaphore:
                 self._free -= 1
                 return
             turn = Event()
-            self._line.append(turn)
+            self._queue.append(turn)
         turn.wait()
 
     def __exit__(self, *exception: object) -> None:
         with self._lock:
-            if self._line:
-                self._line.popleft().set()
+            if self._queue:
+                self._queue.popleft().set()
             else:
                 self._free += 1

@@ -1,4 +1,4 @@
-"""Shares a number of tiles out over the pictures of a request, so that they all fit."""
+"""Shares a number of tiles among the pictures of a request."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .source import OpenMedia
 
 
 def fit_tiles(media: Sequence[OpenMedia], tiles: int) -> list[OpenMedia]:
-    """Return `media` cut into at most `tiles` tiles together, thumbnails included.
+    """Return `media` with at most `tiles` tiles together, thumbnails included.
 
-    All pictures have the same bound, the largest with which they fit; those that want fewer tiles
-    keep what they want.
+    All pictures get the same bound, the largest with which they fit; those that need fewer tiles
+    keep them.
 
     Raises:
         RequestError: not even one tile for each fits.
     """
     most = max((item.tiling.max_tiles for item in media), default=1)
     for bound in range(most, 0, -1):
-        bounded = [_bound(item, bound) for item in media]
+        bounded = [_limit_tiles(item, bound) for item in media]
         if sum(item.tiles * item.frames for item in bounded) <= tiles:
             return bounded
     needed = sum(item.frames for item in media)
@@ -31,7 +31,7 @@ def fit_tiles(media: Sequence[OpenMedia], tiles: int) -> list[OpenMedia]:
     )
 
 
-def _bound(item: OpenMedia, most: int) -> OpenMedia:
+def _limit_tiles(item: OpenMedia, most: int) -> OpenMedia:
     tiling = item.tiling
     least, most = min(tiling.min_tiles, most), min(tiling.max_tiles, most)
     return replace(item, tiling=replace(tiling, min_tiles=least, max_tiles=most))

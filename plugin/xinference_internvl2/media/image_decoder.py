@@ -1,7 +1,7 @@
-"""Decodes images that nobody vouches for, in a process of its own (see `decoder_pool`).
+"""Decodes untrusted images, in a process of its own (see `decoder_pool`).
 
-Whatever a file makes Pillow do, this process alone pays for it: it may use `MAX_IMAGE_SECONDS` of
-a processor for an image and `MAX_IMAGE_MEMORY` altogether, and can open neither files nor sockets.
+Whatever a file makes Pillow do, only this process suffers: it may use `MAX_IMAGE_SECONDS` of
+processor time for an image and `MAX_IMAGE_MEMORY`, and can open neither files nor sockets.
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ _START_OF_SCAN = b"\xff\xda"
 
 
 def main() -> None:
-    """Answer questions on standard input until it ends.
+    """Answer the questions on standard input until it ends.
 
-    A question is a line of JSON with the `bytes` of the file, `where` it comes from, whether it is
-    decoded as it is `published`, and the `tiling` if its tiles are wanted; then the file. An answer
-    is a line of JSON, after which come the bytes of the tiles that it has.
+    A question is a line of JSON, followed by the file. Its fields are `bytes`, the length of the
+    file; `where` it comes from; `published`, whether it is decoded as by the published
+    preprocessing; and `tiling`, null if only the header is wanted. An answer is a line of JSON,
+    followed by the bytes of the tiles if it has a `shape`.
     """
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     Image.init()
+    # Pillow's plugins are imported now: nothing can be opened later.
     confine(count_address_space() + MAX_IMAGE_MEMORY)
     while line := questions.readline():
         question = json.loads(line)
@@ -52,7 +54,7 @@ def main() -> None:
         except RequestError as error:
             _write_line(answers, {"refused": str(error)})
         except MemoryError:
-            _write_line(answers, {"refused": _too_large(question["where"])})
+            _write_line(answers, {"refused": _describe_too_large(question["where"])})
         _limit_seconds(0)
         answers.flush()
 
@@ -69,9 +71,9 @@ def _answer(
     image = open_image(data, where)
     size = image.size if published else upright_size(image)
     if tiling is None:
-        passes = _passes(image, data)
+        passes = _count_passes(image, data)
         found = {"width": size[0], "height": size[1], "cost": image.width * image.height * passes}
-        if passes == 1:  # else all of it is in memory before it is made smaller
+        if passes == 1:  # a progressive one is in memory whole before it is made smaller
             _draft(image)
         memory = min(image.width * image.height * BYTES_PER_PIXEL, MAX_IMAGE_MEMORY)
         _write_line(answers, {**found, "memory": memory})
@@ -84,7 +86,7 @@ def _answer(
     except MemoryError:
         raise
     except Exception:
-        raise _unreadable(data, where) from None
+        raise _unreadable_error(data, where) from None
     tiles = cut_tiles(image, Tiling(**tiling), size)
     _write_line(answers, {"shape": tiles.shape})
     answers.write(tiles.data)
@@ -106,14 +108,14 @@ def open_image(data: bytes, where: str) -> Image.Image:
     except MemoryError:
         raise
     except Exception:
-        raise _unreadable(data, where) from None
+        raise _unreadable_error(data, where) from None
     width, height = image.size
     if max(width, height) > MAX_SIDE:
         raise RequestError(
             f"{where} has {width}×{height} pixels; send an image whose sides have at most "
             f"{MAX_SIDE:,}"
         )
-    passes = _passes(image, data)
+    passes = _count_passes(image, data)
     if width * height > MAX_PIXELS * (4 if image.format == "JPEG" and passes == 1 else 1):
         raise RequestError(
             f"{where} has {width}×{height} pixels; send an image of at most {MAX_PIXELS:,} pixels"
@@ -131,16 +133,18 @@ def readable_formats() -> tuple[str, ...]:
     return (*FORMATS, "AVIF") if features.check("avif") else FORMATS
 
 
-def _passes(image: Image.Image, data: bytes) -> int:
-    """Return how often a decoder goes over the pixels."""
+def _count_passes(image: Image.Image, data: bytes) -> int:
+    """Return how often a decoder visits every pixel: once for each scan of a progressive JPEG."""
     if image.format != "JPEG" or "progressive" not in image.info:
         return 1
     return max(data.count(_START_OF_SCAN), 1)
 
 
 def _draft(image: Image.Image) -> None:
-    """Let a very large JPEG be decoded at half of its size, or less: the model sees a small part
-    of its pixels in any case."""
+    """Let a very large JPEG be decoded at a half, a quarter or an eighth of its size.
+
+    Its tiles have far fewer pixels in any case.
+    """
     scale = 1
     while image.width * image.height > DRAFT_PIXELS * scale * scale and scale < 8:
         scale *= 2
@@ -148,7 +152,7 @@ def _draft(image: Image.Image) -> None:
         image.draft(None, (image.width // scale, image.height // scale))
 
 
-def _unreadable(data: bytes, where: str) -> RequestError:
+def _unreadable_error(data: bytes, where: str) -> RequestError:
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
         return RequestError(f"{where} is a HEIC image, which cannot be read; convert it to JPEG")
     return RequestError(
@@ -156,7 +160,7 @@ def _unreadable(data: bytes, where: str) -> RequestError:
     )
 
 
-def _too_large(where: str) -> str:
+def _describe_too_large(where: str) -> str:
     return (
         f"{where} takes over {MAX_IMAGE_MEMORY >> 20} MB of memory to decode; send a smaller image"
     )

@@ -1,4 +1,4 @@
-"""An image file of a request: its header is read first, its pixels are decoded late."""
+"""An image file of a request: its header is read at first, its pixels are decoded later."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .decoder_pool import decoders_for
+from .decoder_pool import choose_decoders
 from .tiles import Tiling
 
 
@@ -16,11 +16,11 @@ class ImageFile:
     """An image of a request whose header has been read.
 
     Attributes:
-        where: the part of the request it came from, for messages.
-        width, height: in pixels; where it is not `published`, after it is turned upright.
-        cost: pixels that a decoder visits.
-        memory: bytes that its decoder may take.
-        published: it is decoded as by the published preprocessing, not as people see it.
+        where: the part of the request that it comes from, for messages.
+        width, height: in pixels; turned upright, unless it is `published`.
+        cost: the pixels that a decoder visits, each as often as it does.
+        memory: the bytes that its decoder may take.
+        published: whether it is decoded as by the published preprocessing: see `upright_rgb`.
     """
 
     data: bytes
@@ -38,7 +38,7 @@ class ImageFile:
             RequestError: the file is broken, or takes too much time or memory.
         """
         question = {"published": self.published, "tiling": asdict(tiling)}
-        pool = decoders_for(len(self.data), self.cost)
+        pool = choose_decoders(len(self.data), self.cost)
         answer, pixels = pool.ask(question, self.data, self.where)
         return np.frombuffer(pixels, np.uint8).reshape(answer["shape"])
 
@@ -50,5 +50,5 @@ def open_image(data: bytes, where: str, published: bool = False) -> ImageFile:
         RequestError: not an image that can be read, or larger than the limits allow.
     """
     question = {"published": published, "tiling": None}
-    answer, _ = decoders_for(len(data)).ask(question, data, where)
+    answer, _ = choose_decoders(len(data)).ask(question, data, where)
     return ImageFile(data, where, published=published, **answer)

@@ -1,4 +1,4 @@
-"""Every bound of a request's media, and the launch or request option that moves it."""
+"""The bounds of a request's media, and the options of a launch or request that change them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ..system_memory import memory
 if TYPE_CHECKING:
     from ..checkpoint.config import CheckpointConfig
 
-# Moved by a launch's `limit_mm_per_prompt`.
+# Changed by `limit_mm_per_prompt` of a launch.
 MAX_IMAGES, MAX_VIDEOS = 16, 4
 # `num_frames` of a launch, a request or a video, up to MAX_FRAMES.
 DEFAULT_FRAMES, MAX_FRAMES = 8, 64
-# The largest `max_dynamic_patch` of a launch, which is as the checkpoint says without one, and the
-# largest `max_dynamic_patch_limit`, which is as much without one.
+# The largest `max_dynamic_patch` of a launch, by default that of the checkpoint, and the largest
+# `max_dynamic_patch_limit`, by default the former.
 MAX_TILES = 64
-# Requests that wait for memory: `max_waiting_requests` of a launch. The memory is its
-# `media_memory`, in MB.
+# How many requests may wait for memory: `max_waiting_requests` of a launch. The memory itself is
+# its `media_memory`, in MB.
 DEFAULT_WAITING = 128
-LEAST_MEMORY, MOST_MEMORY = 512 << 20, 8 << 30
+MIN_MEMORY, MAX_MEMORY = 512 << 20, 8 << 30
 
 # The files of one request together, and the time to fetch them all.
 MAX_BYTES = 256 << 20
-# Those of them that have to be fetched.
+# Those files of one request that have to be fetched.
 MAX_FETCHED_BYTES = 128 << 20
 FETCH_SECONDS = 60
 
@@ -42,10 +42,10 @@ DRAFT_PIXELS = 50_000_000
 # All images of one request together.
 MAX_PIXELS_TOGETHER = 400_000_000
 
-# A process that decodes an image: of a processor's time and of memory, and of anybody's patience.
+# For one image: the processor time, memory and wall-clock time of the process that decodes it.
 MAX_IMAGE_SECONDS = 5
 MAX_IMAGE_MEMORY = 1 << 30
-# What decoding takes at most: 5 for most files, 16 for WebP.
+# The most that decoding takes: 5 for most formats, 16 for WebP.
 BYTES_PER_PIXEL = 16
 MAX_WALL_SECONDS = 60
 # Processes for small images, and as many for others.
@@ -60,31 +60,31 @@ MAX_VIDEO_MEMORY = 2 << 30
 # Processes for frames, and as many for headers.
 MAX_VIDEO_DECODERS = 2
 MAX_FRAME_PIXELS = 8192 * 4320
-# What decoding takes of every pixel of a frame: the frames that others refer to, and threads.
+# What decoding takes for every pixel of a frame, reference frames and threads included.
 BYTES_PER_FRAME_PIXEL = 40
 MAX_STREAMS = 32
 
 
 def default_memory() -> int:
-    """Return an eighth of the memory of the machine: bytes, in whole MB and within bounds."""
-    megabytes = min(max(memory().total // 8, LEAST_MEMORY), MOST_MEMORY) >> 20
+    """Return an eighth of the machine's memory within bounds, in bytes and whole MB."""
+    megabytes = min(max(memory().total // 8, MIN_MEMORY), MAX_MEMORY) >> 20
     return megabytes << 20
 
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """What a launch allows a request, and what a request gets if it does not say.
+    """What a launch allows a request, and what a request gets by default.
 
     Attributes:
-        max_tiles: the largest grid of an image that does not ask for another.
-        most_tiles: the largest grid that an image may ask for.
-        min_tiles: the least grid of an image; None for what the checkpoint says.
-        use_thumbnail: whether there is one; None for what the checkpoint says.
-        fit: tiles are shared out, so that prompt and answer fit the context.
-        frames: how many frames are shown of a video.
+        max_tiles: the most tiles in the grid of an image that does not ask for more.
+        frames: how many frames of a video are shown.
         images, videos: how many a request may have.
-        published_pixels: images are decoded as by the published preprocessing: not turned
+        max_tiles_limit: the most tiles that an image may ask for.
+        min_tiles: the fewest tiles in the grid of an image; None takes the checkpoint's.
+        use_thumbnail: whether a thumbnail is added; None takes the checkpoint's.
+        published_pixels: whether images are decoded as by the published preprocessing: not turned
             upright, not laid on white, not scaled from their real depth.
+        fit: whether tiles are shared among the images so that prompt and answer fit the context.
         memory: bytes that all requests together may hold before they are answered.
         waiting: how many requests may wait for that memory.
     """
@@ -93,7 +93,7 @@ class MediaLimits:
     frames: int = DEFAULT_FRAMES
     images: int = MAX_IMAGES
     videos: int = MAX_VIDEOS
-    most_tiles: int = 0
+    max_tiles_limit: int = 0
     min_tiles: int | None = None
     use_thumbnail: bool | None = None
     published_pixels: bool = False
@@ -102,42 +102,42 @@ class MediaLimits:
     waiting: int = DEFAULT_WAITING
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "most_tiles", max(self.most_tiles, self.max_tiles))
+        object.__setattr__(self, "max_tiles_limit", max(self.max_tiles_limit, self.max_tiles))
 
 
 LAUNCH_OPTIONS = (
     *("limit_mm_per_prompt", "max_dynamic_patch", "max_dynamic_patch_limit", "num_frames"),
     *("published_pixels", "media_memory", "max_waiting_requests"),
 )
-"""The options of a launch that `launch_limits` reads."""
+"""The options of a launch that `read_launch_limits` reads."""
 
 
-def launch_limits(options: Mapping[str, Any], checkpoint: CheckpointConfig) -> MediaLimits:
-    """Return the limits that a launch with `options` sets.
+def read_launch_limits(options: Mapping[str, Any], checkpoint: CheckpointConfig) -> MediaLimits:
+    """Return the limits that the options of a launch set.
 
     Raises:
         CheckpointError: an option out of its range.
     """
-    limits = _json_object(options.get("limit_mm_per_prompt"))
-    max_tiles = _launch_number(
+    limits = _read_object(options.get("limit_mm_per_prompt"))
+    max_tiles = _read_number(
         options, "max_dynamic_patch", checkpoint.max_tiles, checkpoint.min_tiles, MAX_TILES
     )
     return MediaLimits(
         max_tiles=max_tiles,
-        most_tiles=_launch_number(
+        max_tiles_limit=_read_number(
             options, "max_dynamic_patch_limit", max_tiles, max_tiles, MAX_TILES
         ),
-        frames=_launch_number(options, "num_frames", DEFAULT_FRAMES, 1, MAX_FRAMES),
-        images=_launch_number(limits, "image", MAX_IMAGES, 0, 1 << 16),
-        videos=_launch_number(limits, "video", MAX_VIDEOS, 0, 1 << 16),
+        frames=_read_number(options, "num_frames", DEFAULT_FRAMES, 1, MAX_FRAMES),
+        images=_read_number(limits, "image", MAX_IMAGES, 0, 1 << 16),
+        videos=_read_number(limits, "video", MAX_VIDEOS, 0, 1 << 16),
         published_pixels=read_flag(options, "published_pixels"),
-        memory=_launch_number(options, "media_memory", default_memory() >> 20, 64, 1 << 20) << 20,
-        waiting=_launch_number(options, "max_waiting_requests", DEFAULT_WAITING, 0, 1 << 16),
+        memory=_read_number(options, "media_memory", default_memory() >> 20, 64, 1 << 20) << 20,
+        waiting=_read_number(options, "max_waiting_requests", DEFAULT_WAITING, 0, 1 << 16),
     )
 
 
-def _json_object(value: Any) -> Mapping[str, Any]:
-    """Return `limit_mm_per_prompt`, which is text where it comes from a command line."""
+def _read_object(value: Any) -> Mapping[str, Any]:
+    """Return `limit_mm_per_prompt` as an object; a command line gives it as JSON text."""
     try:
         found = json.loads(value) if isinstance(value, str) else value or {}
     except ValueError:
@@ -150,7 +150,7 @@ def _json_object(value: Any) -> Mapping[str, Any]:
     return found
 
 
-def _launch_number(options: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
+def _read_number(options: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
     value = options.get(name)
     if value is None:
         return default

@@ -1,4 +1,4 @@
-"""What a request, and each of its images and videos, may ask for: options, ranges, refusals."""
+"""Reads the options that a request has for its images and videos, and those of each of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .limits import MAX_FRAMES, MAX_TILES, MediaLimits
 from .tiles import Tiling
 
 DETAILS: Mapping[str, int | None] = {"auto": None, "low": 1, "medium": 6, "high": 12}
-"""OpenAI's `detail` → the most tiles of an image; `auto` leaves it as it is."""
+"""OpenAI's `detail` → the most tiles of an image; `auto` keeps the default."""
 MAX_FRAMES_A_SECOND = 240
 MAX_SECONDS = 7 * 24 * 3600
 
@@ -43,29 +43,33 @@ _RANGES = {
 }
 _TILES = ("max_dynamic_patch", "min_dynamic_patch")
 _FLAGS = ("use_thumbnail", "dynamic_image_size", "fit")
-OF_REQUEST = (*_TILES, "num_frames", *_FLAGS)
-"""What `mm_processor_kwargs` may have."""
-OF_MEDIA: Mapping[str, tuple[str, ...]] = {
+REQUEST_OPTIONS = (*_TILES, "num_frames", *_FLAGS)
+"""The keys of `mm_processor_kwargs`."""
+MEDIA_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "image": (*_TILES, "detail"),
     "frame": (*_TILES, "detail"),
     "video": ("num_frames", "fps", "start", "end", *_TILES, "detail"),
 }
-"""What the object of an image, a list of frames, or a video may have beside its URL."""
+"""Kind of media → the keys that its object may have beside the URL."""
 
 
 def read_values(where: str, values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the options in `values` that are set, checked by themselves.
+    """Return the options in `values` that are not null, each checked by itself.
+
+    Args:
+        where: the object that has them, for messages.
+        names: the options that it may have.
 
     Raises:
-        RequestError: one that is not among `names`, or is out of its range.
+        RequestError: an option is not among `names`, or out of its range.
     """
     found = {name: value for name, value in values.items() if value is not None}
     for name, value in found.items():
         if name not in names:
-            raise RequestError(f"{where}.{name} is not supported; use {_either(names)}")
+            raise RequestError(f"{where}.{name} is not supported; use {_join_or(names)}")
         if name == "detail":
             if not isinstance(value, str) or value not in DETAILS:
-                raise RequestError(f"{where}.detail {value!r:.40} is not one of {_list(DETAILS)}")
+                raise RequestError(f"{where}.detail {value!r:.40} is not one of {_join(DETAILS)}")
         elif name in _FLAGS:
             if not isinstance(value, bool):
                 raise RequestError(f"{where}.{name} {value!r:.40} is not true or false")
@@ -74,25 +78,25 @@ def read_values(where: str, values: Mapping[str, Any], names: tuple[str, ...]) -
     return found
 
 
-def _list(names: Any) -> str:
+def _join(names: Any) -> str:
     return ", ".join(names)
 
 
-def _either(names: tuple[str, ...]) -> str:
-    return f"{_list(names[:-1])} or {names[-1]}"
+def _join_or(names: tuple[str, ...]) -> str:
+    return f"{_join(names[:-1])} or {names[-1]}"
 
 
-def request_limits(options: Mapping[str, Any], launched: MediaLimits) -> MediaLimits:
-    """Return the limits of one request, whose `mm_processor_kwargs` may change them.
+def read_request_limits(options: Mapping[str, Any], launched: MediaLimits) -> MediaLimits:
+    """Return the limits of one request: those of the launch, changed by `mm_processor_kwargs`.
 
     Raises:
-        RequestError: an unknown one, or one out of its range.
+        RequestError: one of its options is unknown, out of its range, or contradicts another.
     """
     where = "mm_processor_kwargs"
     values = options.get(where) or {}
     if not isinstance(values, Mapping):
-        raise RequestError(f"{where} has to be an object with {_either(OF_REQUEST)}")
-    wanted = read_values(where, values, OF_REQUEST)
+        raise RequestError(f"{where} has to be an object with {_join_or(REQUEST_OPTIONS)}")
+    wanted = read_values(where, values, REQUEST_OPTIONS)
     if wanted.pop("dynamic_image_size", True) is False:
         for name in _TILES:
             if wanted.setdefault(name, 1) != 1:
@@ -100,7 +104,7 @@ def request_limits(options: Mapping[str, Any], launched: MediaLimits) -> MediaLi
                     f"{where}.{name} {wanted[name]} contradicts dynamic_image_size false, which "
                     "is one tile; give only one of them"
                 )
-    most = _check_most(where, wanted.get("max_dynamic_patch", launched.max_tiles), launched)
+    most = _check_max_tiles(where, wanted.get("max_dynamic_patch", launched.max_tiles), launched)
     least = wanted.get("min_dynamic_patch", launched.min_tiles)
     _check_order(where, least, most)
     return replace(
@@ -113,27 +117,33 @@ def request_limits(options: Mapping[str, Any], launched: MediaLimits) -> MediaLi
     )
 
 
-def media_tiling(
+def read_tiling(
     where: str,
     kind: str,
     wanted: Mapping[str, Any],
     limits: MediaLimits,
     checkpoint: CheckpointConfig,
 ) -> Tiling:
-    """Return how an image or the frames of a video are cut, by its own options or the request's.
+    """Return how an image or the frames of a video are cut into tiles.
+
+    Args:
+        where: the part of the request, for messages.
+        kind: a key of `MEDIA_OPTIONS`.
+        wanted: its own options, which override those of the request.
+        limits: of the request.
 
     Raises:
-        RequestError: options that contradict each other, or what the model was launched for.
+        RequestError: options contradict each other, or exceed what the model was launched for.
     """
     most = DETAILS[wanted.get("detail", "auto")]
     if most is not None and "max_dynamic_patch" in wanted:
         raise RequestError(
             f"{where}: detail and max_dynamic_patch both say how many tiles; give only one"
         )
-    # A frame is one tile as the model was trained.
+    # The model was trained with one tile a frame.
     default = limits.max_tiles if kind == "image" else 1
-    most = default if most is None else min(most, limits.most_tiles)
-    most = _check_most(where, wanted.get("max_dynamic_patch", most), limits)
+    most = default if most is None else min(most, limits.max_tiles_limit)
+    most = _check_max_tiles(where, wanted.get("max_dynamic_patch", most), limits)
     least = wanted.get("min_dynamic_patch", limits.min_tiles)
     if least is None or (kind != "image" and "min_dynamic_patch" not in wanted):
         least = min(checkpoint.min_tiles, most)
@@ -143,11 +153,11 @@ def media_tiling(
     return Tiling(checkpoint.tile_size, min(least, most), most, thumbnail)
 
 
-def _check_most(where: str, most: int, limits: MediaLimits) -> int:
-    if most > limits.most_tiles:
+def _check_max_tiles(where: str, most: int, limits: MediaLimits) -> int:
+    if most > limits.max_tiles_limit:
         raise RequestError(
             f"{where}.max_dynamic_patch {most} is not a whole number from 1 to "
-            f"{limits.most_tiles}, which is the most that this model was launched for"
+            f"{limits.max_tiles_limit}, which is the most that this model was launched for"
         )
     return most
 

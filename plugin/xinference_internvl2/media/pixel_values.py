@@ -1,4 +1,4 @@
-"""From bytes to the numbers that the vision tower was trained on."""
+"""Turns tiles of bytes into the normalized pixel values that the vision tower expects."""
 
 from __future__ import annotations
 
@@ -44,31 +44,33 @@ def image_to_tiles(
 
 
 def normalize_on_device(tiles: torch.Tensor) -> torch.Tensor:
-    """Do as `normalize` on the device of the tiles, so that one byte a value goes to a GPU."""
-    table = torch.from_numpy(_NORMALIZED).to(tiles.device)
+    """Return `normalize(tiles)`, computed on their device: only bytes are copied to a GPU."""
+    table = torch.from_numpy(_TABLE).to(tiles.device)
     channels = torch.arange(len(table), device=tiles.device)[:, None, None]
     return table[channels, tiles.int()]
 
 
 def normalize(tiles: NDArray[np.uint8]) -> torch.Tensor:
-    """Return uint8 tiles (tiles, 3, height, width) as float32, with ImageNet's mean and standard
-    deviation."""
+    """Normalize uint8 tiles (tiles, 3, height, width) with ImageNet's mean and standard deviation.
+
+    Returns:
+        float32 tensor of the same shape.
+    """
     normalized = np.empty(tiles.shape, np.float32)
     for tile, out in zip(tiles, normalized, strict=True):
         for channel, bytes_ in enumerate(tile):
-            np.take(_NORMALIZED[channel], bytes_, out=out[channel], mode="clip")
+            np.take(_TABLE[channel], bytes_, out=out[channel], mode="clip")
     return torch.from_numpy(normalized)
 
 
-def _normalized_bytes() -> NDArray[Any]:
-    """Return what each byte is in each channel: (3, 256).
+def _build_table() -> NDArray[Any]:
+    """Return the normalized value of each byte in each channel: float32 array (3, 256).
 
-    Looked up rather than computed, and with numpy: torch would start threads for it, which slow
-    down those of the model.
+    Values are looked up, and by numpy: torch would start threads, which slow down the model's.
     """
     mean, std = (np.array(each, np.float32)[:, None] for each in (IMAGENET_MEAN, IMAGENET_STD))
     table: NDArray[Any] = (np.arange(256, dtype=np.float32) / np.float32(255) - mean) / std
     return table
 
 
-_NORMALIZED = _normalized_bytes()
+_TABLE = _build_table()

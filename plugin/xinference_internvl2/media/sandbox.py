@@ -1,4 +1,4 @@
-"""Confines a process that decodes files of strangers."""
+"""Confines the process of a decoder: a hostile file can open nothing and not take all memory."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from contextlib import suppress
 
 
 def confine(memory: int, cpu_seconds: int | None = None) -> None:
-    """From here on this process can open neither a file nor a socket, nor take more than `memory`
-    bytes of address space, nor `cpu_seconds` of a processor.
+    """Let this process open no more files and sockets, and bound what it may use.
 
-    So what its libraries import only when it is needed has to be imported before.
+    Modules that a library imports only when it needs them have to be imported before.
+
+    Args:
+        memory: bytes of address space, what is in use already included.
+        cpu_seconds: of processor time; None sets no bound.
     """
     # There is no such module on Windows, and not every limit on macOS.
     with suppress(ImportError):
@@ -28,7 +31,7 @@ def confine(memory: int, cpu_seconds: int | None = None) -> None:
 
 
 def count_address_space() -> int:
-    """Return the bytes of address space that this process has taken; 0 where that is not told."""
+    """Return the bytes of address space of this process; 0 where the system does not tell."""
     with suppress(ImportError, OSError), open("/proc/self/statm") as statm:
         import resource
 

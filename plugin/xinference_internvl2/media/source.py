@@ -1,4 +1,4 @@
-"""The images and videos of a chat request: fetched in order and opened, decoded late."""
+"""Fetches the images and videos of a request and reads their headers; nothing is decoded yet."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .limits import (
     MAX_PIXELS_TOGETHER,
     MediaLimits,
 )
-from .options import media_tiling
+from .options import read_tiling
 from .tiles import Tiling
 from .video import VideoFile, open_video
 
 Fetch = Callable[[str, float], bytes]
-"""Returns what is at a URL until a deadline (of `time.monotonic`), and refuses URLs that are not
-allowed; both are rules of the host."""
+"""Takes a URL and a deadline by `time.monotonic`, and returns the file; raises for a URL that the
+host does not allow."""
 
 
 MediaKind = Literal["image", "frame", "video"]
@@ -36,10 +36,12 @@ MediaKind = Literal["image", "frame", "video"]
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One image or video of a request, or an image that is a frame of a video.
+    """An image or video of a request, or an image that is a frame of a video.
 
-    `where` names the part of the request for messages to the client; `options` has what it asks
-    for, of those in `options.OF_MEDIA`; `number` is that of a frame in its list, from 1.
+    Attributes:
+        where: the part of the request, for messages to the client.
+        options: its own options, by the names in `options.MEDIA_OPTIONS`.
+        number: of a frame in its list, from 1; 0 for others.
     """
 
     kind: MediaKind
@@ -48,8 +50,8 @@ class Media:
     options: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
 
-    def frames(self, default: int) -> int:
-        """Return how many frames of a video are shown, as far as the request says it."""
+    def count_frames(self, default: int) -> int:
+        """Return how many frames of a video the request asks for, or `default`."""
         return int(self.options.get("num_frames", default))
 
 
@@ -57,7 +59,8 @@ class Media:
 class OpenMedia:
     """An image or a video whose header has been read, and how it is cut into tiles.
 
-    `frames` is 1 for an image.
+    Attributes:
+        frames: how many frames of a video are shown; 1 for an image.
     """
 
     media: Media
@@ -67,12 +70,11 @@ class OpenMedia:
 
     @property
     def tiles(self) -> int:
-        """Number of tiles of the image, or of each frame."""
+        """The number of tiles of the image, or of each frame, thumbnail included."""
         return self.tiling.count(self.file.width, self.file.height)
 
     def cut(self) -> list[NDArray[np.uint8]]:
-        """Decode it and return the tiles of the image, or of each frame:
-        (tiles, 3, image_size, image_size).
+        """Decode it and return an array (tiles, 3, image_size, image_size) for each image or frame.
 
         Raises:
             RequestError: the file is broken, or takes too much time or memory.
@@ -86,10 +88,10 @@ class OpenMedia:
 def open_media(
     media: Sequence[Media], limits: MediaLimits, checkpoint: CheckpointConfig, fetch: Fetch
 ) -> list[OpenMedia]:
-    """Fetch `media` and read their headers; nothing is decoded.
+    """Fetch `media` and read their headers.
 
     Raises:
-        RequestError: one that cannot be fetched or read, is not allowed, or is too large.
+        RequestError: a file cannot be fetched or read, is not allowed, or is too large.
     """
     _check_counts(media, limits)
     deadline = time.monotonic() + FETCH_SECONDS
@@ -100,16 +102,16 @@ def open_media(
         size, fetched = size + len(data), fetched + len(data) * elsewhere
         if size > MAX_BYTES or fetched > MAX_FETCHED_BYTES:
             most = MAX_FETCHED_BYTES if elsewhere else MAX_BYTES
-            raise _too_much(item.where, f"{most:,} bytes")
+            raise _too_large_error(item.where, f"{most:,} bytes")
         found.append(_open(item, data, limits, checkpoint))
         if item.kind != "video":
             pixels += found[-1].file.width * found[-1].file.height
         if pixels > MAX_PIXELS_TOGETHER:
-            raise _too_much(item.where, f"{MAX_PIXELS_TOGETHER:,} pixels")
+            raise _too_large_error(item.where, f"{MAX_PIXELS_TOGETHER:,} pixels")
     return found
 
 
-def _too_much(where: str, bound: str) -> RequestError:
+def _too_large_error(where: str, bound: str) -> RequestError:
     return RequestError(
         f"{where}: the images and videos of the request have over {bound} together; "
         "send fewer or smaller ones"
@@ -129,7 +131,7 @@ def _check_counts(media: Sequence[Media], limits: MediaLimits) -> None:
 
 
 def _fetch(media: Media, fetch: Fetch, deadline: float) -> tuple[bytes, bool]:
-    """Return a file, and whether it was elsewhere."""
+    """Return a file, and whether it had to be fetched."""
     try:
         inline = read_inline(media.url)
         return (bytes(fetch(media.url, deadline)), True) if inline is None else (inline, False)
@@ -140,7 +142,7 @@ def _fetch(media: Media, fetch: Fetch, deadline: float) -> tuple[bytes, bool]:
 def _open(
     media: Media, data: bytes, limits: MediaLimits, checkpoint: CheckpointConfig
 ) -> OpenMedia:
-    tiling = media_tiling(media.where, media.kind, media.options, limits, checkpoint)
+    tiling = read_tiling(media.where, media.kind, media.options, limits, checkpoint)
     if media.kind != "video":
         file = open_image(data, media.where, limits.published_pixels)
         return OpenMedia(media, file, tiling, 1)
@@ -149,10 +151,10 @@ def _open(
 
 
 def _count_frames(media: Media, video: VideoFile, limits: MediaLimits) -> int:
-    """Return how many frames of a video are shown."""
+    """Return how many frames of a video are shown, at most MAX_FRAMES."""
     wanted = media.options
     if "fps" not in wanted:
-        return media.frames(limits.frames)
+        return media.count_frames(limits.frames)
     if "num_frames" in wanted:
         raise RequestError(
             f"{media.where}: fps and num_frames both say how many frames; give only one"

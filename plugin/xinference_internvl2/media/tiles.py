@@ -1,4 +1,4 @@
-"""The tiles that InternVL2's vision tower sees of an image: which grid, and which pixels.
+"""Cuts images into the tiles that InternVL2's vision tower encodes.
 
 Source: the preprocessing published with InternVL2 (dynamic resolution).
 """
@@ -96,5 +96,5 @@ def cut_tiles(
 
 
 def _resize(image: Image.Image, width: int, height: int) -> NDArray[Any]:
-    """Return (height, width, 3) bytes."""
+    """Return an array (height, width, 3) of bytes."""
     return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))

@@ -1,4 +1,4 @@
-"""An opened image upright and in RGB, as people see it: on white, and with its real depth.
+"""Converts an image to RGB as people see it: upright, on white, and with its real depth.
 
 The published preprocessing does none of this: it ignores the EXIF orientation, drops transparency
 (what lies beneath is often black), clips 16-bit grey to white, and turns floats from 0 to 1 black.
@@ -29,37 +29,37 @@ _ROWS_AT_ONCE = 256
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Return width and height of `image` once it is turned upright."""
-    if _orientation(image) in _QUARTER_TURNS:
+    """Return width and height of `image` after it is turned upright."""
+    if _read_orientation(image) in _QUARTER_TURNS:
         return image.height, image.width
     return image.size
 
 
 def to_upright_rgb(image: Image.Image) -> Image.Image:
     """Return `image` in RGB as a viewer shows it."""
-    turn = _TURNS.get(_orientation(image))
+    turn = _TURNS.get(_read_orientation(image))
     if image.mode == "F" or image.mode.startswith("I"):
-        image = _from_real_depth(image)
+        image = _scale_to_bytes(image)
     elif image.has_transparency_data:
-        image = _on_white(image)
+        image = _lay_on_white(image)
     elif image.mode != "RGB":
         image = image.convert("RGB")
-    # Without a need there is no copy: one of a large image would be too much.
+    # An image that is right already is not copied: it may be large.
     return image if turn is None else image.transpose(turn)
 
 
-def _orientation(image: Image.Image) -> int:
-    # Pillow itself turns these.
+def _read_orientation(image: Image.Image) -> int:
+    # Pillow turns these by itself.
     if image.format == "TIFF":
         return 1
-    # Metadata of broken files raise whatever they run into; the pixels may be sound.
+    # Reading broken metadata raises any exception; the pixels may be sound.
     with suppress(Exception):
         return int(image.getexif().get(ORIENTATION, 1))
     return 1
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    """Lay a transparent image on white, some rows at a time, so that no whole copy is needed."""
+def _lay_on_white(image: Image.Image) -> Image.Image:
+    """Lay a transparent image on white, some rows at a time to save memory."""
     canvas = Image.new("RGB", image.size, "white")
     for top in range(0, image.height, _ROWS_AT_ONCE):
         bottom = min(top + _ROWS_AT_ONCE, image.height)
@@ -68,10 +68,10 @@ def _on_white(image: Image.Image) -> Image.Image:
     return canvas
 
 
-def _from_real_depth(image: Image.Image) -> Image.Image:
-    """Scale grey of more than 8 bits, or of floats, to bytes; what is transparent is white."""
+def _scale_to_bytes(image: Image.Image) -> Image.Image:
+    """Scale grey of more than 8 bits, or of floats, to RGB; transparent pixels become white."""
     values = np.asarray(image)
-    low, high = _range(image, values)
+    low, high = _find_range(image, values)
     grey = np.empty(values.shape, np.uint8)
     for top in range(0, len(values), _ROWS_AT_ONCE):
         rows = np.nan_to_num(values[top : top + _ROWS_AT_ONCE].astype(np.float64), nan=low)
@@ -82,26 +82,26 @@ def _from_real_depth(image: Image.Image) -> Image.Image:
     return Image.fromarray(grey).convert("RGB")
 
 
-def _range(image: Image.Image, values: NDArray[Any]) -> tuple[float, float]:
-    """Return the values of black and white.
+def _find_range(image: Image.Image, values: NDArray[Any]) -> tuple[float, float]:
+    """Return the values that stand for black and white.
 
-    A file says how deep it is, or its largest value does: scans of 12 bits are often stored in 16,
-    where they would be black. What no common depth holds reaches from its least value to its
-    largest.
+    The file declares them, or its largest value tells the depth: scans of 12 bits are often stored
+    in 16, and would be almost black. Values that no common depth holds are stretched from the least
+    to the largest.
     """
     finite = values[np.isfinite(values)] if image.mode == "F" else values
     least, largest = (finite.min(), finite.max()) if finite.size else (0, 0)
     depths = (1, 255, 4095, 65535) if image.mode == "F" else (4095, 65535)
     fitting = [white for white in depths if least >= 0 and largest <= white]
-    if (white := _declared_white(image)) and largest <= white:
+    if (white := _read_declared_white(image)) and largest <= white:
         return 0, white
     if fitting:
         return 0, fitting[0]
     return float(least), float(max(largest, least + 1))
 
 
-def _declared_white(image: Image.Image) -> int:
-    """Return the largest value that a TIFF says it may have, or 0."""
+def _read_declared_white(image: Image.Image) -> int:
+    """Return the largest value that a TIFF declares, or 0 if it declares none."""
     tags = getattr(image, "tag_v2", {})
     largest, bits = tags.get(_MAX_SAMPLE_VALUE), tags.get(_BITS_PER_SAMPLE)
     with suppress(TypeError, ValueError, IndexError):

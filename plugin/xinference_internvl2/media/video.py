@@ -1,8 +1,8 @@
-"""A video file of a request: its header is read first, the tiles of its frames late.
+"""A video file of a request: its header is read at first, its frames are decoded later.
 
-FFmpeg's parsers are large, and written in C: a file of a kilobyte can make them allocate
-gigabytes. So they run in a process of their own, `video_decoder`, which is bounded in time and
-memory and may open nothing; whatever happens to it, the request alone fails.
+FFmpeg's parsers are large and written in C: a file of a kilobyte can make them allocate gigabytes.
+So they run in a process of their own, `video_decoder`, which is bounded in time and memory and can
+open nothing. Whatever happens to it, only the request fails.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RequestError
-from .decoder_pool import LEAN
+from .decoder_pool import DECODER_ENVIRONMENT
 from .fair_semaphore import FairSemaphore
 from .limits import (
     BYTES_PER_FRAME_PIXEL,
@@ -30,7 +30,7 @@ from .limits import (
 )
 from .tiles import Tiling
 
-# FFmpeg's names, and those that people know.
+# FFmpeg's name of a container → the one that people know.
 CONTAINERS = {
     "mov": "MP4",
     "matroska": "WebM",
@@ -38,12 +38,11 @@ CONTAINERS = {
     "mpegts": "MPEG-TS",
     "gif": "GIF",
 }
-# The exit status of a decoder that says on standard error what is wrong with the video.
-REFUSED = 3
+# The exit status of a decoder that has written to standard error why the video is refused.
+EXIT_REFUSED = 3
 
-# A request has one video decoded at a time, and then stands in line again. Headers have places of
-# their own, and never wait for frames.
-_for_headers, _for_frames = FairSemaphore(MAX_VIDEO_DECODERS), FairSemaphore(MAX_VIDEO_DECODERS)
+# A request has one video decoded at a time, and then queues again. Headers never wait for frames.
+_header_slots, _frame_slots = FairSemaphore(MAX_VIDEO_DECODERS), FairSemaphore(MAX_VIDEO_DECODERS)
 _DECODER = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -57,8 +56,8 @@ class VideoFile:
     """A video of a request whose header has been read.
 
     Attributes:
-        where: the part of the request it came from, for messages.
-        width, height: pixels of a frame, turned as the container asks.
+        where: the part of the request that it comes from, for messages.
+        width, height: of a frame in pixels, after the rotation that the container asks for.
         seconds: its duration.
     """
 
@@ -70,7 +69,7 @@ class VideoFile:
 
     @property
     def memory(self) -> int:
-        """Bytes that its decoder may take."""
+        """The bytes that its decoder may take."""
         return min(self.width * self.height * BYTES_PER_FRAME_PIXEL, MAX_VIDEO_MEMORY)
 
     def cut(
@@ -78,9 +77,9 @@ class VideoFile:
     ) -> list[NDArray[np.uint8]]:
         """Decode `count` frames and return the tiles of each: (tiles, 3, image_size, image_size).
 
-        The frames are in the order of the video, spread over it, or from second `start` to second
-        `end`, as in the reference, and turned as the container asks, as by the reference's decoder;
-        a video of fewer frames repeats some.
+        The frames are spread evenly from second `start` to second `end`, by default over the whole
+        video, and rotated as the container asks, both as in the published code. A video of fewer
+        frames repeats some.
 
         Raises:
             RequestError: the video is broken, or takes more than MAX_VIDEO_SECONDS to decode.
@@ -100,17 +99,17 @@ def open_video(data: bytes, where: str) -> VideoFile:
     """Read the header of a video file.
 
     Raises:
-        RequestError: the decoder does not read such files, or the frames have too many pixels.
+        RequestError: the file is no video that can be read, or its frames have too many pixels.
     """
     return VideoFile(data, where, *json.loads(_ask_decoder(data, where, None).readline()))
 
 
 def _ask_decoder(data: bytes, where: str, question: dict[str, Any] | None) -> BytesIO:
-    """Return what `video_decoder.main` writes about `data`."""
+    """Run `video_decoder.main` on `data` and return what it writes; errors as for its callers."""
     code, path, asked = _DECODER, json.dumps(sys.path), json.dumps(question)
     command = [sys.executable, "-c", code, path, where, asked]
-    environment = {**os.environ, **LEAN}
-    with _for_frames if question else _for_headers:
+    environment = {**os.environ, **DECODER_ENVIRONMENT}
+    with _frame_slots if question else _header_slots:
         try:
             done = subprocess.run(
                 command,
@@ -124,18 +123,18 @@ def _ask_decoder(data: bytes, where: str, question: dict[str, Any] | None) -> By
                 f"{where} takes over {MAX_VIDEO_SECONDS} s to decode; "
                 "send a shorter or smaller video"
             ) from None
-    if done.returncode == REFUSED:
+    if done.returncode == EXIT_REFUSED:
         raise RequestError(done.stderr.decode())
     if done.returncode > 0:
         raise RuntimeError(f"the video decoder failed: {done.stderr.decode(errors='replace')}")
     if done.returncode < 0:
         # A signal: the decoder crashed, or took too much.
-        raise unreadable(where)
+        raise unreadable_error(where)
     return BytesIO(done.stdout)
 
 
-def unreadable(where: str) -> RequestError:
-    """Return what is said of a video that cannot be decoded."""
+def unreadable_error(where: str) -> RequestError:
+    """Return the error for a video that cannot be decoded."""
     return RequestError(
         f"{where} is not a video that can be read; send a file in one of the formats "
         f"{', '.join(CONTAINERS.values())}"
@@ -149,10 +148,11 @@ def frame_indices(
     start: float | None = None,
     end: float | None = None,
 ) -> list[int]:
-    """Return which `count` of `total` frames the reference looks at.
+    """Return the indices of the `count` frames, of `total`, that the published code selects.
 
     Args:
-        rate: frames a second; needed where there is a `start` or an `end`, in seconds.
+        rate: frames a second; needed with `start` or `end`.
+        start, end: in seconds; None stands for the beginning and the end of the video.
 
     Source: `get_index` of the model cards published with InternVL2.
     """

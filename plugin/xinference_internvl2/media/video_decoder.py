@@ -1,4 +1,4 @@
-"""Decodes videos that nobody vouches for, in a process of its own (see `video`).
+"""Decodes untrusted videos, in a process of its own (see `video`).
 
 PyAV decodes: it is maintained, its wheels carry FFmpeg for every platform, and it hands out single
 packets; decord, which the reference uses, had its last release in 2021. FFmpeg sees nothing but
@@ -33,7 +33,7 @@ from .limits import (
 )
 from .sandbox import confine
 from .tiles import Tiling, cut_tiles
-from .video import CONTAINERS, REFUSED, frame_indices, unreadable
+from .video import CONTAINERS, EXIT_REFUSED, frame_indices, unreadable_error
 from .video_packets import read_index, sample_frames
 
 DECODERS = {
@@ -58,11 +58,12 @@ _TURNS = {
 
 
 def main(where: str, question: dict[str, Any] | None) -> None:
-    """Answer about the video on standard input.
+    """Write to standard output what is asked about the video on standard input.
 
-    Without a question the answer is the width and height of its frames, and its seconds. With one
-    it is the places of `count` frames from `start` to `end`, and for each place a line with it and
-    the shape of its tiles, cut as `tiling` says, and then the tiles.
+    Without a question that is a line of JSON with the width and height of its frames, and its
+    seconds. With one it is a line with the places of `count` frames from `start` to `end`, and for
+    each of them a line with its place and the shape of its tiles, followed by the tiles, cut as
+    `tiling` says. A frame's place is its index in the order of presentation.
     """
     data = sys.stdin.buffer.read()
     Image.preinit()
@@ -75,16 +76,16 @@ def main(where: str, question: dict[str, Any] | None) -> None:
             _write_header(data, where)
     except RequestError as error:
         sys.stderr.write(str(error))
-        sys.exit(REFUSED)
+        sys.exit(EXIT_REFUSED)
 
 
 def _write_header(data: bytes, where: str) -> None:
     with open_stream(data, where) as stream:
         width, height = stream.codec_context.width, stream.codec_context.height
-        rate = _rate(stream)
+        rate = _frame_rate(stream)
         index = read_index(stream)
     if not index.starts:
-        raise unreadable(where)
+        raise unreadable_error(where)
     with open_stream(data, where) as stream:
         _, frame = next(sample_frames(stream, index.sequential(), [0]))
     if frame.rotation % 180:
@@ -96,11 +97,11 @@ def _write_frames(
     data: bytes, where: str, count: int, tiling: Tiling, start: float | None, end: float | None
 ) -> None:
     with open_stream(data, where) as stream:
-        rate = _rate(stream)
+        rate = _frame_rate(stream)
         index = read_index(stream)
     total = len(index.starts)
     if not total:
-        raise unreadable(where)
+        raise unreadable_error(where)
     if (start or 0) * rate >= total or (end is not None and (start or 0) >= end):
         raise RequestError(
             f"{where}: from second {start or 0} to {total / rate if end is None else end} there is "
@@ -113,22 +114,22 @@ def _write_frames(
         with open_stream(data, where) as stream:
             size = stream.codec_context.width, stream.codec_context.height
             for place, frame in sample_frames(stream, attempt, sorted(missing)):
-                tiles = cut_tiles(_picture(frame, size), tiling)
+                tiles = cut_tiles(_to_image(frame, size), tiling)
                 _write_line([place, *tiles.shape])
                 sys.stdout.buffer.write(tiles.data)
                 missing.discard(place)
-        # If some are, the decoder cannot start at every keyframe, as with intra refresh.
+        # Some are missing where the decoder cannot start at every keyframe, as with intra refresh.
         if not missing:
             return
-    raise unreadable(where)
+    raise unreadable_error(where)
 
 
-def _rate(stream: VideoStream) -> float:
-    """Return the frames a second, on average."""
+def _frame_rate(stream: VideoStream) -> float:
+    """Return the average number of frames a second."""
     return float(stream.average_rate or stream.guessed_rate or 25)
 
 
-def _picture(frame: VideoFrame, size: tuple[int, int]) -> Image.Image:
+def _to_image(frame: VideoFrame, size: tuple[int, int]) -> Image.Image:
     """Return a frame in RGB, turned as the container asks."""
     image = Image.fromarray(frame.reformat(*size, format="rgb24").to_ndarray())
     turn = _TURNS.get(frame.rotation % 360)
@@ -147,7 +148,7 @@ def open_stream(data: bytes, where: str) -> Iterator[VideoStream]:
         "codec_whitelist": ",".join(DECODERS),
         "max_streams": str(MAX_STREAMS),
     }
-    # Decoders and demuxers of broken files raise whatever they run into.
+    # Decoders and demuxers of broken files raise any exception.
     try:
         with av.open(
             BytesIO(data),
@@ -157,7 +158,7 @@ def open_stream(data: bytes, where: str) -> Iterator[VideoStream]:
             io_open=_refuse,
         ) as container:
             stream = container.streams.best("video")
-            _check(stream, where)
+            _check_stream(stream, where)
             codec = stream.codec_context
             codec.thread_count, codec.thread_type = THREADS, "AUTO"
             codec.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
@@ -166,15 +167,15 @@ def open_stream(data: bytes, where: str) -> Iterator[VideoStream]:
     except RequestError:
         raise
     except Exception:
-        raise unreadable(where) from None
+        raise unreadable_error(where) from None
 
 
 def _refuse(url: str, *_: Any) -> NoReturn:
-    """What FFmpeg calls to open something that a container refers to."""
+    """Refuse to open what a container refers to; FFmpeg calls this for it."""
     raise PermissionError(url)
 
 
-def _check(stream: Any, where: str) -> None:
+def _check_stream(stream: Any, where: str) -> None:
     cover = av.stream.Disposition.attached_pic
     if stream is None or stream.disposition & cover:
         raise RequestError(f"{where} has no video stream; send a video")
@@ -185,7 +186,7 @@ def _check(stream: Any, where: str) -> None:
             f"encode it with one of {', '.join(DECODERS.values())}"
         )
     if codec.width < 1 or codec.height < 1:
-        raise unreadable(where)
+        raise unreadable_error(where)
     if codec.width * codec.height > MAX_FRAME_PIXELS:
         raise RequestError(
             f"{where} has {codec.width}×{codec.height} pixels a frame; "

@@ -118,8 +118,8 @@ def load_tokenizer(path: str | Path, vocab_size: int | None = None) -> InternVL2
     """Load the tokenizer of the checkpoint in the directory `path`.
 
     The first of `tokenizer.model`, `vocab.json` with `merges.txt`, and `tokenizer.json` is read,
-    and `tokenizer_config.json`; where that names no added tokens, `added_tokens.json`. Nothing else is:
-    no code, no network.
+    and `tokenizer_config.json`; where that names no added tokens, `added_tokens.json`. Nothing else
+    is: no code, no network.
 
     Args:
         path: directory of a checkpoint.

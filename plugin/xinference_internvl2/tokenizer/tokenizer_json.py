@@ -23,8 +23,8 @@ _KNOWN_SPLITS = [
 """The accepted regular expressions: another one could take for ever."""
 
 _SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
-"""The normalizer that `InternVL2Tokenizer` saves for a SentencePiece model: it adds the prefix space
-itself. The one that transformers saves adds a space before each run of text."""
+"""The normalizer that `InternVL2Tokenizer` saves for a SentencePiece model; it adds the prefix
+space itself. The one that transformers saves adds a space before each run of text."""
 _UNSPACED = [
     {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
     {"type": "ByteFallback"},

@@ -35,7 +35,7 @@ from ..errors import CheckpointError, RequestError, point_to_doctor
 from ..families.engine_matrix import serves
 from ..families.prompt_formats import prompt_format_of
 from ..media.budget import Budget
-from ..media.limits import launch_limits
+from ..media.limits import read_launch_limits
 from ..media.pixel_values import normalize_on_device
 from ..tokenizer.tokenizer import load_tokenizer
 from .engine.async_engine import AsyncEngine
@@ -112,7 +112,7 @@ class InternVL2TransformersModel(PytorchChatModel):
 
     def _serve(self) -> ServedCheckpoint:
         options = self._pytorch_model_config
-        limits = launch_limits(options, self._checkpoint)
+        limits = read_launch_limits(options, self._checkpoint)
         prompt_format = prompt_format_of(self.model_family, self._checkpoint.template)
         prompt = read_launch_prompt(options, prompt_format, self._tokenizer)
         return ServedCheckpoint(

@@ -37,7 +37,7 @@ from ..families.engine_matrix import serves
 from ..families.prompt_formats import prompt_format_of
 from ..families.records import family_of
 from ..media.budget import Budget
-from ..media.limits import LAUNCH_OPTIONS, MAX_FRAMES, launch_limits
+from ..media.limits import LAUNCH_OPTIONS, MAX_FRAMES, read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
 from .abort import WholeAnswers
@@ -118,7 +118,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             prompt_format,
             self._own_tokenizer,
         )
-        self._limits = launch_limits(self._model_config or {}, self._checkpoint)
+        self._limits = read_launch_limits(self._model_config or {}, self._checkpoint)
         self._budget = Budget(self._limits.memory, self._limits.waiting)
         self._pending, self._whole_answers = PendingRequests(), WholeAnswers()
         self._write_adapters()

@@ -26,7 +26,7 @@ from xinference_internvl2.errors import OverloadedError, RequestError
 from xinference_internvl2.families.prompt_formats import find_prompt_format
 from xinference_internvl2.media.budget import Budget
 from xinference_internvl2.media.data_url import read_inline
-from xinference_internvl2.media.decoder_pool import decoders_for
+from xinference_internvl2.media.decoder_pool import choose_decoders
 from xinference_internvl2.media.limits import BYTES_PER_PIXEL, MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
@@ -122,7 +122,7 @@ def test_what_does_not_fit_waits_undecoded(model: ServedCheckpoint) -> None:
         served = replace(model, budget=Budget(2 * BYTES + 2, waiting=1))
         engine = Engine(served.budget)
         asked = [asyncio.create_task(ask(served, engine)) for _ in range(2)]
-        while not (engine.seen and served.budget.tiles.line):
+        while not (engine.seen and served.budget.tiles.queue):
             await asyncio.sleep(0.01)
         with pytest.raises(OverloadedError, match="1 requests wait for memory"):
             await ask(served, engine)
@@ -160,10 +160,10 @@ def test_a_text_does_not_wait_for_somebody_elses_pictures(model: ServedCheckpoin
     async def scenario() -> None:
         engine = Engine(Budget(1 << 30))
         engine.go.set()
-        served, turns = replace(model, budget=engine.budget), decoders_for(0)._turns
+        served, turns = replace(model, budget=engine.budget), choose_decoders(0)._turns
         with turns, turns:
             waiting = [asyncio.create_task(ask(served, engine)) for _ in range(40)]
-            while len(turns._line) < 40:
+            while len(turns._queue) < 40:
                 await asyncio.sleep(0.01)
             await answer("uid", [user("Hi")], {}, served, engine.generate)
             assert len(engine.seen) == 1
@@ -213,7 +213,7 @@ def test_a_request_can_be_aborted_before_the_engine_has_it(model: ServedCheckpoi
             asyncio.create_task(answer("uid", ASK, {"request_id": name}, served, engine.generate))
             for name in ("mine", "another's")
         )
-        while len(served.budget.tiles.line) < 2:
+        while len(served.budget.tiles.queue) < 2:
             await asyncio.sleep(0.01)
         assert not served.pending.abort("nobody's")
         assert served.pending.abort("mine")

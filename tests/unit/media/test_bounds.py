@@ -18,7 +18,7 @@ from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
 from xinference_internvl2.media import data_url, decoder_pool, image_decoder, source
-from xinference_internvl2.media.limits import MAX_SIDE, MediaLimits, launch_limits
+from xinference_internvl2.media.limits import MAX_SIDE, MediaLimits, read_launch_limits
 from xinference_internvl2.media.source import Media, open_media
 
 
@@ -105,7 +105,7 @@ def test_what_the_pictures_of_a_request_come_to(
 def test_how_many_a_launch_allows_by_itself(
     kind: Any, most: int, checkpoint: CheckpointConfig
 ) -> None:
-    limits, media = launch_limits({}, checkpoint), [Media(kind, "", "it")] * (most + 1)
+    limits, media = read_launch_limits({}, checkpoint), [Media(kind, "", "it")] * (most + 1)
     source._check_counts(media[:most], limits)
     with pytest.raises(RequestError, match=f"has {most + 1} {kind}s, but at most {most} are"):
         source._check_counts(media, limits)
@@ -117,7 +117,7 @@ def test_the_most_that_a_launch_can_allow(name: str, checkpoint: CheckpointConfi
 
     def launch(value: int) -> None:
         counts = {"limit_mm_per_prompt": {name: value}}
-        launch_limits(counts if name in ("image", "video") else {name: value}, checkpoint)
+        read_launch_limits(counts if name in ("image", "video") else {name: value}, checkpoint)
 
     launch(most)
     with pytest.raises(CheckpointError, match=rf"{name} {most + 1} is not a whole number from"):
@@ -159,7 +159,7 @@ def test_the_time_to_fetch_all(checkpoint: CheckpointConfig) -> None:
 )
 def test_what_waits_for_no_large_picture(size: int, cost: int, small: bool) -> None:
     pool = decoder_pool._small if small else decoder_pool._large
-    assert decoder_pool.decoders_for(size, cost) is pool
+    assert decoder_pool.choose_decoders(size, cost) is pool
 
 
 @pytest.mark.parametrize(("most", "wall"), [(2, 60)])
@@ -179,7 +179,7 @@ def test_how_many_decode_at_once_and_how_long(
     assert watches == [wall]
 
 
-@pytest.mark.parametrize("beginning", data_url._BEGINNINGS)
+@pytest.mark.parametrize("beginning", data_url._MAGIC_NUMBERS)
 def test_a_file_in_base64_is_known_by_its_first_bytes(beginning: bytes) -> None:
     data = beginning.ljust(40, b"\1")
     assert data_url.read_inline(base64.b64encode(data).decode()) == data

@@ -9,7 +9,7 @@ import pytest
 
 from xinference_internvl2.errors import OverloadedError, RequestError
 from xinference_internvl2.media import limits
-from xinference_internvl2.media.budget import Budget, Hold
+from xinference_internvl2.media.budget import Budget, Reservation
 from xinference_internvl2.system_memory import MachineMemory
 
 MB = 1 << 20
@@ -19,7 +19,7 @@ MB = 1 << 20
 def test_a_request_may_take_all_of_a_part_and_no_more(pool: str, most: int) -> None:
     async def take(size: int) -> None:
         budget = Budget(64 * MB)
-        await Hold(budget).move_to(getattr(budget, pool), size)
+        await Reservation(budget).move_to(getattr(budget, pool), size)
 
     asyncio.run(take(most * MB))
     with pytest.raises(RequestError, match=rf"take {most} MB, more than the {most} MB .* --media_"):
@@ -29,14 +29,14 @@ def test_a_request_may_take_all_of_a_part_and_no_more(pool: str, most: int) -> N
 def test_who_does_not_fit_waits_in_the_order_of_arrival() -> None:
     async def scenario() -> list[str]:
         budget, order = Budget(20), []
-        first = Hold(budget)
+        first = Reservation(budget)
         await first.move_to(budget.tiles, 10)
 
         async def later(name: str, size: int) -> None:
-            hold = Hold(budget)
-            await hold.move_to(budget.tiles, size)
+            reservation = Reservation(budget)
+            await reservation.move_to(budget.tiles, size)
             order.append(name)
-            hold.release()
+            reservation.release()
 
         # The small one would fit at once after the first, and still does not overtake.
         tasks = [asyncio.create_task(later(*each)) for each in (("large", 10), ("small", 1))]
@@ -54,12 +54,14 @@ def test_who_does_not_fit_waits_in_the_order_of_arrival() -> None:
 def test_too_many_that_wait_are_told_to_come_again(bound: int) -> None:
     async def scenario() -> None:
         budget = Budget(20, waiting=bound)
-        first = Hold(budget)
+        first = Reservation(budget)
         await first.move_to(budget.tiles, 10)
-        tasks = [asyncio.create_task(Hold(budget).move_to(budget.tiles, 1)) for _ in range(bound)]
+        tasks = [
+            asyncio.create_task(Reservation(budget).move_to(budget.tiles, 1)) for _ in range(bound)
+        ]
         await asyncio.sleep(0)
         with pytest.raises(OverloadedError, match=rf"{bound} requests wait .* again later"):
-            await Hold(budget).move_to(budget.tiles, 1)
+            await Reservation(budget).move_to(budget.tiles, 1)
         first.release()
         await asyncio.gather(*tasks)
 
@@ -69,9 +71,9 @@ def test_too_many_that_wait_are_told_to_come_again(bound: int) -> None:
 def test_one_that_leaves_while_it_waits_gives_way() -> None:
     async def scenario() -> None:
         budget = Budget(20)
-        first, last = Hold(budget), Hold(budget)
+        first, last = Reservation(budget), Reservation(budget)
         await first.move_to(budget.tiles, 5)
-        leaving = asyncio.create_task(Hold(budget).move_to(budget.tiles, 10))
+        leaving = asyncio.create_task(Reservation(budget).move_to(budget.tiles, 10))
         waiting = asyncio.create_task(last.move_to(budget.tiles, 5))
         await asyncio.sleep(0)
         leaving.cancel()
@@ -86,9 +88,9 @@ def test_one_that_leaves_while_it_waits_gives_way() -> None:
 def test_one_that_leaves_as_it_is_admitted_gives_back() -> None:
     async def scenario() -> None:
         budget = Budget(20)
-        first = Hold(budget)
+        first = Reservation(budget)
         await first.move_to(budget.tiles, 10)
-        leaving = asyncio.create_task(Hold(budget).move_to(budget.tiles, 10))
+        leaving = asyncio.create_task(Reservation(budget).move_to(budget.tiles, 10))
         await asyncio.sleep(0)
         first.release()
         leaving.cancel()
@@ -102,12 +104,12 @@ def test_one_that_leaves_as_it_is_admitted_gives_back() -> None:
 def test_what_is_held_moves_on_and_a_forgotten_hold_gives_it_back() -> None:
     async def scenario() -> None:
         budget = Budget(400)
-        hold = Hold(budget)
+        reservation = Reservation(budget)
         for pool, size in ((budget.fetched, 100), (budget.files, 30), (budget.tiles, 150)):
-            await hold.move_to(pool, size)
+            await reservation.move_to(pool, size)
             assert pool.free == pool.total - size
         assert (budget.fetched.free, budget.files.free) == (100, 100)
-        del hold
+        del reservation
         gc.collect()
         assert budget.tiles.free == 200
 
@@ -116,12 +118,14 @@ def test_what_is_held_moves_on_and_a_forgotten_hold_gives_it_back() -> None:
 
 def test_who_waits_in_a_loop_that_is_closed_holds_nothing() -> None:
     budget = Budget(20)
-    first = Hold(budget)
+    first = Reservation(budget)
 
     async def leave() -> None:
         await first.move_to(budget.tiles, 10)
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(asyncio.shield(Hold(budget).move_to(budget.tiles, 10)), 0.01)
+            await asyncio.wait_for(
+                asyncio.shield(Reservation(budget).move_to(budget.tiles, 10)), 0.01
+            )
 
     loop = asyncio.new_event_loop()
     loop.run_until_complete(leave())

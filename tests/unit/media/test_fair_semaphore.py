@@ -24,7 +24,7 @@ ONE = Tiling(image_size=56, max_tiles=1)
 def wait_for(turns: FairSemaphore, waiting: int) -> None:
     """Wait until so many stand in line."""
     deadline = time.monotonic() + 60
-    while len(turns._line) != waiting:
+    while len(turns._queue) != waiting:
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
@@ -69,7 +69,7 @@ def image_line(monkeypatch: pytest.MonkeyPatch) -> tuple[FairSemaphore, Callable
 
 def video_line(monkeypatch: pytest.MonkeyPatch) -> tuple[FairSemaphore, Callable[[], object]]:
     turns = FairSemaphore(1)
-    monkeypatch.setattr(video, "_for_frames", turns)
+    monkeypatch.setattr(video, "_frame_slots", turns)
     frames = [Image.fromarray(np.full((64, 64, 3), value, np.uint8)) for value in (0, 255)]
     file = open_video(encode(frames[0], "GIF", save_all=True, append_images=frames[1:]), "part")
     assert isinstance(file, VideoFile)

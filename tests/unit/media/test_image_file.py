@@ -191,7 +191,7 @@ def test_memory_stays_outside() -> None:
 
 
 def test_a_decoder_that_crashes_is_the_fault_of_the_image() -> None:
-    failure = decoder_pool._failure(-signal.SIGSEGV, "part")
+    failure = decoder_pool._explain_exit(-signal.SIGSEGV, "part")
     assert isinstance(failure, RequestError)
     assert str(failure) == "part makes its decoder crash; save it in another way"
 

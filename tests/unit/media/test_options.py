@@ -13,8 +13,8 @@ from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
-from xinference_internvl2.media.limits import MediaLimits, launch_limits
-from xinference_internvl2.media.options import request_limits
+from xinference_internvl2.media.limits import MediaLimits, read_launch_limits
+from xinference_internvl2.media.options import read_request_limits
 from xinference_internvl2.media.source import OpenMedia, open_media
 from xinference_internvl2.media.tiles import Tiling
 
@@ -40,7 +40,7 @@ def opened(
     limits: MediaLimits | None = None,
 ) -> OpenMedia:
     launched = limits or MediaLimits(12)
-    wanted = request_limits({"mm_processor_kwargs": kwargs}, launched)
+    wanted = read_request_limits({"mm_processor_kwargs": kwargs}, launched)
     media = collect_media(build_prompt([user([part])], checkpoint.template, wanted.frames))
     (found,) = open_media(media, wanted, checkpoint, no_fetch)
     return found
@@ -85,7 +85,7 @@ def test_a_checkpoint_without_thumbnail_can_be_asked_for_one(checkpoint: Checkpo
 
 def test_a_launch_may_allow_more_tiles_than_an_image_gets(checkpoint: CheckpointConfig) -> None:
     options = {"max_dynamic_patch": 6, "max_dynamic_patch_limit": 24}
-    limits = launch_limits(options, checkpoint)
+    limits = read_launch_limits(options, checkpoint)
     assert opened(image(WIDE), checkpoint, limits=limits).tiling.max_tiles == 6
     assert opened(image(WIDE, detail="high"), checkpoint, limits=limits).tiling.max_tiles == 12
     most = opened(image(WIDE, max_dynamic_patch=24), checkpoint, limits=limits)
@@ -93,7 +93,7 @@ def test_a_launch_may_allow_more_tiles_than_an_image_gets(checkpoint: Checkpoint
     with pytest.raises(RequestError, match="25 is not a whole number from 1 to 24, which is the"):
         opened(image(WIDE, max_dynamic_patch=25), checkpoint, limits=limits)
     with pytest.raises(CheckpointError, match="limit 5 is not a whole number from 6 to 64"):
-        launch_limits({**options, "max_dynamic_patch_limit": 5}, checkpoint)
+        read_launch_limits({**options, "max_dynamic_patch_limit": 5}, checkpoint)
 
 
 def video(url: str = CLIP, **options: Any) -> dict[str, Any]:

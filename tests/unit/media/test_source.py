@@ -14,8 +14,8 @@ from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
-from xinference_internvl2.media.limits import MediaLimits, launch_limits
-from xinference_internvl2.media.options import request_limits
+from xinference_internvl2.media.limits import MediaLimits, read_launch_limits
+from xinference_internvl2.media.options import read_request_limits
 from xinference_internvl2.media.source import open_media
 
 
@@ -26,7 +26,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> CheckpointConfig:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_tiles_are_counted_as_they_are_cut(case: Case, checkpoint: CheckpointConfig) -> None:
-    limits = request_limits(case.options, MediaLimits(checkpoint.max_tiles))
+    limits = read_request_limits(case.options, MediaLimits(checkpoint.max_tiles))
     media = collect_media(build_prompt(case.messages, checkpoint.template, limits.frames))
     found = open_media(media, limits, checkpoint, load_media_bytes)
     assert [item.tiles for item in found for _ in range(item.frames)] == case.tiles
@@ -48,7 +48,7 @@ LAUNCHES: list[tuple[dict[str, Any], MediaLimits]] = [
 
 @pytest.mark.parametrize(("options", "limits"), LAUNCHES)
 def test_launch(options: Any, limits: MediaLimits, checkpoint: CheckpointConfig) -> None:
-    assert launch_limits(options, checkpoint) == limits
+    assert read_launch_limits(options, checkpoint) == limits
 
 
 WRONG_LAUNCHES: list[tuple[dict[str, Any], str]] = [
@@ -68,7 +68,7 @@ WRONG_LAUNCHES: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("options", "sentence"), WRONG_LAUNCHES)
 def test_wrong_launch(options: Any, sentence: str, checkpoint: CheckpointConfig) -> None:
     with pytest.raises(CheckpointError) as caught:
-        launch_limits(options, checkpoint)
+        read_launch_limits(options, checkpoint)
     assert str(caught.value).startswith(sentence)
 
 
@@ -90,7 +90,7 @@ WRONG_REQUESTS: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("wanted", "sentence"), WRONG_REQUESTS)
 def test_wrong_request(wanted: Any, sentence: str) -> None:
     with pytest.raises(RequestError) as caught:
-        request_limits({"mm_processor_kwargs": wanted}, MediaLimits(12))
+        read_request_limits({"mm_processor_kwargs": wanted}, MediaLimits(12))
     assert str(caught.value).startswith(sentence)
 
 

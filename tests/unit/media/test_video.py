@@ -293,7 +293,7 @@ def test_the_decoder_can_open_neither_files_nor_sockets() -> None:
 
 
 def test_a_header_does_not_wait_for_frames() -> None:
-    with ThreadPoolExecutor() as threads, module._for_frames, module._for_frames:
+    with ThreadPoolExecutor() as threads, module._frame_slots, module._frame_slots:
         assert threads.submit(open_video, video(8), "part").result(60).seconds > 0
 
 

@@ -78,7 +78,7 @@ def test_from_and_to_a_second(
 
 def test_a_frame_in_its_own_colours() -> None:
     with video_decoder.open_stream(video(6), "it") as stream:
-        frames = [video_decoder._picture(f, (160, 64)) for f in stream.container.decode(stream)]
+        frames = [video_decoder._to_image(f, (160, 64)) for f in stream.container.decode(stream)]
     assert [number(frame) for frame in frames] == [*range(6)]
 
 
