@@ -19,6 +19,8 @@ from transformers import (
 
 from ...sampling_params import SamplingParams
 
+_LIKELIEST = 1024
+
 
 def build_processors(
     sampling: SamplingParams, prompt_tokens: int, stop_ids: Collection[int], device: torch.device
@@ -57,7 +59,7 @@ def _cuts(sampling: SamplingParams) -> LogitsProcessorList:
     if sampling.top_k > 0:
         found.append(TopKLogitsWarper(sampling.top_k))
     if sampling.top_p < 1.0:
-        found.append(TopPLogitsWarper(sampling.top_p))
+        found.append(_TopP(sampling.top_p))
     if sampling.min_p > 0.0:
         found.append(MinPLogitsWarper(sampling.min_p))
     return found
@@ -118,3 +120,21 @@ class _OpenAIPenalties(LogitsProcessor):
         """(1, tokens), (1, vocabulary) → (1, vocabulary)"""
         counts = torch.bincount(input_ids[0, self.prompt_tokens :], minlength=scores.shape[-1])
         return scores - self.frequency * counts - self.presence * (counts > 0)
+
+
+class _TopP(TopPLogitsWarper):
+    """As in transformers, but without sorting a whole vocabulary where the likeliest tokens are
+    enough: that takes a CPU a tenth of a decode step."""
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """(1, tokens), (1, vocabulary) → (1, vocabulary)"""
+        if scores.device.type == "cpu":
+            logits, tokens = scores.topk(min(_LIKELIEST, scores.shape[-1]))
+            probabilities = (logits - scores.logsumexp(dim=-1, keepdim=True)).exp()
+            cumulative = probabilities.cumsum(dim=-1)
+            if cumulative[0, -1] >= self.top_p:
+                too_much = cumulative - probabilities >= self.top_p
+                rest = torch.full_like(scores, -torch.inf)
+                return rest.scatter(1, tokens, logits.masked_fill(too_much, -torch.inf))
+        processed: torch.Tensor = super().__call__(input_ids, scores)
+        return processed

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import TopPLogitsWarper
 
 from xinference_internvl2.engine_outputs import TokenOutput
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.sampling_params import SamplingParams
+from xinference_internvl2.transformers.engine.logits_processors import build_processors
 from xinference_internvl2.transformers.engine.sampler import SamplerState, sample
 
 CPU = torch.device("cpu")
@@ -59,3 +61,21 @@ def test_where_no_token_is_left_the_request_alone_fails(temperature: float) -> N
     assert isinstance(refused, RequestError)
     assert str(refused).startswith("the options of the request leave no token that may come next")
     assert isinstance(answered, TokenOutput)
+
+
+@pytest.mark.parametrize("vocabulary", [3, 1024, 1025, 9000])
+@pytest.mark.parametrize("spread", [0.0, 0.5, 4.0], ids=["flat", "wide", "narrow"])
+@pytest.mark.parametrize("top_p", [1e-6, 0.1, 0.5, 0.9, 0.9999])
+def test_top_p_leaves_what_transformers_leaves(
+    vocabulary: int, spread: float, top_p: float
+) -> None:
+    # Every token has another probability, so that there is one right set.
+    row = (torch.arange(vocabulary) * (spread + 0.01) / 100)[torch.randperm(vocabulary)][None]
+    wanted = TopPLogitsWarper(top_p)(torch.zeros(1, 0).long(), row)
+    (_, ours) = build_processors(SamplingParams(9, 1.0, top_p=top_p), 0, [], CPU)
+    found = ours(torch.zeros(1, 0).long(), row)
+    assert abs(int(found.isfinite().sum() - wanted.isfinite().sum())) <= 1  # of their rounding
+    left = found.isfinite()
+    assert torch.equal(found[left], row[left])
+    assert found[~left].isneginf().all()
+    assert left.all() or row[left].min() > row[~left].max()

@@ -9,7 +9,7 @@ import torch
 
 from xinference_internvl2.engine_outputs import TokenOutput
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.transformers.engine.sampler import SamplerState, sample
+from xinference_internvl2.transformers.engine.sampler import SamplerState, choose, sample
 
 CPU = torch.device("cpu")
 
@@ -66,3 +66,32 @@ def test_no_more_logprobs_are_given_than_there_are_tokens(asked: int, given: int
     (token,) = sample(torch.randn(1, 6), [state])
     assert isinstance(token, TokenOutput)
     assert len(token.top) == given
+
+
+LAST = 1 - 2**-24  # the largest random number of `SamplerState.draw`
+
+
+@pytest.mark.parametrize(
+    ("point", "token"), [(0.0, 1), (0.4999, 1), (0.5, 3), (0.7499, 3), (0.75, 4), (LAST, 4)]
+)
+def test_a_point_of_the_cumulative_probabilities_is_a_token(point: float, token: int) -> None:
+    logits = torch.tensor([[0.0, 0.5, 0.0, 0.25, 0.25, 0.0]]).log()
+    assert choose(logits, torch.tensor([point])).tolist() == [token]
+
+
+def test_what_is_impossible_is_never_chosen() -> None:
+    logits = torch.randn(64, 5000) * 3
+    logits[:, ::2] = -torch.inf
+    logits[:, 4000:] = -torch.inf
+    for point in (0.0, 0.5, LAST, 1.0):  # the last by rounding
+        tokens = choose(logits, torch.full((64,), point))
+        assert logits.gather(1, tokens[:, None]).isfinite().all()
+
+
+def test_tokens_are_as_frequent_as_they_are_likely() -> None:
+    probabilities, draws = torch.tensor([0.4, 0.3, 0.2, 0.1]), 4000
+    state = SamplerState(SamplingParams(9, temperature=1.0, seed=7), 0, [0], [], CPU)
+    points = torch.tensor([state.draw() for _ in range(draws)])
+    counts = choose(probabilities.log().expand(draws, -1), points).bincount(minlength=4)
+    chi_square = ((counts - draws * probabilities) ** 2 / (draws * probabilities)).sum()
+    assert chi_square < 16.3  # more in one of a thousand seeds
