@@ -12,8 +12,8 @@ import openai
 import pytest
 from xinference.client import AsyncRESTfulClient, RESTfulClient
 
-from tests.chat.cases import SQUARE
-from tests.chat.media import image, text, user
+from tests.support.chat.cases import SQUARE
+from tests.support.chat.media import image, text, user
 
 from .conftest import AT_ONCE, Served
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chat.media import drawn, encoded, video
+from tests.support.chat.media import drawn, encoded, video
 
 from .conftest import Served
 

@@ -15,8 +15,8 @@ import psutil
 import pytest
 from xinference.client import RESTfulClient
 
-from tests.chat.media import user
 from tests.shapes.chats import CHECKPOINT
+from tests.support.chat.media import user
 from tests.support.host import Host
 
 from .conftest import READY_SECONDS, Served, request_launch

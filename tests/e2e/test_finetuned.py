@@ -17,10 +17,10 @@ import pytest
 import torch
 from xinference.client import RESTfulClient
 
-from tests.chat.media import encoded
 from tests.engines.conftest import needs_vllm
 from tests.shapes.export import export, read_state
 from tests.shapes.showcase import CONTENTS, picture
+from tests.support.chat.media import encoded
 from tests.support.host import BIN, Host
 from tests.tiny import edit_config, quantize_awq
 from tests.tiny.lora import make_matrices, merged, write_adapter

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from xinference.client import RESTfulClient
 
-from tests.chat.media import user
+from tests.support.chat.media import user
 from tests.support.host import Host
 from tests.support.hub import Hub
 from tests.tiny import make_checkpoint

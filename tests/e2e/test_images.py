@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tests.chat.cases import IM_SYSTEM
-from tests.chat.media import drawn, encoded, image, text, uri, user
+from tests.support.chat.cases import IM_SYSTEM
+from tests.support.chat.media import drawn, encoded, image, text, uri, user
 
 from .conftest import Served
 from .reference import greedy, inputs

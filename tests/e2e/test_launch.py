@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from tests.chat.media import clip, encoded, image, text, user, video, video_uri
 from tests.install.test_catalog import computes
+from tests.support.chat.media import clip, encoded, image, text, user, video, video_uri
 from tests.support.host import Host
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint.config import read_config

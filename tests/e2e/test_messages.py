@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.chat.cases import BANNER, CASES, CLIP, ONE, REFUSED, SQUARE, STILL, WIDE, Case
-from tests.chat.media import clip, encoded, image, text, uri, user, video
+from tests.support.chat.cases import BANNER, CASES, CLIP, ONE, REFUSED, SQUARE, STILL, WIDE, Case
+from tests.support.chat.media import clip, encoded, image, text, uri, user, video
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.media.tiles import Tiling
 from xinference_internvl2.media.video import open_video

@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 from xinference.client import RESTfulClient
 
-from tests.chat.cases import IM_SYSTEM, SQUARE
-from tests.chat.forms import SHAPES
-from tests.chat.media import drawn, image, text, user
+from tests.support.chat.cases import IM_SYSTEM, SQUARE
+from tests.support.chat.forms import SHAPES
+from tests.support.chat.media import drawn, image, text, user
 
 from .conftest import Served, data_uri
 from .reference import inputs, loaded

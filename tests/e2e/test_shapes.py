@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.chat.media import image_uri
 from tests.shapes.chats import messages
 from tests.shapes.showcase import CONTENTS, SHOWCASE, Shown
 from tests.shapes.task import Sample, samples
+from tests.support.chat.media import image_uri
 
 from .conftest import AT_ONCE, STOP, Served, image_message
 from .test_chat import joined

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 from xinference.client import RESTfulClient
 
-from tests.chat.media import user
 from tests.shapes.chats import CHECKPOINT
+from tests.support.chat.media import user
 from tests.support.host import Host
 
 from .conftest import Served, launch

@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from xinference.client import RESTfulClient
 
-from tests.chat.media import encoded
 from tests.install.environment import REPOSITORY
 from tests.shapes.chats import CHECKPOINT
 from tests.shapes.showcase import CONTENTS, picture
+from tests.support.chat.media import encoded
 from tests.support.host import Host
 
 pytestmark = pytest.mark.e2e

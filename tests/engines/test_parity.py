@@ -12,12 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.chat.media import encoded
 from tests.install.environment import Environment
 from tests.shapes.batches import segments
 from tests.shapes.export import export, read_state
 from tests.shapes.showcase import picture
 from tests.shapes.task import Sample, samples
+from tests.support.chat.media import encoded
 from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from tests.tiny.resaved import resave

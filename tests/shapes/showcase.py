@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from tests.chat.media import encoded, film, uri
+from tests.support.chat.media import encoded, film, uri
 
 from .questions import Question
 from .scene import RGB, Picture, Shape

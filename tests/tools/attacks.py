@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import Image
 
-from tests.chat.media import clip, image, text, uri, user, video
+from tests.support.chat.media import clip, image, text, uri, user, video
 from tests.unit.media.pictures import encode, many_scans, noise, png
 
 Attack = Callable[[random.Random, str], bytes]

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import openai
 
-from tests.chat.media import encoded
 from tests.shapes.chats import CHECKPOINT, messages
 from tests.shapes.sheet import Card, contact_sheet
 from tests.shapes.showcase import SHOWCASE, Shown
+from tests.support.chat.media import encoded
 from tests.support.host import Host
 from tests.support.terminal import inline_image
 from xinference_internvl2.families import records as runtime

@@ -42,7 +42,7 @@ ROOMS = {
         "_autoload": "",
         "host": "families _autoload",
         "demo": "",
-        "doctor": f"{SHARED} host _autoload transformers.model transformers.engine demo.files",
+        "doctor": f"{SHARED} host _autoload transformers.model transformers.engine demo.questions",
         "__main__": "doctor demo families.memory families.records",
         "__init__": f"{SHARED} transformers.model confidence",
     },

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
-from .files import CHECKPOINT, PICTURES, QUESTIONS, Question
+from .questions import CHECKPOINT, PICTURES, QUESTIONS, Question
 
 BIN = Path(sys.executable).parent
 UID = "internvl2-demo"

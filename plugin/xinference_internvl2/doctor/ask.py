@@ -11,7 +11,7 @@ from ..chat.answer import answer
 from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
-from ..demo.files import CHECKPOINT
+from ..demo.questions import CHECKPOINT
 from ..errors import RequestError
 from ..families.prompt_formats import find_prompt_format
 from ..media.limits import read_launch_limits

@@ -11,8 +11,9 @@ from typing import Any
 
 from ..errors import NO_TOOLS, OverloadedError, RequestError
 from .api_call import ApiCall, add_options, current_call
-from .error_response import ERROR_TYPES, http_status, log_refusal, read_sentence
+from .error_response import ERROR_TYPES, http_status, read_sentence
 from .request_body import check_keys, refuse_tools, refuse_unless_neutral
+from .request_log import log_refusal
 
 _READ = {
     *("model", "messages", "system", "max_tokens", "stream", "temperature", "top_p", "top_k"),

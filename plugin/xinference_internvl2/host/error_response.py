@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import Any
 
@@ -19,7 +18,6 @@ ERROR_TYPES = {
 }
 RETRY_AFTER = {429: "1", 503: "10"}
 """Status → seconds: a place is soon free, a process takes a while to start."""
-logger = logging.getLogger(__name__)
 
 # The actor system puts its address before the message of an error that it hands on.
 _ADDRESS = re.compile(r"\[address=[^\]]*\] ")
@@ -48,8 +46,3 @@ def error_object(status: int, message: str, call: ApiCall) -> dict[str, Any]:
         "param": found[0].rstrip(".") if found and named else None,
         "code": None,
     }
-
-
-def log_refusal(where: str, model: object, message: str) -> None:
-    """Say in one line of the log what is not answered, and why."""
-    logger.warning("%s of model %s is refused: %s", where, model, message)

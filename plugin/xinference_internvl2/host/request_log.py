@@ -6,6 +6,7 @@ import logging
 
 from ..errors import RequestError
 
+logger = logging.getLogger(__name__)
 LOGGERS = ("xinference.api.restful_api", "xinference.core.model")
 
 
@@ -19,3 +20,8 @@ def keep_record(record: logging.LogRecord) -> bool:
     """Whether a record is of anything but a request that we refuse."""
     error = record.exc_info[1] if record.exc_info else None
     return not (isinstance(error, RequestError) or isinstance(record.msg, RequestError))
+
+
+def log_refusal(where: str, model: object, message: str) -> None:
+    """Say in one line of the log what is not answered, and why."""
+    logger.warning("%s of model %s is refused: %s", where, model, message)

@@ -17,10 +17,11 @@ from ..patching import patch
 from . import anthropic_api, chat_api, responses_api
 from .api_call import ApiCall, Refuse, as_current, current_call
 from .disconnect import CLIENT_CLOSED_REQUEST, answer_unless_client_leaves
-from .error_response import RETRY_AFTER, http_status, log_refusal, read_sentence
+from .error_response import RETRY_AFTER, http_status, read_sentence
 from .event_stream import StreamRefused, start_stream
 from .model_availability import UnavailableError, describe_absence, is_away, is_ours
 from .request_body import normalize, read_body
+from .request_log import log_refusal
 
 HOST_MODULE = "xinference.api.restful_api"
 WITHOUT = (

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from xinference.model.llm.media import load_media_bytes
 
-from tests.chat.media import drawn, image, image_uri, user
+from tests.support.chat.media import drawn, image, image_uri, user
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.answer import answer
 from xinference_internvl2.chat.count_tokens import count_tokens

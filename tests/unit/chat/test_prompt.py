@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.chat.cases import CASES, REFUSED, Case
-from tests.chat.media import assistant, clip, image, system, text, user
+from tests.support.chat.cases import CASES, REFUSED, Case
+from tests.support.chat.media import assistant, clip, image, system, text, user
 from xinference_internvl2.chat.prompt import build_prompt, render
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media.source import Media

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from xinference.model.llm.media import load_media_bytes
 
-from tests.chat.media import video_uri
+from tests.support.chat.media import video_uri
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.context_length import trained_length
 from xinference_internvl2.chat.launch_prompt import LaunchPrompt, read_launch_prompt

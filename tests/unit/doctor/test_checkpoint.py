@@ -14,7 +14,7 @@ pytest.importorskip("transformers")
 from tests.shapes.showcase import SHOWCASE
 from tests.tiny import edit_config, make_checkpoint, quantize_awq
 from xinference_internvl2.__main__ import main
-from xinference_internvl2.demo.files import CHECKPOINT, PICTURES, QUESTIONS
+from xinference_internvl2.demo.questions import CHECKPOINT, PICTURES, QUESTIONS
 from xinference_internvl2.doctor import checkpoint
 from xinference_internvl2.doctor.devices import Device
 from xinference_internvl2.families.memory import Use

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.chat.cases import IM_SYSTEM
+from tests.support.chat.cases import IM_SYSTEM
 from xinference_internvl2.__main__ import main
-from xinference_internvl2.demo.files import CHECKPOINT
+from xinference_internvl2.demo.questions import CHECKPOINT
 from xinference_internvl2.doctor.render import CONTEXT
 from xinference_internvl2.families.records import FAMILIES
 

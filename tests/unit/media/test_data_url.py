@@ -7,7 +7,7 @@ import base64
 import pytest
 from PIL import Image
 
-from tests.chat.media import video
+from tests.support.chat.media import video
 from xinference_internvl2.media.data_url import read_inline
 
 from .pictures import encode, noise

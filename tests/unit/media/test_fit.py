@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.chat.media import clip, drawn, image, image_uri, text, user, video_uri
+from tests.support.chat.media import clip, drawn, image, image_uri, text, user, video_uri
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prepare import prepare
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.chat.media import clip, drawn, image, image_uri, user, video_uri
+from tests.support.chat.media import clip, drawn, image, image_uri, user, video_uri
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config

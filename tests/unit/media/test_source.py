@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from xinference.model.llm.media import load_media_bytes
 
-from tests.chat.cases import BANNER, CASES, CLIP, SQUARE, Case
-from tests.chat.media import clip, image, user
+from tests.support.chat.cases import BANNER, CASES, CLIP, SQUARE, Case
+from tests.support.chat.media import clip, image, user
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config

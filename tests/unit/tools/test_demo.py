@@ -8,10 +8,10 @@ import re
 import pytest
 from PIL import Image
 
-from tests.chat.media import drawn, encoded
 from tests.install.environment import REPOSITORY
 from tests.shapes.sheet import COLUMNS, HEIGHT, WIDTH, Card, contact_sheet
 from tests.shapes.showcase import SHOWCASE
+from tests.support.chat.media import drawn, encoded
 from tests.support.terminal import inline_image
 
 PNG = encoded(drawn(300, 200))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.chat.media import drawn
+from tests.support.chat.media import drawn
 from xinference_internvl2.media.pixel_values import image_to_tiles, normalize
 from xinference_internvl2.media.tiles import Tiling, cut_tiles
 from xinference_internvl2.vllm.tile_stack import stack_tiles, unstack

@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from tests.chat.forms import SHAPES
+from tests.support.chat.forms import SHAPES
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.response_format import ONE_SPACE
 from xinference_internvl2.engine_outputs import FinishOutput, TokenOutput

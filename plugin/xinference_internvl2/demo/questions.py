@@ -1,4 +1,4 @@
-"""The checkpoint and the pictures of the demo, and what is asked about them."""
+"""What the demo asks, with the right answers: a tiny checkpoint, and pictures that it sees."""
 
 from __future__ import annotations
 
