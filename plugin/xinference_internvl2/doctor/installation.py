@@ -15,7 +15,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from .._autoload import OFF, SWITCH
-from ..host.tested_versions import TESTED_HOSTS
+from ..host.version_check import TESTED_HOSTS
 
 DISTRIBUTION = "xinference-internvl2"
 EXTENSIONS = "XINFERENCE_EXTENSIONS"

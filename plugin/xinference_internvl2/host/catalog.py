@@ -18,7 +18,7 @@ from ..families import records
 from ..patching import log_once, patch
 from . import engine_query, launch_guard, spec_choice
 from .request_log import log_refusals_once
-from .tested_versions import TESTED_HOSTS, read_host_version, warn_if_untested
+from .version_check import TESTED_HOSTS, read_host_version, warn_if_untested
 
 PATCH_POINT = "load_model_family_from_json"
 
