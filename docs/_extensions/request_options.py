@@ -33,7 +33,7 @@ TABLES: Mapping[str, Mapping[str, Option]] = {
 
 
 class RequestOptions(SphinxDirective):
-    """A list table of options, as far as they differ; one that a single engine has says so."""
+    """A list table of options, with the columns that its part of them needs."""
 
     required_arguments = 1
 
@@ -61,8 +61,6 @@ def list_table(name: str, options: Iterable[Option]) -> str:
 
 def _row(columns: tuple[str, ...], option: Option) -> tuple[str, ...]:
     effect = re.sub(r"`([^`]+)`", r"``\1``", option.effect)
-    if len(option.engines) == 1:
-        effect += f" ({option.engines[0]} alone)"
     cells = {
         "Option": f"``{option.name}``",
         "Values": str(option.values) if option.values else "only the neutral ones",

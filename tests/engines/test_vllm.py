@@ -124,7 +124,7 @@ again = outcome(sys.argv[2])
 overrides = {key: families[0]}
 config = vllm_config.get_config(sys.argv[2], trust_remote_code=False, hf_overrides_kw=overrides)
 sent = pickle.dumps(config)
-vllm_plugin._named.clear()
+vllm_plugin._families.clear()
 received = pickle.loads(sent)
 named["sent"] = outcome(sys.argv[2])
 assert received.internvl2_family == families[0]

@@ -1,1 +1,1 @@
-"""A chat request made into a prompt and sampling parameters, and tokens into its response."""
+"""Turns a chat request into a prompt and sampling parameters, and tokens into its response."""

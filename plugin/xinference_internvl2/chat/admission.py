@@ -1,4 +1,4 @@
-"""Admission: a request is prepared and decoded once there is memory for it beside the others."""
+"""Admits a request: it is prepared and decoded once there is memory for it beside the others."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ async def prepare_request(
     served: ServedCheckpoint,
     reservation: Reservation,
 ) -> ChatRequest:
-    """Prepare a request once there is memory for its files."""
+    """Prepare a request once there is memory for its files; errors as for `prepare`."""
     size, budget = measure_media(messages, served.context_length), served.budget
     if size.remote:
-        # How large a file is that is elsewhere shows itself once it is here.
+        # The size of a remote file is known only once it has been fetched.
         most = min(size.inline + MAX_FETCHED_BYTES, budget.fetched.total)
         await reservation.move_to(budget.fetched, most)
     else:
@@ -43,7 +43,7 @@ async def decode_media(
     count = sum(item.tiles * item.frames for item in request.media)
     files = sum(len(item.file.data) for item in request.media)
     held, pool = files + count * 3 * served.config.tile_size**2, served.budget.tiles
-    # A decoder that takes more than there is works alone; it has bounds of its own.
+    # A decoder that needs more than the whole pool gets all of it, and works alone.
     decoding = max(item.file.memory for item in request.media)
     await reservation.move_to(pool, max(held, min(held + decoding, pool.total)))
     tiles = await decode_on_thread(request)

@@ -12,11 +12,11 @@ from .admission import decode_media, prepare_request
 from .detokenizer import Detokenizer
 from .options import merge_fields
 from .request import ChatRequest
-from .response import TextDelta, build_response, detokenize, render_response
+from .response import TextDelta, build_render_response, build_response, detokenize
 from .served_checkpoint import ServedCheckpoint
 
 Generate = Callable[[ChatRequest], Awaitable[Outputs]]
-"""Hands a request to an engine and returns its outputs."""
+"""Hands a request to an engine, and returns the outputs of the engine."""
 
 
 async def answer(
@@ -29,7 +29,8 @@ async def answer(
     """Answer an OpenAI chat request with a completion, or with chunks if `stream` is set.
 
     Args:
-        config: the fields of the request beside its messages, as the host hands them over.
+        config: the other fields of the request, as the host hands them over.
+        generate: hands the request to the engine.
 
     Raises:
         RequestError: the request cannot be answered as it is.
@@ -38,7 +39,7 @@ async def answer(
     work = _prepare(messages, config or {}, served, generate)
     request, outputs = await served.pending.run(name, work)
     if outputs is None:
-        return render_response(model_uid, request)
+        return build_render_response(model_uid, request)
     deltas = generate_text(request, outputs, served)
     return await build_response(model_uid, request, deltas)
 
@@ -49,7 +50,7 @@ async def _prepare(
     served: ServedCheckpoint,
     generate: Generate,
 ) -> tuple[ChatRequest, Outputs | None]:
-    """Return a request and what the engine makes of it, or None if it is to be rendered."""
+    """Return a request that has been handed to the engine, and its outputs; None for `render`."""
     reservation = Reservation(served.budget)
     try:
         request = await prepare_request(messages, config, served, reservation)
@@ -57,7 +58,7 @@ async def _prepare(
             reservation.release()
             return request, None
         request = await decode_media(request, served, reservation)
-        return request, _release_at_first(await generate(request), reservation)
+        return request, _release_at_first_output(await generate(request), reservation)
     except BaseException:
         reservation.release()
         raise
@@ -66,10 +67,10 @@ async def _prepare(
 def generate_text(
     request: ChatRequest, outputs: Outputs, served: ServedCheckpoint, before: Sequence[int] = ()
 ) -> AsyncGenerator[TextDelta, None]:
-    """Return the text of a request's answers as it comes.
+    """Yield the text of a request's answers as it is generated.
 
     Args:
-        before: tokens of a text that the answers continue.
+        before: the last tokens of a text that the answers continue.
     """
     detokenizers = [
         Detokenizer(
@@ -86,8 +87,8 @@ def generate_text(
     return detokenize(outputs, detokenizers, served.tokenizer, request.pictures, request.repetition)
 
 
-async def _release_at_first(outputs: Outputs, reservation: Reservation) -> Outputs:
-    """Yield `outputs`; the engine has taken in the tiles once there is one."""
+async def _release_at_first_output(outputs: Outputs, reservation: Reservation) -> Outputs:
+    """Yield `outputs`, and release the memory at the first: the engine has read the tiles."""
     try:
         async with aclosing(outputs):
             async for output in outputs:

@@ -1,4 +1,4 @@
-"""What the host's Anthropic routes ask of a model before they call its chat."""
+"""Prepares a request of the host's Anthropic routes for a chat."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 WITHOUT_CACHED_TOKENS = "_without_cached_tokens"
-"""Of a request's options: its usage does not tell how much of the prompt was in a cache."""
+"""The option of a request whose usage has no count of cached tokens."""
 
 
 def prepare_anthropic_request(
     messages: Sequence[Mapping[str, Any]], config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return messages and options as a chat takes them.
+    """Return messages and options for a chat, in the form that the host expects.
 
-    The prompt is not counted here, since the chat fetches its pictures: 0 has the host ask
-    `count_tokens` where it is the count that the client wants.
+    `input_tokens` is 0, since counting the prompt would fetch its pictures; where the client wants
+    the count, 0 makes the host call `count_tokens`.
     """
     options = dict(config)
     if options.get("stream"):
-        # The first event of these routes says how long the prompt is.
+        # The first event of these routes has the length of the prompt.
         options["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
     # These routes count cached tokens beside the others, and only where a client asks for a cache.
     options[WITHOUT_CACHED_TOKENS] = True

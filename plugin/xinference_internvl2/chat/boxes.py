@@ -1,4 +1,4 @@
-"""Reads the boxes and quadrilaterals of an answer: which picture, what, and where in its pixels.
+"""Finds the boxes and quadrilaterals of an answer, and converts them to pixels.
 
 >>> find_boxes("<ref>circle</ref><box>[[0, 500, 250, 1000]]</box>", [Picture("Image-1", 64, 32)])
 [{'label': 'circle', 'kind': 'box', 'picture': 'Image-1', 'coordinates': [0, 500, 250, 1000],
@@ -13,9 +13,9 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 SCALE = 1000
-"""The model writes coordinates in thousandths of the width and the height of a picture."""
+"""The unit of the model's coordinates: thousandths of a picture's width and height."""
 
-_MARKED = re.compile(r"(?:<ref>([^<]*)</ref>\s*)?<(box|quad)>([^<]*)</\2>")
+_MARK = re.compile(r"(?:<ref>([^<]*)</ref>\s*)?<(box|quad)>([^<]*)</\2>")
 _NUMBER = r"\d{1,4}(?:\.\d{1,4})?"
 _POINTS = re.compile(rf"\[\s*({_NUMBER}(?:\s*,\s*{_NUMBER})*)\s*\]")
 _MENTION = re.compile(r"\b(?:(image|picture)[- ]?|(frame) ?)(\d+)", re.IGNORECASE)
@@ -23,7 +23,7 @@ _LENGTH = {"box": 4, "quad": 8}
 
 
 class Picture(NamedTuple):
-    """An image or frame of the prompt: its label there, and its size in pixels, upright."""
+    """An image or frame of the prompt, by its label there, and its upright size in pixels."""
 
     label: str
     width: int
@@ -31,14 +31,14 @@ class Picture(NamedTuple):
 
 
 def find_boxes(text: str, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
-    """Return what `text`, which has its control tokens, marks as boxes and quadrilaterals.
+    """Return the boxes and quadrilaterals of an answer, whose `text` still has its control tokens.
 
-    A box belongs to the picture whose label the text mentions last before it, or to the only one
-    there is; with neither, `picture` and `pixels` are None. What is no box is left out.
+    A box belongs to the picture whose label the text mentions last before it, or to the only
+    picture; where neither is known, `picture` and `pixels` are None. Malformed boxes are left out.
     """
     found = []
-    for mark in _MARKED.finditer(text):
-        picture = _picture(text[: mark.start(2)], pictures)
+    for mark in _MARK.finditer(text):
+        picture = _find_picture(text[: mark.start(2)], pictures)
         for numbers in _read_numbers(mark[3], _LENGTH[mark[2]]):
             found.append(
                 {
@@ -52,7 +52,7 @@ def find_boxes(text: str, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
     return found
 
 
-def _picture(before: str, pictures: Sequence[Picture]) -> Picture | None:
+def _find_picture(before: str, pictures: Sequence[Picture]) -> Picture | None:
     if len(pictures) == 1:
         return pictures[0]
     by_label: dict[str, Picture | None] = {}
@@ -60,18 +60,18 @@ def _picture(before: str, pictures: Sequence[Picture]) -> Picture | None:
         # The frames of several videos have the same labels.
         label = picture.label.lower()
         by_label[label] = None if label in by_label else picture
-    mentions = [_label(*found.groups()) for found in _MENTION.finditer(before)]
+    mentions = [_to_label(*found.groups()) for found in _MENTION.finditer(before)]
     return by_label.get(mentions[-1]) if mentions else None
 
 
-def _label(image: str | None, frame: str | None, number: str) -> str:
+def _to_label(image: str | None, frame: str | None, number: str) -> str:
     """Return the label that "image 2" or "Frame 3" stands for."""
     return f"frame{int(number)}" if frame else f"image-{int(number)}"
 
 
 def _read_numbers(text: str, length: int) -> Iterator[list[float]]:
     """Yield the coordinates of each box; a quadrilateral may also be written as four points."""
-    lists = [[_number(n) for n in points.split(",")] for points in _POINTS.findall(text)]
+    lists = [[_parse_number(n) for n in points.split(",")] for points in _POINTS.findall(text)]
     if length == 8 and len(lists) % 4 == 0 and all(len(numbers) == 2 for numbers in lists):
         lists = [[*chain(*lists[start : start + 4])] for start in range(0, len(lists), 4)]
     for numbers in lists:
@@ -79,7 +79,7 @@ def _read_numbers(text: str, length: int) -> Iterator[list[float]]:
             yield numbers
 
 
-def _number(text: str) -> float:
+def _parse_number(text: str) -> float:
     return float(text) if "." in text else int(text)
 
 

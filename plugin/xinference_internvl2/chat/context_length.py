@@ -1,4 +1,4 @@
-"""The context length: how long it may be, what a prompt takes of it, and what is left."""
+"""The context length of a checkpoint, and how much of it a prompt leaves for the answer."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ MAX_CHARACTERS_PER_TOKEN = 32
 
 
 def trained_length(checkpoint: CheckpointConfig, context_length: int) -> int:
-    """Return the family's context length, or the language model's own where that is smaller and
-    its positions cannot be scaled."""
+    """Return the length up to which a checkpoint can be used, in tokens.
+
+    It is `context_length`, that of the family, or the language model's own where that is smaller
+    and its position embedding does not scale.
+    """
     llm = checkpoint.llm
     usable = usable_length(llm["rope_parameters"], llm["max_position_embeddings"])
     return int(min(context_length, usable))
 
 
 def check_characters(characters: int, context_length: int) -> None:
-    """Refuse a text that is too long to be worth counting its tokens.
+    """Refuse a text that is far too long, before its tokens are counted.
 
     Raises:
         RequestError: it has more characters than any text of `context_length` tokens.
@@ -31,10 +34,10 @@ def check_characters(characters: int, context_length: int) -> None:
 
 
 def count_room(prompt_tokens: int, context_length: int) -> int:
-    """Return how many tokens the answer may have at most.
+    """Return the most tokens that the answer may have.
 
     Raises:
-        RequestError: there is no room for one.
+        RequestError: the prompt leaves room for none.
     """
     if prompt_tokens >= context_length:
         raise RequestError(

@@ -1,4 +1,4 @@
-"""Counts the tokens of a prompt that is not answered."""
+"""Counts the tokens of a prompt without an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns token ids into text as they come, so that no text sent has to be taken back.
+"""Turns token ids into text incrementally, so that no text has to be taken back.
 
 >>> detokenizer = Detokenizer(tokenizer, stop=["###"])  # doctest: +SKIP
 >>> for token in tokens:  # doctest: +SKIP
@@ -12,21 +12,21 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 MAX_UNDECODED = 64
-"""Tokens that may wait for their text: bounded, since they are decoded again with each new one."""
+"""The most tokens without text that are held back: each new one decodes all of them again."""
 
 
 class Detokenizer:
-    """The text of one answer, cut before the first stop string; characters are never split.
+    """The text of one answer up to its first stop string; characters are never split.
 
-    What `add` and `finish` return, joined, is the whole text. `found` is the stop string that
-    ended it.
+    Joined, the returns of `add` and `finish` are the whole text. `stop_string` is the stop string
+    that ended it, or None.
 
     Args:
         stop: strings that end the answer, once it has more than `min_tokens` tokens.
-        skip_special_tokens: leave all control tokens out of the text.
+        skip_special_tokens: whether all control tokens are left out of the text.
         hidden: tokens that are never part of the text.
-        before: tokens of a text that the answer continues.
-        include_stop: the text ends with what ended it, a stop string or a token.
+        before: the last tokens of a text that the answer continues.
+        include_stop: whether the text keeps the stop string or stop token that ended it.
     """
 
     def __init__(
@@ -45,19 +45,19 @@ class Detokenizer:
         self._include_stop = include_stop
         self._skip_special_tokens, self._hidden = skip_special_tokens, frozenset(hidden)
         self._ids, self._before = list(before), len(before)
-        # The text of `_ids[:_decoded]` has been taken. `_ids[_context:]` is decoded together with
-        # each new token, since a tokenizer drops the space before the first word of a text.
+        # The text of `_ids[:_decoded]` has been taken. Each new token is decoded together with
+        # `_ids[_context:]`, since a tokenizer drops the space before the first word of a text.
         self._context, self._decoded = 0, len(before)
         self._pending = ""
-        self.found: str | None = None
+        self.stop_string: str | None = None
 
     @property
     def stopped(self) -> bool:
         """Whether a stop string was found."""
-        return self.found is not None
+        return self.stop_string is not None
 
     def add(self, token: int) -> str:
-        """Return the text that is certain after `token`."""
+        """Add the next token, and return the text that no later token can change."""
         self._ids.append(token)
         text = self._decode_new()
         # A character of several tokens is incomplete until its last one, and a tokenizer drops
@@ -68,7 +68,7 @@ class Detokenizer:
         return self._take(text)
 
     def finish(self, token: int | None = None) -> str:
-        """Return the rest of the text, once no token follows; `token` is the one that ended it."""
+        """Return the rest of the text; `token` is the stop token, if one ended the answer."""
         if self.stopped:
             return ""
         if token is not None and self._include_stop:
@@ -77,8 +77,8 @@ class Detokenizer:
         return ready if self.stopped else ready + self._pending
 
     @property
-    def marked_text(self) -> str:
-        """The text of all tokens so far with its control tokens, whatever is skipped or cut."""
+    def raw_text(self) -> str:
+        """The text of all tokens so far, control tokens and what follows a stop string included."""
         return self._decode(self._ids, skip_special_tokens=False)
 
     def _decode_new(self) -> str:
@@ -95,22 +95,24 @@ class Detokenizer:
         return str(text)
 
     def _take(self, text: str) -> str:
-        """Add `text` to what is pending and return as much of it as no stop string can cut."""
+        """Append `text` to the pending text, and return what cannot be part of a stop string."""
         self._context, self._decoded = self._decoded, len(self._ids)
         self._pending += text
         may_stop = len(self._ids) - self._before > self._min_tokens
         stops = [stop for stop in self._stop if may_stop and stop in self._pending]
         places = {self._pending.find(stop): stop for stop in stops}
-        end = min(places, default=len(self._pending) - _partial_stop(self._pending, self._stop))
-        self.found = places.get(end)
-        if self.found and self._include_stop:
-            end += len(self.found)
+        end = min(
+            places, default=len(self._pending) - _match_partial_stop(self._pending, self._stop)
+        )
+        self.stop_string = places.get(end)
+        if self.stop_string and self._include_stop:
+            end += len(self.stop_string)
         ready, self._pending = self._pending[:end], self._pending[end:]
         return ready
 
 
-def _partial_stop(text: str, stop: Sequence[str]) -> int:
-    """Return the length of the longest end of `text` with which a stop string begins."""
+def _match_partial_stop(text: str, stop: Sequence[str]) -> int:
+    """Return the length of the longest suffix of `text` that is a prefix of a stop string."""
     lengths = (
         size
         for string in stop

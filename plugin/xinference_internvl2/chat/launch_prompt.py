@@ -1,4 +1,4 @@
-"""The options of a launch that change the prompts of a model, since fine-tunes change them."""
+"""Reads the options of a launch that change the prompts of a model, as fine-tuning may."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ class LaunchPrompt:
     """How the prompts of a launched model are built, and what ends its answers.
 
     Attributes:
-        format: the checkpoint's prompt format, with the launch's own system text, stop tokens and
-            choice of labels.
-        stop: strings that end an answer beside the format's stop tokens.
+        format: the checkpoint's prompt format with the options of the launch.
+        stop: strings that end an answer, beside the format's stop tokens.
     """
 
     format: PromptFormat
@@ -34,9 +33,9 @@ class LaunchPrompt:
 def read_launch_prompt(
     options: Mapping[str, Any], prompt_format: PromptFormat, tokenizer: InternVL2Tokenizer
 ) -> LaunchPrompt:
-    """Return what a launch with `options` makes of the checkpoint's prompt format.
+    """Return the checkpoint's prompt format, changed by the options of a launch.
 
-    Of its `stop`, control tokens of the tokenizer end an answer as tokens, others as text.
+    Texts of its `stop` that are tokens of the tokenizer end an answer as such, others as strings.
 
     Raises:
         CheckpointError: an option of the wrong type.
@@ -44,7 +43,7 @@ def read_launch_prompt(
     system = options.get("system")
     if system is not None and not isinstance(system, str):
         raise CheckpointError(f"system {system!r:.80} is not a text")
-    stops = _stops(options.get("stop"))
+    stops = _read_stops(options.get("stop"))
     controls = tokenizer.get_added_vocab()
     tokens = [stop for stop in stops if stop in controls]
     return LaunchPrompt(
@@ -58,8 +57,8 @@ def read_launch_prompt(
     )
 
 
-def _stops(value: Any) -> list[str]:
-    """A string, or a list, which is JSON where it comes from a command line."""
+def _read_stops(value: Any) -> list[str]:
+    """Return the texts of `stop`: a string, or a list, which a command line gives as JSON."""
     if isinstance(value, str) and value.startswith("["):
         try:
             value = json.loads(value)

@@ -1,4 +1,4 @@
-"""How much a chat request is, counted before any of it is read."""
+"""Measures the media of a chat request before any of it is fetched or decoded."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any, NamedTuple
 from ..errors import RequestError
 
 TOKENS_PER_PART = 4
-"""A message takes at least as many tokens of the prompt; so there cannot be more of them."""
+"""The least tokens that a message or part takes, which bounds how many of them a context holds."""
 _ELSEWHERE = ("http", "file")
 
 
 class MediaSize(NamedTuple):
-    """The bytes of the media that are written in a request, and whether some are elsewhere."""
+    """The bytes of media that a request contains, and whether others have to be fetched."""
 
     inline: int
     remote: bool
 
 
 def measure_media(messages: Sequence[Mapping[str, Any]], context_length: int) -> MediaSize:
-    """Return how large the media of `messages` are.
+    """Measure the media of `messages`.
 
     Raises:
         RequestError: more messages or parts than the context can hold.
     """
     most = context_length // TOKENS_PER_PART
     if not isinstance(messages, list):
-        return MediaSize(0, False)  # What it is instead is said where it is read.
+        return MediaSize(0, False)  # `read_turns` refuses it.
     _check_count("messages", len(messages), most)
     sizes: list[int | None] = []
     parts = 0
@@ -36,7 +36,7 @@ def measure_media(messages: Sequence[Mapping[str, Any]], context_length: int) ->
         if isinstance(content, list):
             parts += len(content)
             _check_count("content parts", parts, most)
-            sizes += [size for part in content for size in _media_bytes(part)]
+            sizes += [size for part in content for size in _measure_part(part)]
     return MediaSize(sum(size for size in sizes if size is not None), None in sizes)
 
 
@@ -47,18 +47,18 @@ def _check_count(kind: str, count: int, most: int) -> None:
         )
 
 
-def _media_bytes(part: Any) -> list[int | None]:
-    """Return the bytes of the media that are written in a part, None for one that is elsewhere."""
+def _measure_part(part: Any) -> list[int | None]:
+    """Return the size of each file in a part, in bytes; None for one that has to be fetched."""
     if not isinstance(part, Mapping) or part.get("type") in ("text", "input_text", "output_text"):
         return []
     found = (part[name] for name in part if name != "type")
-    urls = (text for value in found for text in _texts(value))
+    urls = (text for value in found for text in _iterate_texts(value))
     return [None if text[:4].lower() in _ELSEWHERE else len(text) * 3 // 4 for text in urls]
 
 
-def _texts(value: Any, depth: int = 2) -> Iterator[str]:
+def _iterate_texts(value: Any, depth: int = 2) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping | list) and depth:
         for each in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(each, depth - 1)
+            yield from _iterate_texts(each, depth - 1)

@@ -26,8 +26,10 @@ _ROLES: Mapping[Any, Role] = {
 _ANY = Described("any value")
 
 
-def _fields(neutral: Mapping[str, tuple[str, Any]], **accepted: Values) -> Mapping[str, Option]:
-    """A table of an object's fields: those accepted, and those that may only be neutral."""
+def _build_table(
+    neutral: Mapping[str, tuple[str, Any]], **accepted: Values
+) -> Mapping[str, Option]:
+    """Return the table of an object's fields: `accepted` ones, and those with one neutral value."""
     table = {name: Option(name, "", values) for name, values in accepted.items()}
     for name, (reason, value) in neutral.items():
         table[name] = Option(name, reason, None, (value,))
@@ -35,7 +37,7 @@ def _fields(neutral: Mapping[str, tuple[str, Any]], **accepted: Values) -> Mappi
 
 
 _NO_REASONING = "the model does not reason"
-_MESSAGE = _fields(
+_MESSAGE = _build_table(
     {
         "name": ("the prompt format has no names", ""),
         "tool_calls": (NO_TOOLS, []),
@@ -53,9 +55,9 @@ _MESSAGE = _fields(
     boxes=_ANY,
     cache_control=_ANY,
 )
-"""The fields of a message; a client may send an answer back as it came."""
+"""The fields of a message. A client may send back an answer with all fields that it had."""
 
-# Type of a part → the fields of which one has what the part is about.
+# Type of a part → the fields of which one has its content.
 _TEXT_TYPES = ("text", "input_text", "output_text")
 _IMAGE_TYPES = {
     "image_url": ("image_url",),
@@ -63,7 +65,7 @@ _IMAGE_TYPES = {
     "input_image": ("image_url",),
 }
 _VIDEO_TYPES = {"video_url": ("video_url",), "video": ("video", "url", "base64", "video_url")}
-_TEXT_PART = _fields(
+_TEXT_PART = _build_table(
     {"annotations": ("texts have none", []), "citations": ("texts have none", [])},
     type=_ANY,
     text=_ANY,
@@ -74,7 +76,7 @@ _TEXT_PART = _fields(
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A message: who says it, its texts and media in order, and its place in the request."""
+    """A message: its role, its texts and media in order, and its place in the request."""
 
     role: Role
     parts: list[Part]
@@ -111,8 +113,8 @@ def _read_turn(where: str, message: Any) -> Turn:
     read_fields(message, _MESSAGE, f"{where}.")
     turn = Turn(role, [], where)
     content = message.get("content")
-    # Answers of others have none beside their calls of tools.
-    places = [] if content is None and role == "assistant" else _list(where, content)
+    # In other models' conversations, an answer that calls tools may have no content.
+    places = [] if content is None and role == "assistant" else _list_parts(where, content)
     for place, part in places:
         read = _read_part(place, part)
         if role != "user" and any(isinstance(found, Media) for found in read):
@@ -122,7 +124,7 @@ def _read_turn(where: str, message: Any) -> Turn:
     return turn
 
 
-def _list(where: str, content: Any) -> list[tuple[str, Any]]:
+def _list_parts(where: str, content: Any) -> list[tuple[str, Any]]:
     """Return the parts of a message's content, each with its place."""
     if isinstance(content, str):
         return [(f"{where}.content", {"type": "text", "text": content})]
@@ -158,20 +160,20 @@ def _read_text(place: str, part: Mapping[str, Any]) -> str:
 def _read_media(
     place: str, part: Mapping[str, Any], kind: Literal["image", "video"], names: tuple[str, ...]
 ) -> list[Media]:
-    """Return an image or video that is not fetched yet, or the frames of a video.
+    """Return an image or video, or the frames of a video; nothing is fetched.
 
     Its source is a URL, base64, an object with `url`, or Anthropic's `source`; a list of URLs
-    stands for frames.
+    is the frames of a video.
     """
     known = dict.fromkeys((*names, "type", "detail", "cache_control"), _ANY)
     given = [name for name in names if part.get(name) is not None] or [names[0]]
-    read_fields(part, _fields({}, **known), f"{place}.")
+    read_fields(part, _build_table({}, **known), f"{place}.")
     if len(given) > 1:
         raise RequestError(f"{place}: {' and '.join(given)} are two sources; give only one")
     where = f"{place}.{given[0]}"
     value = part.get(given[0])
     source = value if isinstance(value, Mapping) else {"url": value}
-    # The file itself says what it is, whatever a client calls it.
+    # Ignored: the file itself tells its type.
     described = ("type", "url", "data", "media_type", "format")
     wanted = {name: value for name, value in source.items() if name not in described}
     if part.get("detail") is not None:
@@ -180,7 +182,7 @@ def _read_media(
     if isinstance(frames, list):
         return _read_frames(where, frames, wanted)
     options = read_values(where, wanted, MEDIA_OPTIONS[kind])
-    return [Media(kind, _url(where, given[0], source), where, options)]
+    return [Media(kind, _read_url(where, given[0], source), where, options)]
 
 
 def _read_frames(where: str, urls: list[Any], wanted: Mapping[str, Any]) -> list[Media]:
@@ -189,12 +191,12 @@ def _read_frames(where: str, urls: list[Any], wanted: Mapping[str, Any]) -> list
     options = read_values(where, wanted, MEDIA_OPTIONS["frame"])
     places = [f"{where}[{index}]" for index in range(len(urls))]
     return [
-        Media("frame", _url(place, "url", {"url": url}), place, options, number)
+        Media("frame", _read_url(place, "url", {"url": url}), place, options, number)
         for number, (place, url) in enumerate(zip(places, urls, strict=True), 1)
     ]
 
 
-def _url(where: str, name: str, source: Mapping[str, Any]) -> str:
+def _read_url(where: str, name: str, source: Mapping[str, Any]) -> str:
     data, url = source.get("data"), source.get("url")
     if name == "base64":
         data, url = url, None

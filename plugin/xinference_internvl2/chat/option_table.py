@@ -1,8 +1,7 @@
-"""The options of a chat request: one table, which the code obeys and the documentation prints.
+"""The options of a chat request: one table, for the code and for the documentation.
 
-An option is honoured, with the values that it may have; or only its neutral values are accepted,
-those that ask for nothing; or it has no effect on an answer, whatever its value. Every other
-option is refused.
+An option is honoured, and has values that it may have; or only its neutral values are accepted,
+which change nothing; or it never has an effect on an answer. Every other option is refused.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ MAX_CHOICES = 16
 MAX_TOP_LOGPROBS = 20
 MAX_STOP_TOKENS, MAX_BAD_WORDS, MAX_NAMED_TOKENS = 64, 64, 1024
 MAX_RUN, MAX_REPETITIONS = 64, 1000
-TRANSFORMERS, VLLM = "Transformers", "vLLM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +36,18 @@ class Option:
     """A field of a request, or of an object in it.
 
     Attributes:
-        effect: what it does; or why other values than the neutral ones are refused.
-        values: what it may have where it is honoured; None where only `neutral` is accepted.
-        neutral: values as if the option were not given.
-        engines: those that honour it.
+        effect: what it does; or why only its neutral values are accepted.
+        values: those that it may have; None where only `neutral` is accepted.
+        neutral: the values that change nothing.
     """
 
     name: str
     effect: str
     values: Values | None = None
     neutral: tuple[Any, ...] = ()
-    engines: tuple[str, ...] = (TRANSFORMERS, VLLM)
 
     def is_neutral(self, value: Any) -> bool:
-        """Whether `value` asks for nothing; `1.0` is as `1`, but `true` is not."""
+        """Whether `value` is among the neutral ones; `1.0` equals `1`, but `true` does not."""
         return any(
             value == neutral and isinstance(value, bool) == isinstance(neutral, bool)
             for neutral in self.neutral

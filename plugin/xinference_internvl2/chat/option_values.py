@@ -1,4 +1,4 @@
-"""The kinds of value that an option of a request may have; each says in words what it accepts."""
+"""The kinds of values that an option of a request may have, each with a description."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ..errors import RequestError
 
 
 class Values:
-    """A set of values. `str()` of it completes "NAME VALUE is not …"."""
+    """A set of values; its `str()` completes the sentence "NAME VALUE is not …"."""
 
     def read(self, name: str, value: Any) -> Any:
-        """Return `value` as the code uses it.
+        """Check `value`, and return it in the type that the code uses.
 
         Raises:
-            RequestError: it is not one of these values; the message has `name`.
+            RequestError: it is not in the set; the message has the `name` of the option.
         """
         if not self.accepts(value):
             raise RequestError(f"{name} {value!r:.80} is not {self}")
         return self.convert(value)
 
     def accepts(self, value: Any) -> bool:
-        """Whether `value` is one of them."""
+        """Whether `value` is in the set."""
         raise NotImplementedError
 
     def convert(self, value: Any) -> Any:
@@ -39,7 +39,7 @@ class Number(Values):
     high: float
 
     def accepts(self, value: Any) -> bool:
-        """Of Python's numbers, NaN is out of every range, and True is none."""
+        """Whether `value` is a number in the range; NaN is in none, and True is no number."""
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and self.low <= value <= self.high
 
@@ -51,7 +51,7 @@ class Number(Values):
 
 
 class Whole(Number):
-    """Whole numbers from `low` to `high`; `50.0` is one, since some clients write all so."""
+    """Whole numbers from `low` to `high`; `50.0` is one, since some clients write it so."""
 
     def accepts(self, value: Any) -> bool:
         return super().accepts(value) and int(value) == value
@@ -64,7 +64,7 @@ class Whole(Number):
 
 
 class Flag(Values):
-    """True or false, and no other value that Python takes for one of them."""
+    """True or false, but not 1 or 0."""
 
     def accepts(self, value: Any) -> bool:
         return isinstance(value, bool)
@@ -75,7 +75,7 @@ class Flag(Values):
 
 @dataclass(frozen=True)
 class Text(Values):
-    """Strings of a length."""
+    """Strings of `shortest` to `longest` characters."""
 
     shortest: int
     longest: int
@@ -124,7 +124,7 @@ class TokenIds(Values):
 
 @dataclass(frozen=True)
 class Biases(Values):
-    """Objects of at most `most` token ids, which JSON has as strings, each with a number."""
+    """Objects from at most `most` token ids, which are strings in JSON, to numbers."""
 
     most: int
     each: Number
@@ -151,7 +151,7 @@ def _is_token(value: Any) -> bool:
 
 
 class Object(Values):
-    """JSON objects; who uses one says what may be in it."""
+    """JSON objects, whose fields the caller checks."""
 
     def accepts(self, value: Any) -> bool:
         return isinstance(value, Mapping)
@@ -162,7 +162,7 @@ class Object(Values):
 
 @dataclass(frozen=True)
 class Described(Values):
-    """Values that who uses them checks, described here."""
+    """Values that the caller checks; `words` describes them."""
 
     words: str
 

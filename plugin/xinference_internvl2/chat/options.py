@@ -9,16 +9,15 @@ from ..errors import RequestError
 from .option_table import OPTIONS, STREAM_OPTIONS, TEMPLATE_OPTIONS, WITHOUT_EFFECT, Option
 
 
-def read_options(config: Mapping[str, Any], engine: str) -> dict[str, Any]:
-    """Return the options of a request that ask for something, each as its table has it.
+def read_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a request that are neither null nor neutral, checked and converted.
 
-    Options in `extra_body` are as those beside it, and those of the chat template that are
-    options of the request too stand among these.
+    Options in `extra_body`, `stream_options` and `chat_template_kwargs` are merged with the others.
 
     Raises:
-        RequestError: an option that is unknown, out of its range, or not honoured by `engine`.
+        RequestError: an option is unknown, out of its range, or contradicts another.
     """
-    options = read_fields(merge_fields(config), OPTIONS, engine=engine)
+    options = read_fields(merge_fields(config), OPTIONS)
     longest = options.pop("max_completion_tokens", None)
     if longest is not None and options.setdefault("max_tokens", longest) != longest:
         raise RequestError("max_completion_tokens contradicts max_tokens; give only one")
@@ -34,9 +33,9 @@ def read_options(config: Mapping[str, Any], engine: str) -> dict[str, Any]:
 
 
 def merge_fields(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a request with those in `extra_body` beside the others.
+    """Return the fields of a request, those in `extra_body` among them.
 
-    What the host adds for itself begins with an underscore, and is left out.
+    The host's own fields, which begin with an underscore, are left out.
 
     Raises:
         RequestError: `extra_body` is no object.
@@ -53,15 +52,15 @@ def read_fields(
     fields: Mapping[str, Any],
     table: Mapping[str, Option],
     prefix: str = "",
-    engine: str | None = None,
 ) -> dict[str, Any]:
-    """Return the fields of an object that are neither null nor neutral, as `table` has them.
+    """Return the fields of an object that are neither null nor neutral, checked and converted.
 
     Args:
-        prefix: what stands before a field's name in messages.
+        table: the fields that the object may have.
+        prefix: stands before a field's name in messages.
 
     Raises:
-        RequestError: as for `read_options`.
+        RequestError: a field is unknown or out of its range.
     """
     found = {}
     for name, value in fields.items():
@@ -71,23 +70,22 @@ def read_fields(
         if option is None:
             raise RequestError(f"{prefix}{name} is not supported for this model; leave it out")
         if not option.is_neutral(value):
-            found[name] = _read(option, prefix + name, value, engine)
+            found[name] = _read_option(option, prefix + name, value)
     return found
 
 
-def _read(option: Option, name: str, value: Any, engine: str | None) -> Any:
+def _read_option(option: Option, name: str, value: Any) -> Any:
     if option.values is None:
         raise RequestError(f"{name} is not supported: {option.effect}; leave it out")
-    if engine is not None and engine not in option.engines:
-        raise RequestError(
-            f"{name} is not supported on this engine; launch the model on "
-            f"{' or '.join(option.engines)}"
-        )
     return option.values.read(name, value)
 
 
 def continue_last(options: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the answer goes on with the last message, which is the assistant's then."""
+    """Whether the answer continues the last message, which then is the assistant's.
+
+    Raises:
+        RequestError: the options contradict each other, or there is no message to continue.
+    """
     go_on, answer = options.get("continue_final_message"), options.get("add_generation_prompt")
     last = messages[-1] if messages else None
     if isinstance(last, Mapping) and last.get("role") == "assistant":

@@ -1,4 +1,4 @@
-"""The requests that no engine has yet, so that they too can be aborted by name."""
+"""Requests that are being prepared, so that they can be aborted before an engine has them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ T = TypeVar("T")
 
 
 class PendingRequests:
-    """Runs what prepares requests, in one event loop."""
+    """The tasks that prepare requests, in one event loop."""
 
     def __init__(self) -> None:
         self._names: dict[asyncio.Task[Any], str | None] = {}
         self._aborted: set[asyncio.Task[Any]] = set()
 
     async def run(self, name: str | None, work: Coroutine[Any, Any, T]) -> T:
-        """Return what `work` does.
+        """Run `work`, which prepares the request `name`, and return its result.
 
         Raises:
-            RequestError: the request of that name was aborted meanwhile.
+            RequestError: the request was aborted meanwhile.
         """
         task = asyncio.ensure_future(work)
         self._names[task] = name
@@ -39,7 +39,7 @@ class PendingRequests:
             self._aborted.discard(task)
 
     def abort(self, name: str) -> bool:
-        """End the requests of that name; False if there is none."""
+        """Abort the requests of that name, and return whether there are any."""
         found = [task for task, its_name in self._names.items() if its_name == name]
         for task in found:
             self._aborted.add(task)

@@ -32,17 +32,17 @@ from .sampling_options import read_sampling
 from .served_checkpoint import ServedCheckpoint
 from .token_options import read_token_options
 
-_OF_A_CHAT = (
+_CHAT_ONLY = (
     *("boxes", "render", "image_labels", "continue_final_message", "add_generation_prompt"),
     "mm_processor_kwargs",
 )
 
-# Threads of their own: slow image servers and decoders hold up nobody who does not need them.
-_fetching = ThreadPoolExecutor(16, thread_name_prefix="fetching")
-_preparing = ThreadPoolExecutor(8, thread_name_prefix="preparing")
-# They only wait for the processes that decode, which take turns between requests.
-_opening = ThreadPoolExecutor(64, thread_name_prefix="opening")
-_decoding = ThreadPoolExecutor(64, thread_name_prefix="decoding")
+# Each kind of work has its own threads, so that slow image servers and decoders hold up no others.
+_FETCH_THREADS = ThreadPoolExecutor(16, thread_name_prefix="fetching")
+_PREPARE_THREADS = ThreadPoolExecutor(8, thread_name_prefix="preparing")
+# These threads only wait for the processes that decode.
+_OPEN_THREADS = ThreadPoolExecutor(64, thread_name_prefix="opening")
+_DECODE_THREADS = ThreadPoolExecutor(64, thread_name_prefix="decoding")
 
 
 async def prepare_on_thread(
@@ -51,31 +51,35 @@ async def prepare_on_thread(
     served: ServedCheckpoint,
     size: MediaSize,
 ) -> ChatRequest:
-    """Run `prepare` on a thread, so that neither the event loop waits nor who has less to read.
+    """Run `prepare` on a thread, so that the event loop does not wait.
 
     Args:
-        size: of the media of `messages`.
+        size: of the media of `messages`: those without media do not wait for those with some.
     """
-    threads = _fetching if size.remote else _opening if size.inline else _preparing
+    threads = _FETCH_THREADS if size.remote else _OPEN_THREADS if size.inline else _PREPARE_THREADS
     work = partial(prepare, messages, config, served)
     return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
 async def decode_on_thread(request: ChatRequest) -> list[NDArray[np.uint8]]:
-    """Decode the media of `request`, one after the other, while other requests go on."""
+    """Decode the media of `request` on a thread, one after the other.
+
+    Returns:
+        The tiles of each image and frame, (tiles, 3, tile_size, tile_size).
+    """
 
     def cut() -> list[NDArray[np.uint8]]:
         return [tiles for item in request.media for tiles in item.cut()]
 
-    return await asyncio.get_running_loop().run_in_executor(_decoding, cut)
+    return await asyncio.get_running_loop().run_in_executor(_DECODE_THREADS, cut)
 
 
 def prepare(
     messages: Sequence[Mapping[str, Any]], config: Mapping[str, Any], served: ServedCheckpoint
 ) -> ChatRequest:
-    """Fetch the media, encode the prompt, and read the options.
+    """Read the options, fetch the media, and encode the prompt.
 
-    Only the headers of the media are read, so that what does not fit is refused undecoded.
+    Only the headers of the media are read: a prompt that is too long is refused before decoding.
 
     Args:
         messages: of an OpenAI chat request.
@@ -84,30 +88,32 @@ def prepare(
     Raises:
         RequestError: the request cannot be answered; the message names the part at fault.
     """
-    options = read_options(config, served.engine)
+    options = read_options(config)
     limits = read_request_limits(options, served.limits)
     build = _prompt_builder(messages, options, served)
     prompt = build(limits.frames)
     check_characters(sum(len(segment.text) for segment in prompt), served.context_length)
-    # Wrong options are refused before anything is fetched.
+    # For its errors: wrong options are refused before anything is fetched.
     sampling = _read_sampling(options, served.context_length, served)
     media = open_media(collect_media(prompt), limits, served.config, served.fetch)
     if any("fps" in item.media.options for item in media):
         counts = [item.frames for item in media if item.media.kind == "video"]
         prompt = build(counts)
     if limits.fit:
-        text = _fill_in(prompt, media, served.config, images=False)
+        text = _insert_image_tokens(prompt, media, served.config, images=False)
         taken = len(encode_segments(served.tokenizer, text)) + sampling.max_tokens
         room = served.context_length - taken
         media = fit_tiles(media, room // served.config.tokens_per_tile)
-    request = _build_request(_fill_in(prompt, media, served.config), media, options, served)
-    return replace(request, tells_cached_tokens=not config.get(WITHOUT_CACHED_TOKENS))
+    request = _build_request(
+        _insert_image_tokens(prompt, media, served.config), media, options, served
+    )
+    return replace(request, reports_cached_tokens=not config.get(WITHOUT_CACHED_TOKENS))
 
 
 def prepare_text(text: str, config: Mapping[str, Any], served: ServedCheckpoint) -> ChatRequest:
-    """Encode a raw text, whose control tokens are read as such; otherwise as `prepare`."""
-    options = read_options(config, served.engine)
-    for name in _OF_A_CHAT:
+    """Return the request that continues a raw `text`, in which control tokens are recognized."""
+    options = read_options(config)
+    for name in _CHAT_ONLY:
         if name in options:
             raise RequestError(f"{name} is an option of a chat; use /v1/chat/completions")
     check_characters(len(text), served.context_length)
@@ -132,18 +138,18 @@ def _build_request(
         text="".join(text for text, _ in segments),
         render=options.get("render", False),
         tile_counts=[item.tiles * item.frames for item in media],
-        pictures=_pictures(media) if options.get("boxes") else None,
+        pictures=_label_pictures(media) if options.get("boxes") else None,
         sampling=_read_sampling(options, room, served),
         stop_ids=[*stop_ids, *options.get("stop_token_ids", ())],
         include_stop=options.get("include_stop_str_in_output", False),
-        repetition=_repetition(options),
+        repetition=_read_repetition(options),
         skip_special_tokens=options.get("skip_special_tokens", True),
         stream=options.get("stream", False),
         include_usage=options.get("include_usage", False),
         continuous_usage=options.get("continuous_usage_stats", False),
         name=options.get("request_id"),
         cache_salt=options.get("cache_salt"),
-        adapter=_adapter(options.get("lora_name"), served.adapters),
+        adapter=_read_adapter(options.get("lora_name"), served.adapters),
     )
 
 
@@ -159,7 +165,7 @@ def _read_sampling(
     )
 
 
-def _repetition(options: Mapping[str, Any]) -> tuple[int, int] | None:
+def _read_repetition(options: Mapping[str, Any]) -> tuple[int, int] | None:
     size, threshold = (options.get(f"repetition_ngram_{name}") for name in ("size", "threshold"))
     if (size is None) != (threshold is None):
         raise RequestError(
@@ -168,7 +174,7 @@ def _repetition(options: Mapping[str, Any]) -> tuple[int, int] | None:
     return None if size is None or threshold is None else (size, threshold)
 
 
-def _adapter(name: str | None, adapters: frozenset[str]) -> str | None:
+def _read_adapter(name: str | None, adapters: frozenset[str]) -> str | None:
     if not name or name in adapters:
         return name or None
     known = ", ".join(sorted(adapters)) or "none"
@@ -181,7 +187,7 @@ def _adapter(name: str | None, adapters: frozenset[str]) -> str | None:
 def _prompt_builder(
     messages: Sequence[Mapping[str, Any]], options: Mapping[str, Any], served: ServedCheckpoint
 ) -> Callable[[int | Sequence[int]], list[Segment]]:
-    """Return `build_prompt` for a request, which only lacks the number of frames."""
+    """Return a function from the number of frames, of all or of each video, to the prompt."""
     return partial(
         build_prompt,
         messages,
@@ -191,14 +197,13 @@ def _prompt_builder(
     )
 
 
-def _fill_in(
+def _insert_image_tokens(
     prompt: Sequence[Segment],
     media: Sequence[OpenMedia],
     config: CheckpointConfig,
     images: bool = True,
 ) -> list[tuple[str, bool]]:
-    """Return the prompt's texts, each with whether it is trusted, with the image tokens in them,
-    or without `images` only what stands around these."""
+    """Return the prompt as segments (text, trusted), with its image tokens unless not `images`."""
     per_tile = config.tokens_per_tile if images else 0
     counts = iter(item.tiles * per_tile for item in media for _ in range(item.frames))
     return [
@@ -207,8 +212,8 @@ def _fill_in(
     ]
 
 
-def _pictures(media: Sequence[OpenMedia]) -> list[Picture]:
-    """Return the images and frames, labelled as in a prompt with labels."""
+def _label_pictures(media: Sequence[OpenMedia]) -> list[Picture]:
+    """Return the images and frames with the labels that they have in a prompt."""
     pictures: list[Picture] = []
     images = count(1)
     for item in media:

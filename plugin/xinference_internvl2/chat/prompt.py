@@ -24,17 +24,20 @@ _GROUNDING = re.compile(r"(</?(?:ref|box|quad)>)")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of the prompt: text of the prompt format (`trusted`), text of the request, or the
-    place of an image or frame."""
+    """A part of the prompt: a text, or the place of an image or frame.
+
+    Attributes:
+        trusted: whether control tokens are recognized in it, which are those of the prompt format.
+        media: what stands at the place; None for a text.
+    """
 
     text: str
     trusted: bool = False
     media: Media | None = None
 
 
-class Rendered(NamedTuple):
-    """A prompt text with one `<image>` for every image and every frame of a video, and the media
-    in the same order."""
+class RenderedPrompt(NamedTuple):
+    """A prompt text with `<image>` for every image and frame, and the media in the same order."""
 
     text: str
     media: tuple[Media, ...]
@@ -45,15 +48,15 @@ def render(
     prompt_format: PromptFormat | str,
     frames: int = DEFAULT_FRAMES,
     image_labels: bool = True,
-) -> Rendered:
-    """Return the prompt text of `messages` and their media, both in order.
+) -> RenderedPrompt:
+    """Return the prompt text of `messages`, and their media.
 
     Args:
         messages: as in an OpenAI chat request.
         prompt_format: one of the family's, or its name.
         frames: how many frames of every video are shown.
-        image_labels: number several images, and put media first, as in the model card; otherwise
-            they stand where the request has them, or has `<image>` in its text.
+        image_labels: whether several images are numbered, and media put first, as in the model
+            card; otherwise they stand where the request has them, or `<image>` in its text.
 
     Raises:
         RequestError: a message that cannot be rendered; the text names the part at fault.
@@ -61,7 +64,7 @@ def render(
     Source: the conversation templates published with InternVL2.
     """
     prompt = build_prompt(messages, prompt_format, frames, image_labels=image_labels)
-    return Rendered("".join(segment.text for segment in prompt), collect_media(prompt))
+    return RenderedPrompt("".join(segment.text for segment in prompt), collect_media(prompt))
 
 
 def collect_media(prompt: Sequence[Segment]) -> tuple[Media, ...]:
@@ -77,12 +80,11 @@ def build_prompt(
     continue_last: bool = True,
     image_labels: bool = True,
 ) -> list[Segment]:
-    """Return the prompt of `messages` in segments, so that no text of a request is ever read as a
-    control token.
+    """Return the prompt of `messages` in segments: no text of a request is read as a control token.
 
     Args:
         frames: how many frames are shown of every video that does not say, or of each video.
-        continue_last: go on with an assistant message at the end, instead of answering it.
+        continue_last: whether the answer continues an assistant message at the end.
         others, errors: as for `render`.
     """
     if isinstance(prompt_format, str):
@@ -97,7 +99,7 @@ def build_prompt(
         prompt += (_lay_out if image_labels else _lay_out_as_written)(turn, labels)
         prompt.append(Segment(prompt_format.turn_end, trusted=True))
     if continue_last and turns[-1].role == "assistant":
-        # Its turn stays open.
+        # Its turn is not ended, so that the answer continues it.
         prompt.pop()
     else:
         prompt.append(Segment(prompt_format.roles["assistant"], trusted=True))
@@ -110,10 +112,9 @@ def _count_images(turns: Sequence[Turn]) -> int:
 
 
 def _lay_out(turn: Turn, labels: _Labels) -> Iterator[Segment]:
-    """Yield every image and frame on a line of its own, and a new line between texts.
+    """Yield a turn with every image and frame on a line of its own, and a line break between texts.
 
-    Media come first, as the model was trained, unless the request puts text on both sides of one:
-    then in the order of the request.
+    Media come first, as in training; but in the order of the request if one stands between texts.
     """
     parts = turn.parts
     are_media = [isinstance(part, Media) for part in parts]
@@ -127,10 +128,10 @@ def _lay_out(turn: Turn, labels: _Labels) -> Iterator[Segment]:
         if isinstance(part, str):
             yield from _split_grounding(part)
         else:
-            yield from _place(part, labels.of(part))
+            yield from _place_media(part, labels.of(part))
 
 
-def _place(media: Media, labels: Iterable[str]) -> Iterator[Segment]:
+def _place_media(media: Media, labels: Iterable[str]) -> Iterator[Segment]:
     for label in labels:
         yield Segment(f"{label}: " if label else "")
         yield Segment(PLACEHOLDER, trusted=True, media=media)
@@ -138,11 +139,12 @@ def _place(media: Media, labels: Iterable[str]) -> Iterator[Segment]:
 
 
 def _lay_out_as_written(turn: Turn, labels: _Labels) -> Iterator[Segment]:
-    """Yield texts and media in the order of the request, nothing between them but the line break
-    after a picture; or images in place of the `<image>` in the text, if it has any.
+    """Yield a turn in the order of the request, with a line break after each picture.
+
+    Where the text of a user has `<image>`, its images stand in these places.
 
     Raises:
-        RequestError: the text of a user has another number of them than there are images.
+        RequestError: it has more or fewer `<image>` than images.
     """
     images = [part for part in turn.parts if isinstance(part, Media) and part.kind == "image"]
     marks = sum(part.count(PLACEHOLDER) for part in turn.parts if isinstance(part, str))
@@ -160,11 +162,11 @@ def _lay_out_as_written(turn: Turn, labels: _Labels) -> Iterator[Segment]:
                     yield Segment(PLACEHOLDER, trusted=True, media=next(unplaced))
                 yield from _split_grounding(text)
         elif part.kind != "image" or not in_text:
-            yield from _place(part, labels.of(part))
+            yield from _place_media(part, labels.of(part))
 
 
 def frame_labels(frames: int) -> list[str]:
-    """Return how the frames of a video are numbered."""
+    """Return the labels of the frames of a video: Frame1, Frame2, …"""
     return [f"Frame{number}" for number in range(1, frames + 1)]
 
 
@@ -174,8 +176,13 @@ def _split_grounding(text: str) -> Iterator[Segment]:
 
 
 class _Labels:
-    """Numbers images through the whole conversation (`Image-1: `, unless there is only one) and
-    the frames of each video from one (`Frame1: `)."""
+    """Labels the images of the whole conversation (Image-1, unless there is only one), and the frames
+    of each video (Frame1).
+
+    Args:
+        images: how many there are; 0 labels none.
+        frames: how many of every video are shown, or of each video in order.
+    """
 
     def __init__(self, images: int, frames: int | Sequence[int]) -> None:
         self._images, self._count = images, 0

@@ -1,16 +1,16 @@
-"""Ends an answer that repeats itself, as endless lists of a greedy model do."""
+"""Detects an answer that repeats itself, as a greedy model may without end."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 
 
-class RepetitionBreaker:
-    """Counts the runs of `size` tokens of one answer.
+class RepetitionDetector:
+    """Counts the n-grams of one answer.
 
     Args:
-        size: tokens of a run.
-        threshold: how often the same run may stand in the answer before it is enough.
+        size: tokens of an n-gram.
+        threshold: how often an n-gram has to occur for a repetition.
     """
 
     def __init__(self, size: int, threshold: int) -> None:
@@ -18,11 +18,11 @@ class RepetitionBreaker:
         self._threshold = threshold
         self._counts: Counter[tuple[int, ...]] = Counter()
 
-    def repeats(self, token: int) -> bool:
-        """Whether the run that ends with this next token now stands there often enough."""
+    def add(self, token: int) -> bool:
+        """Add the next token, and return whether the n-gram that it ends has occurred too often."""
         self._last.append(token)
         if len(self._last) < (self._last.maxlen or 0):
             return False
-        run = tuple(self._last)
-        self._counts[run] += 1
-        return self._counts[run] >= self._threshold
+        ngram = tuple(self._last)
+        self._counts[ngram] += 1
+        return self._counts[ngram] >= self._threshold

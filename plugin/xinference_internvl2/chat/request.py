@@ -17,19 +17,20 @@ class ChatRequest:
     """A request that an engine can run.
 
     Attributes:
-        text: the whole prompt, with an image token for every feature of the media.
-        ids: the same as token ids, with what the tokenizer puts before a text.
-        media: the media that are yet to be decoded.
-        tile_counts: of each image and video, all frames together.
-        tells_cached_tokens: the usage says how much of the prompt was in a cache.
-        tiles: those of every image and frame that is decoded, (tiles, 3, tile_size, tile_size).
-        stop_ids: the tokens that end an answer, and are no part of it.
-        render: the prompt is the answer; nothing is generated.
-        pictures: what the boxes of an answer may lie in; None if they are not asked for.
-        include_stop: the text keeps what ended it, other than the prompt format's tokens.
-        repetition: size and threshold of a `RepetitionBreaker`.
+        ids: the prompt as token ids, with an image token for every feature of the media.
+        media: those that are not decoded yet.
+        stop_ids: tokens that end an answer, and are no part of it.
+        text: the prompt, without the token that the tokenizer puts before a text.
+        render: whether the prompt itself is returned, and nothing generated.
+        pictures: those that the boxes of an answer may refer to; None if none are asked for.
+        include_stop: whether the text keeps a stop string or stop token of the request.
+        repetition: `size` and `threshold` of a `RepetitionDetector`.
         name: by which the client may abort it.
-        adapter: the LoRA adapter that answers, or None for the model as it is.
+        cache_salt: only requests of the same salt share a prefix cache.
+        adapter: the LoRA adapter that answers; None for the model without one.
+        tile_counts: tiles of each image and video, all frames together.
+        reports_cached_tokens: whether the usage counts the cached tokens of the prompt.
+        tiles: of every decoded image and frame, (tiles, 3, tile_size, tile_size).
     """
 
     ids: list[int]
@@ -49,5 +50,5 @@ class ChatRequest:
     cache_salt: str | None = None
     adapter: str | None = None
     tile_counts: list[int] = field(default_factory=list)
-    tells_cached_tokens: bool = True
+    reports_cached_tokens: bool = True
     tiles: list[NDArray[np.uint8]] = field(default_factory=list)

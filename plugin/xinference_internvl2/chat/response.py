@@ -13,23 +13,29 @@ from ..engine_outputs import FinishOutput, FinishReason, Outputs, PromptOutput, 
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 from .boxes import Picture, find_boxes
 from .detokenizer import Detokenizer
-from .repetition import RepetitionBreaker
+from .repetition import RepetitionDetector
 from .request import ChatRequest
 from .usage import Usage
 
 Json = dict[str, Any]
 MIN_LOGPROB = -9999.0
-"""Stands for minus infinity, which JSON does not have."""
+"""The value that stands for minus infinity, which JSON does not have."""
 REPETITION = "repetition_detected"
-"""The `stop_reason` of an answer that repeated itself, in vLLM's words."""
+"""The `stop_reason` of an answer that repeated itself, as vLLM calls it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The text and tokens that answer number `choice` grows by.
+    """What answer number `choice` grows by.
 
-    Its last delta has a `finish_reason`, a `stop_sequence` where one of the request's ended it, a
-    `stop_reason` where it repeated itself, and the answer's boxes if they are asked for.
+    Attributes:
+        logprobs: of the new tokens, as OpenAI's protocol has them.
+        tokens: how many tokens are new.
+        finish_reason: in the last delta of the answer alone, as are the following.
+        stop_sequence: the stop string of the request that ended it.
+        stop_reason: `REPETITION` if it repeated itself.
+        boxes: those of the whole answer, if the request asks for them.
+        cached_tokens: tokens of the prompt that came from the prefix cache.
     """
 
     choice: int
@@ -50,16 +56,17 @@ async def detokenize(
     pictures: Sequence[Picture] | None = None,
     repetition: tuple[int, int] | None = None,
 ) -> AsyncGenerator[TextDelta, None]:
-    """Yield the text of the answers as it comes; the first detokenizer is that of choice 0.
+    """Yield the text of all answers as it is generated.
 
     `outputs` is closed as soon as all answers are complete, or with this generator.
 
     Args:
-        pictures: what boxes may lie in; None if they are not asked for.
-        repetition: size and threshold of a `RepetitionBreaker`.
+        detokenizers: one for each answer.
+        pictures: those that boxes may refer to; None if no boxes are asked for.
+        repetition: `size` and `threshold` of a `RepetitionDetector`; None detects none.
     """
     running = dict(enumerate(detokenizers))
-    breakers = {choice: RepetitionBreaker(*repetition) for choice in running if repetition}
+    detectors = {choice: RepetitionDetector(*repetition) for choice in running if repetition}
     async with aclosing(outputs):
         async for output in outputs:
             if isinstance(output, PromptOutput):
@@ -72,42 +79,45 @@ async def detokenize(
             repeats = False
             if isinstance(output, TokenOutput):
                 text = detokenizer.add(output.id)
-                yield TextDelta(output.choice, text, _logprobs(output, tokenizer), tokens=1)
-                repeats = output.choice in breakers and breakers[output.choice].repeats(output.id)
+                yield TextDelta(output.choice, text, _format_logprobs(output, tokenizer), tokens=1)
+                repeats = output.choice in detectors and detectors[output.choice].add(output.id)
             if end or repeats or detokenizer.stopped:
-                for delta in _close(output.choice, end, detokenizer, pictures, repeats):
+                for delta in _finish(output.choice, end, detokenizer, pictures, repeats):
                     yield delta
                 del running[output.choice]
             if not running:
                 break
 
 
-def _close(
+def _finish(
     choice: int,
     end: FinishOutput | None,
     detokenizer: Detokenizer,
     pictures: Sequence[Picture] | None,
     repeats: bool,
 ) -> Iterator[TextDelta]:
-    """Yield the rest of an answer, and its end; without one of the engine's, a stop string or a
-    repetition is."""
+    """Yield the rest of an answer, and its last delta.
+
+    Args:
+        end: of the engine; None where a stop string or a repetition ends the answer.
+    """
     rest = detokenizer.finish(end.token if end else None)
     if rest:
         yield TextDelta(choice, rest)
     reason = end.reason if end and not detokenizer.stopped else "stop"
-    boxes = None if pictures is None else find_boxes(detokenizer.marked_text, pictures)
+    boxes = None if pictures is None else find_boxes(detokenizer.raw_text, pictures)
     why = REPETITION if repeats and not detokenizer.stopped else None
-    yield TextDelta(choice, "", [], 0, reason, detokenizer.found, why, boxes)
+    yield TextDelta(choice, "", [], 0, reason, detokenizer.stop_string, why, boxes)
 
 
-def _logprobs(token: TokenOutput, tokenizer: InternVL2Tokenizer) -> list[Json]:
+def _format_logprobs(token: TokenOutput, tokenizer: InternVL2Tokenizer) -> list[Json]:
     if token.logprob is None:
         return []
-    chosen = _logprob(token.id, token.logprob, tokenizer)
-    return [{**chosen, "top_logprobs": [_logprob(*entry, tokenizer) for entry in token.top]}]
+    chosen = _format_logprob(token.id, token.logprob, tokenizer)
+    return [{**chosen, "top_logprobs": [_format_logprob(*entry, tokenizer) for entry in token.top]}]
 
 
-def _logprob(token: int, logprob: float, tokenizer: InternVL2Tokenizer) -> Json:
+def _format_logprob(token: int, logprob: float, tokenizer: InternVL2Tokenizer) -> Json:
     data = tokenizer.token_bytes(token)
     return {
         "token": data.decode("utf-8", "replace"),
@@ -135,7 +145,7 @@ async def _build_completion(
         choices[delta.choice].add(delta)
     logprobs = request.sampling.logprobs is not None
     return {
-        **head(model_uid, "chatcmpl", "chat.completion"),
+        **build_head(model_uid, "chatcmpl", "chat.completion"),
         "choices": [choice.to_json(index, logprobs) for index, choice in enumerate(choices)],
         "usage": usage.to_json(),
     }
@@ -143,7 +153,7 @@ async def _build_completion(
 
 @dataclass(slots=True)
 class _Choice:
-    """One answer of a completion, while its deltas are gathered."""
+    """One answer of a completion, as the sum of its deltas."""
 
     text: str = ""
     logprobs: list[Json] = field(default_factory=list)
@@ -163,16 +173,18 @@ class _Choice:
     def to_json(self, index: int, logprobs: bool) -> Json:
         return {
             "index": index,
-            "message": {"role": "assistant", "content": self.text, **_name_boxes(self.boxes)},
+            "message": {"role": "assistant", "content": self.text, **_format_boxes(self.boxes)},
             "logprobs": {"content": self.logprobs, "refusal": None} if logprobs else None,
             "finish_reason": self.finish_reason,
-            **_name_stop(self),
+            **_format_stop(self),
         }
 
 
-def _name_stop(end: _Choice | TextDelta) -> Json:
-    """What OpenAI's API has no place for: Xinference's Anthropic API reads `stop_sequence`, and
-    vLLM's clients know `stop_reason`."""
+def _format_stop(end: _Choice | TextDelta) -> Json:
+    """Return fields beyond OpenAI's API that say what ended an answer.
+
+    Xinference's Anthropic API reads `stop_sequence`, and vLLM's clients know `stop_reason`.
+    """
     found = {"stop_sequence": end.stop_sequence, "stop_reason": end.stop_reason}
     return {name: value for name, value in found.items() if value}
 
@@ -180,41 +192,41 @@ def _name_stop(end: _Choice | TextDelta) -> Json:
 async def _stream_chunks(
     model_uid: str, request: ChatRequest, deltas: AsyncGenerator[TextDelta, None]
 ) -> AsyncGenerator[Json, None]:
-    """Yield the chunks of all answers, and at last the usage if the request asks for it."""
-    start = head(model_uid, "chatcmpl", "chat.completion.chunk")
+    """Yield the chunks of all answers, and finally the usage if the request asks for it."""
+    start = build_head(model_uid, "chatcmpl", "chat.completion.chunk")
     usage = Usage.of(request)
     if request.continuous_usage:
         start["usage"] = usage.to_json()
     for index in range(request.sampling.n):
-        yield _chunk(start, index, {"role": "assistant", "content": ""})
+        yield _build_chunk(start, index, {"role": "assistant", "content": ""})
     async with aclosing(deltas):
         async for delta in deltas:
             usage.add(delta.tokens, delta.cached_tokens)
             if request.continuous_usage:
                 start = {**start, "usage": usage.to_json()}
             if delta.text or delta.logprobs:
-                yield _chunk(start, delta.choice, {"content": delta.text}, delta.logprobs)
+                yield _build_chunk(start, delta.choice, {"content": delta.text}, delta.logprobs)
             if delta.finish_reason:
-                chunk = _chunk(
+                chunk = _build_chunk(
                     start,
                     delta.choice,
-                    _name_boxes(delta.boxes),
+                    _format_boxes(delta.boxes),
                     finish_reason=delta.finish_reason,
                 )
-                chunk["choices"][0] |= _name_stop(delta)
+                chunk["choices"][0] |= _format_stop(delta)
                 yield chunk
     if request.include_usage:
         yield {**start, "choices": [], "usage": usage.to_json()}
 
 
-def _name_boxes(boxes: list[Json] | None) -> Json:
+def _format_boxes(boxes: list[Json] | None) -> Json:
     return {} if boxes is None else {"boxes": boxes}
 
 
-def render_response(model_uid: str, request: ChatRequest) -> Json:
-    """Return the prompt in place of an answer, which is empty."""
+def build_render_response(model_uid: str, request: ChatRequest) -> Json:
+    """Return the response to a request with `render`: the prompt, and an empty answer."""
     return {
-        **head(model_uid, "chatcmpl", "chat.completion"),
+        **build_head(model_uid, "chatcmpl", "chat.completion"),
         "choices": [_Choice(finish_reason="stop").to_json(0, logprobs=False)],
         "prompt": request.text,
         "prompt_token_ids": request.ids,
@@ -222,7 +234,7 @@ def render_response(model_uid: str, request: ChatRequest) -> Json:
     }
 
 
-def _chunk(
+def _build_chunk(
     start: Json,
     index: int,
     delta: Json,
@@ -235,8 +247,13 @@ def _chunk(
     return {**start, "choices": [choice]}
 
 
-def head(model_uid: str, prefix: str, kind: str) -> Json:
-    """Return what every response begins with; `prefix` is that of its id."""
+def build_head(model_uid: str, prefix: str, kind: str) -> Json:
+    """Return the fields that every response begins with.
+
+    Args:
+        prefix: of its id.
+        kind: its `object`.
+    """
     return {
         "id": f"{prefix}-{uuid.uuid4()}",
         "object": kind,

@@ -1,4 +1,4 @@
-"""Reads what the text of an answer has to match: `response_format` and the guided options."""
+"""Reads the options that constrain the text of an answer: `response_format` and the guided ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 }
 _ANY_OBJECT = {"type": "object"}
 ONE_SPACE = {"whitespace_flexible": False, "key_separator": ": ?", "item_separator": ", ?"}
-"""llguidance's options of JSON: with spaces and lines at will, a model may write them for ever."""
+"""llguidance's options for JSON: where white space is free, a model may write it without end."""
 
 
 _ONLY_TYPE, _FORMAT, _SCHEMA = (
@@ -32,15 +32,17 @@ _ONLY_TYPE, _FORMAT, _SCHEMA = (
 
 
 def read_constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
-    """Return the constraint as a keyword and its value, or None if there is none.
+    """Return kind and value of the constraint, as `compile_grammar` takes them; None without one.
 
     Raises:
-        RequestError: a value of the wrong type, one that cannot be kept, or more than one
-            constraint.
+        RequestError: a value is of the wrong type or cannot be compiled, or there are several.
     """
-    found = [_read(name, kind, options[name]) for name, kind in _named("guided_", options)]
+    found = [
+        _read_value(name, kind, options[name])
+        for name, kind in _find_constraints("guided_", options)
+    ]
     if "response_format" in options:
-        found.append(_response_format(options["response_format"]))
+        found.append(_read_response_format(options["response_format"]))
     structured = options.get("structured_outputs", {})
     for name in structured:
         if name not in _KINDS:
@@ -48,8 +50,8 @@ def read_constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
                 f"structured_outputs.{name} is not supported; use {', '.join(_KINDS)}"
             )
     found += [
-        _read(f"structured_outputs.{name}", kind, structured[name])
-        for name, kind in _named("", structured)
+        _read_value(f"structured_outputs.{name}", kind, structured[name])
+        for name, kind in _find_constraints("", structured)
     ]
     if len(found) > 1:
         raise RequestError(
@@ -65,23 +67,23 @@ def read_constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
     return kind, value
 
 
-def _named(prefix: str, options: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The names and kinds of the constraints that `options` has."""
+def _find_constraints(prefix: str, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return names and kinds of the constraints in `options`."""
     named = [(prefix + kind, kind) for kind in _KINDS]
     return [(name, kind) for name, kind in named if options.get(name) not in (None, False)]
 
 
-def _read(name: str, kind: str, value: Any) -> tuple[str, Any]:
+def _read_value(name: str, kind: str, value: Any) -> tuple[str, Any]:
     types, wanted = _KINDS[kind]
     strings = not isinstance(value, list) or all(isinstance(item, str) for item in value)
     if not isinstance(value, types) or value == "" or value == [] or not strings:
         raise RequestError(f"{name} {value!r:.40} is not {wanted}")
     if kind == "json_object":
         return "json", _ANY_OBJECT
-    return kind, _schema(name, value) if kind == "json" else value
+    return kind, _read_schema(name, value) if kind == "json" else value
 
 
-def _schema(name: str, value: Any) -> Any:
+def _read_schema(name: str, value: Any) -> Any:
     try:
         schema = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
@@ -91,7 +93,7 @@ def _schema(name: str, value: Any) -> Any:
     return schema
 
 
-def _response_format(value: Any) -> tuple[str, Any]:
+def _read_response_format(value: Any) -> tuple[str, Any]:
     if not isinstance(value, Mapping):
         raise RequestError(f"response_format {value!r:.80} is not an object")
     kind, schema = value.get("type"), value.get("json_schema")

@@ -1,4 +1,4 @@
-"""From the options of a request to the sampling parameters of an engine."""
+"""Reads the sampling parameters of an engine from the options of a request."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from ..errors import RequestError
 from ..sampling_params import SamplingParams
 from .response_format import read_constraint
 
-_NOT_IN_A_FORM = ("ignore_eos", "min_tokens", "allowed_token_ids", "bad_words")
-"""Options that may leave no token where a grammar has its own."""
+_NOT_WITH_CONSTRAINT = ("ignore_eos", "min_tokens", "allowed_token_ids", "bad_words")
+"""Options that could exclude every token that a grammar allows."""
 GREEDY_BELOW = 1e-4
-"""Temperatures below are 0: divided by them, logits are not finite."""
+"""Lower temperatures are taken for 0: dividing logits by them overflows."""
 
 
 def read_sampling(options: Mapping[str, Any], room: int, max_tokens: int) -> SamplingParams:
-    """Return the sampling parameters of a request whose answer has `room` tokens at most.
+    """Return the sampling parameters of a request.
 
     Args:
         options: as `read_options` returns them.
+        room: the most tokens that the context leaves for the answer.
         max_tokens: the length of an answer whose request does not give one.
 
     Raises:
         RequestError: options that contradict each other.
     """
-    temperature, n = _temperature(options), options.get("n", 1)
+    temperature, n = _read_temperature(options), options.get("n", 1)
     if n > 1 and temperature == 0:
         raise RequestError(f"n {n} needs a temperature above 0, or all answers would be the same")
     longest = options.get("max_tokens", max_tokens)
@@ -33,7 +34,7 @@ def read_sampling(options: Mapping[str, Any], room: int, max_tokens: int) -> Sam
     if min_tokens > longest:
         raise RequestError(f"min_tokens {min_tokens} is more than the {longest} of max_tokens")
     constraint = read_constraint(options)
-    for name in _NOT_IN_A_FORM:
+    for name in _NOT_WITH_CONSTRAINT:
         if constraint is not None and name in options:
             raise RequestError(f"{name} contradicts an answer of a given form; leave it out")
     return SamplingParams(
@@ -49,13 +50,13 @@ def read_sampling(options: Mapping[str, Any], room: int, max_tokens: int) -> Sam
         seed=options.get("seed"),
         stop=options.get("stop", ()),
         n=n,
-        logprobs=_top_logprobs(options),
+        logprobs=_read_top_logprobs(options),
         constraint=constraint,
     )
 
 
-def _temperature(options: Mapping[str, Any]) -> float:
-    """Greedy, as the model was published, unless the client asks for a choice of tokens."""
+def _read_temperature(options: Mapping[str, Any]) -> float:
+    """Return the temperature: 0, as the model is published, unless an option asks for sampling."""
     samples = options.get("do_sample")
     asked = samples or any(name in options for name in ("top_p", "top_k", "min_p"))
     temperature = float(options.get("temperature", 1.0 if asked else 0.0))
@@ -64,7 +65,7 @@ def _temperature(options: Mapping[str, Any]) -> float:
     return 0.0 if samples is False or temperature < GREEDY_BELOW else temperature
 
 
-def _top_logprobs(options: Mapping[str, Any]) -> int | None:
+def _read_top_logprobs(options: Mapping[str, Any]) -> int | None:
     count: int = options.get("top_logprobs", 0)
     if count and "logprobs" not in options:
         raise RequestError(f"top_logprobs {count} needs logprobs to be true")

@@ -16,16 +16,16 @@ from .pending_requests import PendingRequests
 
 @dataclass(frozen=True, slots=True)
 class ServedCheckpoint:
-    """The launched model, as far as preparing a request depends on it.
+    """What a request needs to know of the launched model.
 
     Attributes:
         context_length: the most tokens that prompt and answer may have together.
-        fetch: downloads media where the host allows it.
-        engine: the engine that answers, by the name that the table of options has for it.
+        fetch: downloads media, within the rules of the host.
         max_tokens: the length of an answer whose request does not give one.
-        budget: what all requests together may hold before they are answered.
+        budget: the memory that all requests together may hold before they are answered.
         pending: the requests that the engine does not have yet.
         stop: strings that end every answer, beside those of its request.
+        adapters: the names of the LoRA adapters that a request may choose.
     """
 
     config: CheckpointConfig
@@ -34,7 +34,6 @@ class ServedCheckpoint:
     context_length: int
     limits: MediaLimits
     fetch: Fetch
-    engine: str
     max_tokens: int = DEFAULT_MAX_TOKENS
     budget: Budget = field(default_factory=Budget)
     pending: PendingRequests = field(default_factory=PendingRequests)

@@ -18,13 +18,14 @@ from .option_values import Whole
 from .options import merge_fields
 from .prepare import prepare_text
 from .request import ChatRequest
-from .response import Json, TextDelta, head
+from .response import Json, TextDelta, build_head
 from .served_checkpoint import ServedCheckpoint
 from .usage import Usage
 
 _NUMBER = Whole(0, MAX_TOP_LOGPROBS)
 CONTEXT_TOKENS = 8
-"""Tokens of the prompt before an answer, after which its first word keeps the space before it."""
+"""How many of the prompt's last tokens are decoded with the answer: they keep the space before its
+first word."""
 
 
 async def complete(
@@ -50,11 +51,11 @@ async def complete(
 def _prepare(prompt: str, config: Mapping[str, Any], served: ServedCheckpoint) -> ChatRequest:
     if not isinstance(prompt, str) or not prompt:
         raise RequestError("prompt has to be a string that is not empty")
-    return prepare_text(prompt, _translate(config), served)
+    return prepare_text(prompt, _to_chat_options(config), served)
 
 
-def _translate(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a completion as those of a chat: `logprobs` is a number of tokens here."""
+def _to_chat_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options as those of a chat; `logprobs` of a completion is a number of tokens."""
     options = merge_fields(config)
     count = options.pop("logprobs", None)
     if count is not None:
@@ -64,7 +65,7 @@ def _translate(config: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Choice:
-    """One answer of a completion, while its deltas are gathered."""
+    """One answer of a completion, as the sum of its deltas."""
 
     text: str = ""
     logprobs: list[Json] = field(default_factory=list)
@@ -78,7 +79,7 @@ class _Choice:
         self.stop_reason = delta.stop_reason or self.stop_reason
 
     def to_json(self, index: int, offset: int, wanted: bool) -> Json:
-        logprobs = _to_lists(self.logprobs, offset) if wanted else None
+        logprobs = _to_logprob_lists(self.logprobs, offset) if wanted else None
         return {
             "index": index,
             "text": self.text,
@@ -88,8 +89,12 @@ class _Choice:
         }
 
 
-def _to_lists(entries: list[Json], offset: int) -> Json:
-    """The logprobs of a chat in the older form, list by list; `text_offset` counts characters."""
+def _to_logprob_lists(entries: list[Json], offset: int) -> Json:
+    """Convert the logprobs of a chat to the lists of a completion.
+
+    Args:
+        offset: the character of the text at which they begin.
+    """
     offsets = []
     for entry in entries:
         offsets.append(offset)
@@ -115,7 +120,7 @@ async def _build_completion(
             choices[delta.choice].add(delta)
     wanted = request.sampling.logprobs is not None
     return {
-        **head(model_uid, "cmpl", "text_completion"),
+        **build_head(model_uid, "cmpl", "text_completion"),
         "choices": [choice.to_json(index, 0, wanted) for index, choice in enumerate(choices)],
         "usage": usage.to_json(),
     }
@@ -124,8 +129,8 @@ async def _build_completion(
 async def _stream_chunks(
     model_uid: str, request: ChatRequest, deltas: AsyncGenerator[TextDelta, None]
 ) -> AsyncGenerator[Json, None]:
-    """Yield the chunks of all answers, and at last the usage if the request asks for it."""
-    start = head(model_uid, "cmpl", "text_completion")
+    """Yield the chunks of all answers, and finally the usage if the request asks for it."""
+    start = build_head(model_uid, "cmpl", "text_completion")
     wanted = request.sampling.logprobs is not None
     offsets, usage = [0] * request.sampling.n, Usage.of(request)
     for index in range(request.sampling.n):

@@ -12,14 +12,14 @@ from ..tokenizer.tokenizer import InternVL2Tokenizer
 def read_token_options(
     options: Mapping[str, Any], tokenizer: InternVL2Tokenizer, vocabulary: int
 ) -> dict[str, Any]:
-    """Return the fields of `SamplingParams` that these options give.
+    """Return the fields of `SamplingParams` that depend on the vocabulary.
 
     Args:
         options: as `read_options` returns them.
         vocabulary: how many tokens the model has.
 
     Raises:
-        RequestError: a token that is not there, or options that leave no token.
+        RequestError: the vocabulary lacks a token, or the options exclude every token.
     """
     for name in ("stop_token_ids", "allowed_token_ids", "logit_bias"):
         for token in options.get(name, ()):
@@ -29,7 +29,7 @@ def read_token_options(
                     f"{vocabulary}"
                 )
     allowed, words = options.get("allowed_token_ids", ()), options.get("bad_words", ())
-    word_ids = tuple(ids for word in words for ids in _tokens_of(word, tokenizer))
+    word_ids = tuple(ids for word in words for ids in _encode_word(word, tokenizer))
     _check_some_left(allowed, word_ids)
     return {
         "logit_bias": options.get("logit_bias", {}),
@@ -39,10 +39,10 @@ def read_token_options(
     }
 
 
-def _tokens_of(word: str, tokenizer: InternVL2Tokenizer) -> list[tuple[int, ...]]:
-    """Return a word at the beginning of a text, and within one where it is another token then.
+def _encode_word(word: str, tokenizer: InternVL2Tokenizer) -> list[tuple[int, ...]]:
+    """Return the tokens of a word at the start of a text, and after a space if they differ then.
 
-    Source: vLLM's `SamplingParams.update_from_tokenizer`, so that both engines leave out the same.
+    Source: vLLM's `SamplingParams.update_from_tokenizer`: both engines exclude the same tokens.
     """
     first, within = (
         tuple(tokenizer.encode(space + word.lstrip(), add_special_tokens=False))

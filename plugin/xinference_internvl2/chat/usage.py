@@ -1,4 +1,4 @@
-"""What a request and its answers take, in tokens and tiles."""
+"""Counts the tokens and tiles of a request and its answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Usage:
 
     Attributes:
         tiles: of each image and video in the order of the prompt, all frames together.
-        cached_tokens: of the prompt, as far as they were not read again; None if it is not told.
+        cached_tokens: tokens of the prompt from the prefix cache; None leaves them out.
     """
 
     prompt_tokens: int
@@ -25,17 +25,17 @@ class Usage:
     @classmethod
     def of(cls, request: ChatRequest) -> Usage:
         """Return the usage before the first token of an answer."""
-        cached = 0 if request.tells_cached_tokens else None
+        cached = 0 if request.reports_cached_tokens else None
         return cls(len(request.ids), 0, request.tile_counts, cached)
 
     def add(self, tokens: int, cached_tokens: int) -> None:
-        """Count tokens of answers, and those of the prompt that were in a cache."""
+        """Count new tokens of answers, and tokens of the prompt from the prefix cache."""
         self.completion_tokens += tokens
         if self.cached_tokens is not None:
             self.cached_tokens += cached_tokens
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as OpenAI's protocol has it; `tiles` is our own."""
+        """Return the usage in the form of OpenAI's protocol; `tiles` is an addition."""
         details = {
             **({} if self.cached_tokens is None else {"cached_tokens": self.cached_tokens}),
             **({"tiles": self.tiles} if self.tiles else {}),

@@ -65,7 +65,6 @@ def _served(path: Path) -> ServedCheckpoint:
         context_length=CONTEXT,
         limits=read_launch_limits({}, config),
         fetch=_refuse,
-        engine="Transformers",
     )
 
 

@@ -57,7 +57,6 @@ def _serve(path: Path, model_name: str | None, options: Mapping[str, Any]) -> Se
         context_length=trained_length(config, CONTEXT),
         limits=read_launch_limits(options, config),
         fetch=_read,
-        engine="Transformers",
     )
 
 

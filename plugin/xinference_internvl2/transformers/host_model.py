@@ -123,7 +123,6 @@ class InternVL2TransformersModel(PytorchChatModel):
             or trained_length(self._checkpoint, self.model_family.context_length),
             limits,
             load_media_bytes,
-            ENGINE,
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
             budget=Budget(limits.memory, limits.waiting),
             stop=prompt.stop,

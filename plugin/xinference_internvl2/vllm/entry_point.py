@@ -33,7 +33,7 @@ MODEL_TYPE = "internvl_chat"
 WITHOUT = "InternVL2 checkpoints need another version of vLLM here"
 FAMILY = "internvl2_family"
 """The key of `hf_overrides` that says to which of our families a checkpoint belongs."""
-_named: dict[str, str] = {}
+_families: dict[str, str] = {}
 """The families of the models that this process was given with one, by path or repository: vLLM
 reads a configuration more than once, and not always with what overrides it."""
 TOKENIZER_FILES = ["*.json", "tokenizer.model", "merges.txt"]
@@ -89,7 +89,7 @@ class InternVLChatConfig(PreTrainedConfig):
         """Tell the process of vLLM that receives this configuration which family it is of."""
         self.__dict__.update(state)
         if "internvl2_path" in state:
-            _named[self.internvl2_path] = self.internvl2_family
+            _families[self.internvl2_path] = self.internvl2_family
 
 
 _SHARED_VISION_FIELDS = (
@@ -166,8 +166,8 @@ def _parse_ours(parse: Any) -> Any:
 
 def _family_of(model: Any, overrides: Any) -> str:
     if isinstance(overrides, Mapping) and isinstance(overrides.get(FAMILY), str):
-        _named[str(model)] = overrides[FAMILY]
-    return _named.get(str(model), DEFAULT_FAMILY)
+        _families[str(model)] = overrides[FAMILY]
+    return _families.get(str(model), DEFAULT_FAMILY)
 
 
 def _extend_tokenizers() -> None:

@@ -236,7 +236,6 @@ class InternVL2VLLMModel(VLLMMultiModel):
             self._context_length,
             self._limits,
             load_media_bytes,
-            ENGINE,
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
             budget=self._budget,
             pending=self._pending,

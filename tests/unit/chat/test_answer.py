@@ -48,7 +48,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ServedCheckpoint:
         4096,
         MediaLimits(config.max_tiles),
         load_media_bytes,
-        "Transformers",
     )
 
 

@@ -22,8 +22,8 @@ from xinference_internvl2.errors import RequestError
 from xinference_internvl2.sampling_params import SamplingParams
 
 
-def read(config: dict[str, Any], engine: str = "vLLM") -> SamplingParams:
-    return read_sampling(read_options(config, engine), 2000, DEFAULT_MAX_TOKENS)
+def read(config: dict[str, Any]) -> SamplingParams:
+    return read_sampling(read_options(config), 2000, DEFAULT_MAX_TOKENS)
 
 
 def json_form(schema: dict[str, Any]) -> tuple[str, Any]:
@@ -111,11 +111,10 @@ def _ask_for_nothing() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("config", _ask_for_nothing())
-@pytest.mark.parametrize("engine", ["Transformers", "vLLM"])
 def test_what_asks_for_nothing_is_as_if_it_were_not_there(
-    config: dict[str, Any], engine: str
+    config: dict[str, Any],
 ) -> None:
-    assert read_options(config, engine) == {}
+    assert read_options(config) == {}
 
 
 OTHERWISE = [0, 1, 7, True, False, "x", [], ["x"], {}, {"x": 1}]
@@ -129,7 +128,7 @@ def test_nothing_but_its_neutral_values_passes(name: str, value: Any) -> None:
     if any(value == neutral and type(value) is type(neutral) for neutral in option.neutral):
         return
     with pytest.raises(RequestError) as caught:
-        read_options({name: value}, "vLLM")
+        read_options({name: value})
     assert str(caught.value) == f"{name} is not supported: {option.effect}; leave it out"
 
 

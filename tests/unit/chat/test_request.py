@@ -38,7 +38,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> ServedCheckpoint:
         32768,
         MediaLimits(config.max_tiles, images=16, videos=2),
         load_media_bytes,
-        "Transformers",
     )
 
 

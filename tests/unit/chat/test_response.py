@@ -14,9 +14,9 @@ from xinference_internvl2.chat.detokenizer import Detokenizer
 from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.chat.response import (
     TextDelta,
+    build_render_response,
     build_response,
     detokenize,
-    render_response,
 )
 from xinference_internvl2.engine_outputs import FinishOutput, Outputs, PromptOutput, TokenOutput
 from xinference_internvl2.sampling_params import SamplingParams
@@ -234,7 +234,7 @@ def test_an_answer_has_its_boxes_where_they_are_asked_for(
 
 def test_a_prompt_is_rendered_in_place_of_an_answer() -> None:
     request = ChatRequest([1, 2], [], SamplingParams(5), [], text="<|im_start|>", render=True)
-    found = render_response("uid", request)
+    found = build_render_response("uid", request)
     assert (found["prompt"], found["prompt_token_ids"]) == ("<|im_start|>", [1, 2])
     assert (found["usage"]["prompt_tokens"], found["usage"]["completion_tokens"]) == (2, 0)
     assert found["choices"][0]["message"]["content"] == ""

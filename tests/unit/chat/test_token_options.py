@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.tiny import make_checkpoint
-from xinference_internvl2.chat.repetition import RepetitionBreaker
+from xinference_internvl2.chat.repetition import RepetitionDetector
 from xinference_internvl2.chat.token_options import read_token_options
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
@@ -65,6 +65,6 @@ def test_words_that_leave_no_token_are_refused(tokenizer: InternVL2Tokenizer) ->
 def test_an_answer_ends_where_it_has_repeated_itself_enough(
     size: int, threshold: int, tokens: list[int], ends_after: int | None
 ) -> None:
-    breaker = RepetitionBreaker(size, threshold)
+    breaker = RepetitionDetector(size, threshold)
     ends = [number for number, token in enumerate(tokens, 1) if breaker.repeats(token)]
     assert (ends[0] if ends else None) == ends_after

@@ -51,7 +51,6 @@ class Model:
             32768,
             MediaLimits(config.max_tiles),
             load_media_bytes,
-            "Transformers",
         )
         self.requests: list[ChatRequest] = []
         self.fault: Exception | None = None

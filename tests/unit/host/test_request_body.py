@@ -33,7 +33,7 @@ ONE_TEXT = {"n": 2, "logprobs": True, "top_logprobs": 3, "boxes": True, "render"
 
 def is_accepted(name: str, value: Any) -> bool:
     try:
-        options = read_options({"max_tokens": 64, name: value}, "Transformers")
+        options = read_options({"max_tokens": 64, name: value})
         read_sampling(options, 2000, 64)
     except RequestError:
         return False

@@ -33,7 +33,7 @@ def served(path: Path, context: int) -> ServedCheckpoint:
 
     return ServedCheckpoint(
         *(config, load_tokenizer(path), find_prompt_format(config.template), context),
-        *(MediaLimits(12, images=20), no_fetch, "Transformers"),
+        *(MediaLimits(12, images=20), no_fetch),
     )
 
 
