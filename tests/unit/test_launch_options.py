@@ -11,7 +11,7 @@ import pytest
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.launch_options import LaunchOptions
 from xinference_internvl2.transformers.launch_options import OPTIONS as TRANSFORMERS
-from xinference_internvl2.vllm.launch_options import options, with_guidance
+from xinference_internvl2.vllm.launch_options import choose_guidance, options
 
 NEEDS_VLLM = pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="needs vLLM")
 
@@ -90,7 +90,7 @@ def test_an_option_of_two_columns_is_honoured() -> None:
     ],
 )
 def test_grammars_are_those_of_both_engines(given: Any, taken: dict[str, Any]) -> None:
-    assert with_guidance(given) == taken
+    assert choose_guidance(given) == taken
 
 
 @pytest.mark.parametrize(
@@ -103,5 +103,5 @@ def test_grammars_are_those_of_both_engines(given: Any, taken: dict[str, Any]) -
 )
 def test_another_library_of_grammars_is_refused(given: Any, sentence: str) -> None:
     with pytest.raises(CheckpointError) as caught:
-        with_guidance(given)
+        choose_guidance(given)
     assert sentence in str(caught.value)

@@ -176,8 +176,8 @@ def _split_grounding(text: str) -> Iterator[Segment]:
 
 
 class _Labels:
-    """Labels the images of the whole conversation (Image-1, unless there is only one), and the frames
-    of each video (Frame1).
+    """Labels the images of a conversation (Image-1, unless there is only one), and the frames of
+    each video (Frame1).
 
     Args:
         images: how many there are; 0 labels none.

@@ -1,1 +1,1 @@
-"""The Transformers engine."""
+"""Serves the family on the Transformers engine: a loader for Xinference, a model, and an engine."""

@@ -1,4 +1,4 @@
-"""The family's loader for the host's Transformers engine."""
+"""The loader class for Xinference's Transformers engine."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ from .requirements import missing_library
 logger = logging.getLogger(__name__)
 
 ENGINE = "Transformers"
-READING = 0.9
-"""The part of loading that reads weights; the rest prepares them."""
+READING_SHARE = 0.9
+"""The share of loading that reads weights; the rest packs them."""
 
 
 class InternVL2TransformersModel(PytorchChatModel):
     """Serves the family's checkpoints with transformers' own classes.
 
-    As many sequences as `max_num_seqs` are generated at once, on a thread of the engine's own;
-    images are fetched and cut meanwhile.
+    Up to `max_num_seqs` sequences are generated together, on a thread of the engine; meanwhile the
+    media of other requests are fetched and decoded.
     """
 
     _batch_scheduler = None
@@ -96,21 +96,21 @@ class InternVL2TransformersModel(PytorchChatModel):
             self._tokenizer = load_tokenizer(self.model_path, self._checkpoint.llm["vocab_size"])
         if missing := missing_library(self.quantization):
             raise CheckpointError(missing)
-        self._served = self._serve()
+        self._served = self._build_served()
         vocabulary = self._checkpoint.llm["vocab_size"]
         self._grammars = Grammars(self._tokenizer, vocabulary, self._served.stop_ids)
         self._engine = AsyncEngine(self._load_model, engine_limits, normalize_on_device)
-        self._report(1, "Ready")
+        self._report_progress(1, "Ready")
 
     def set_progress_listener(self, listener: Callable[[float, str], None] | None) -> None:
-        """Say from now on how much is loaded, as a part of 1, and what is being done."""
+        """Report the progress of loading to `listener`: the part done, up to 1, and the stage."""
         self._listener = listener
 
-    def _report(self, done: float, stage: str) -> None:
+    def _report_progress(self, done: float, stage: str) -> None:
         if self._listener is not None:
             self._listener(done, stage)
 
-    def _serve(self) -> ServedCheckpoint:
+    def _build_served(self) -> ServedCheckpoint:
         options = self._pytorch_model_config
         limits = read_launch_limits(options, self._checkpoint)
         prompt_format = prompt_format_of(self.model_family, self._checkpoint.template)
@@ -126,11 +126,11 @@ class InternVL2TransformersModel(PytorchChatModel):
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
             budget=Budget(limits.memory, limits.waiting),
             stop=prompt.stop,
-            adapters=frozenset(self._adapters()),
+            adapters=frozenset(self._adapter_folders()),
         )
 
-    def _adapters(self) -> dict[str, str]:
-        """The folders of LoRA adapters by name."""
+    def _adapter_folders(self) -> dict[str, str]:
+        """Return the folders of the LoRA adapters by name."""
         return {adapter.lora_name: adapter.local_path for adapter in self._peft_model or ()}
 
     def _load_model(self) -> PreTrainedModel:
@@ -138,8 +138,8 @@ class InternVL2TransformersModel(PytorchChatModel):
 
         device = select_device(self._pytorch_model_config["device"])
         everywhere = gpu_count() > 0 and is_hf_accelerate_supported(device)
-        dtype = self._dtype(device)
-        quantization = self._quantization_config(dtype)
+        dtype = self._choose_dtype(device)
+        quantization = self._build_quantization_config(dtype)
         reading = "Reading and quantizing weights" if quantization else "Reading weights"
         with point_to_doctor(self.model_path):
             model = load_model(
@@ -147,19 +147,19 @@ class InternVL2TransformersModel(PytorchChatModel):
                 dtype=dtype,
                 device_map="auto" if everywhere else {"": device},
                 quantization_config=quantization,
-                report=lambda part: self._report(READING * part, reading),
+                report=lambda part: self._report_progress(READING_SHARE * part, reading),
             )
-        load_adapters(model, self._adapters())
-        self._report(READING, "Packing weights")
+        load_adapters(model, self._adapter_folders())
+        self._report_progress(READING_SHARE, "Packing weights")
         speed_up(model)
         return model
 
-    def _dtype(self, device: str) -> torch.dtype:
+    def _choose_dtype(self, device: str) -> torch.dtype:
         own = getattr(torch, self._checkpoint.dtype)
         asked = read_dtype(self._pytorch_model_config.get("torch_dtype"))
         return asked or choose_dtype(own, device, get_device_preferred_dtype(device))
 
-    def _quantization_config(self, dtype: torch.dtype) -> Any:
+    def _build_quantization_config(self, dtype: torch.dtype) -> Any:
         options = dict(self._pytorch_model_config.get("quantization_config") or {})
         if self.quantization == "8-bit":
             options.setdefault("load_in_8bit", True)
@@ -209,9 +209,9 @@ class InternVL2TransformersModel(PytorchChatModel):
                 f"n {n} is more than the {most} answers that are "
                 "written at once; ask for fewer, or launch with a larger --max_num_seqs"
             )
-        # Digests of pictures take their time, and grammars too.
-        prompt = await asyncio.to_thread(self._prompt, request)
-        constraint = await asyncio.to_thread(self._constraint, request)
+        # Both take long: the first hashes the pictures, the second compiles a grammar.
+        prompt = await asyncio.to_thread(self._build_prompt, request)
+        constraint = await asyncio.to_thread(self._build_constraint, request)
         return self._engine.generate(
             *(prompt, request.sampling, request.stop_ids, constraint, request.name)
         )
@@ -222,12 +222,12 @@ class InternVL2TransformersModel(PytorchChatModel):
         said = AbortRequestMessage.DONE if found else AbortRequestMessage.NOT_FOUND
         return str(said.name)
 
-    def _constraint(self, request: ChatRequest) -> Constraint | None:
+    def _build_constraint(self, request: ChatRequest) -> Constraint | None:
         form = request.sampling.constraint
         return self._grammars.constraint(*form) if form else None
 
     @staticmethod
-    def _prompt(request: ChatRequest) -> Prompt:
+    def _build_prompt(request: ChatRequest) -> Prompt:
         tiles = [tile for tiles in request.tiles for tile in tiles]
-        request.tiles.clear()  # the request lives as long as its answers, which need them no more
+        request.tiles.clear()  # the request lives as long as its answers, which do not need them
         return Prompt(request.ids, tiles, request.cache_salt, request.adapter)

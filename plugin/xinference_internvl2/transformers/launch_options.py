@@ -15,7 +15,7 @@ OPTIONS = LaunchOptions(
         *PROMPT_OPTIONS,
     },
     neutral={
-        # No code of a checkpoint is run, whatever is allowed.
+        # No code of a checkpoint runs, whatever is allowed.
         "trust_remote_code": ANY,
         "revision": ANY,
         "gptq_ckpt": (),

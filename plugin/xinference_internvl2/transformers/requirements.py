@@ -7,8 +7,13 @@ from typing import NamedTuple
 
 
 class _Library(NamedTuple):
-    """What computes a quantization on Transformers, and whether the family's registration has it
-    installed into a virtual environment of the host."""
+    """A library that computes quantized weights on Transformers.
+
+    Attributes:
+        extra: the extra of this distribution that installs it.
+        in_virtual_env: whether the host installs it into a model's virtual environment.
+        weights: what it computes, in words.
+    """
 
     name: str
     extra: str
@@ -25,8 +30,11 @@ _LIBRARIES = {
 
 
 def missing_library(quantization: str | None, *, virtual_env: bool = False) -> str | None:
-    """Why Transformers cannot serve the quantization here, or in a virtual environment of the host;
-    None if it can."""
+    """Return why Transformers cannot serve the quantization, or None if it can.
+
+    Args:
+        virtual_env: whether the model gets a virtual environment of the host.
+    """
     library = _LIBRARIES.get((quantization or "none").lower())
     if library is None or (virtual_env and library.in_virtual_env):
         return None

@@ -1,1 +1,1 @@
-"""The vLLM engine, in the processes of Xinference and in those of vLLM."""
+"""Serves the family on vLLM: a loader for Xinference, and an extension of vLLM's own processes."""

@@ -1,4 +1,4 @@
-"""Answers that a client waits for as a whole, which an abort by name ends where they are."""
+"""Returns what there is of an answer that is aborted by name, where no stream has delivered it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class WholeAnswers:
-    """Runs what answers requests: where one is aborted by name, the host cancels who waits for it,
-    as it does where a client leaves."""
+class AbortShield:
+    """Keeps answers from being cancelled when they are aborted by name.
+
+    The host cancels the task that waits for an answer both when it is aborted and when its client
+    leaves. After an abort, the engine ends the answer, and it is returned.
+    """
 
     def __init__(self) -> None:
         self._aborted: dict[str, bool] = {}
 
     async def run(self, name: str, work: Coroutine[Any, Any, T]) -> T:
-        """Return what `work` does, also after an abort; a client that leaves cancels it."""
+        """Run `work`, which answers the request `name`; an abort does not cancel it."""
         task = asyncio.ensure_future(work)
         self._aborted[name] = False
         try:
@@ -31,6 +34,6 @@ class WholeAnswers:
             self._aborted.pop(name, None)
 
     def abort(self, name: str) -> None:
-        """Let who waits for the answer of that name have it, since the engine ends it now."""
+        """Note that the request of that name is being aborted."""
         if name in self._aborted:
             self._aborted[name] = True

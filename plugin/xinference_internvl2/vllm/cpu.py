@@ -1,4 +1,4 @@
-"""What vLLM's CPU build needs told that its builds for accelerators know by themselves."""
+"""What vLLM's CPU build has to be told at a launch: number type, memory, cores, requirements."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SMALLEST_FLOAT = 2
 
 
 def set_defaults(config: dict[str, Any], quantized: bool) -> None:
-    """Choose what a launch on a CPU starts with, where the user left it open."""
+    """Set options of vLLM for a launch on a CPU, unless the launch sets them."""
     if not quantized and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         config.setdefault("dtype", "float32")
-    # On a CPU this is a share of the whole memory, and others use some of it.
+    # A share of the whole memory, of which other processes use some.
     memory = psutil.virtual_memory()
     share = FREE_MEMORY_SHARE * memory.available / memory.total
     config.setdefault("gpu_memory_utilization", round(share, 2))
@@ -34,20 +34,23 @@ def set_defaults(config: dict[str, Any], quantized: bool) -> None:
 
 
 def check_memory(path: Path, files: Iterable[Path]) -> None:
-    """Refuse weights that the machine cannot hold; vLLM would read them until it is killed.
+    """Check that the weights in `files` fit into free memory: vLLM would be killed reading them.
+
+    Args:
+        path: the folder of the checkpoint, for the message.
 
     Raises:
-        CheckpointError: a file is damaged, or they take more memory than is free.
+        CheckpointError: a file is damaged, or the weights take more memory than is free.
     """
     tensors = {name: tensor for file in files for name, tensor in open_file(file).items()}
     weight_memory.check_memory(path, tensors, SMALLEST_FLOAT)
 
 
-def require_installed_build(model_family: Any) -> Any:
-    """The family with the distribution that vLLM is of here among its virtualenv's requirements.
+def use_installed_build(model_family: Any) -> Any:
+    """Return the family with the installed build of vLLM among its virtualenv's requirements.
 
-    The CPU build is another distribution than `vllm`. By that name the host would not find it, and
-    would install the build for CUDA into the model's virtual environment.
+    The CPU build is a distribution of its own. Asked for `vllm`, the host would not find it, and
+    install the build for CUDA into the model's virtual environment.
     """
     settings = model_family.virtualenv
     if settings is None or _has_distribution("vllm") or not _has_distribution(BUILD):

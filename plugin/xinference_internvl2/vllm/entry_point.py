@@ -1,8 +1,8 @@
-"""vLLM's entry point: in every process of vLLM, InternVL2 needs no remote code.
+"""vLLM's entry point: lets every process of vLLM load original checkpoints without remote code.
 
-vLLM has its own InternVL model. What it lacks is the configuration and the tokenizer of the
-original checkpoints, which are published as code; here they are, as data. This module knows
-nothing of the host, so plain `vllm serve` has them too.
+vLLM has its own InternVL model. It lacks the configuration and the tokenizer of the original
+checkpoints, which are published as code; they are added here. This module does not import the host,
+so plain `vllm serve` has them too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..families.prompt_formats import DEFAULT_FAMILY, find_prompt_format
 from ..families.records import PromptFormat, load_runtimes
 from ..patching import patch
 from .orphans import end_with_parent
-from .tile_stack import unstack
+from .tile_stack import accept_stacks
 from .unsupported import check_computable
 
 logger = logging.getLogger(__package__)
@@ -32,17 +32,17 @@ logger = logging.getLogger(__package__)
 MODEL_TYPE = "internvl_chat"
 WITHOUT = "InternVL2 checkpoints need another version of vLLM here"
 FAMILY = "internvl2_family"
-"""The key of `hf_overrides` that says to which of our families a checkpoint belongs."""
+"""The key of `hf_overrides` that names the family of a checkpoint."""
 _families: dict[str, str] = {}
-"""The families of the models that this process was given with one, by path or repository: vLLM
-reads a configuration more than once, and not always with what overrides it."""
+"""Path or repository → its family: vLLM reads a configuration several times, and not always with
+`hf_overrides`."""
 TOKENIZER_FILES = ["*.json", "tokenizer.model", "merges.txt"]
 
 
 class InternVLChatConfig(PreTrainedConfig):
-    """`config.json` of the original format, with the attributes that vLLM's InternVL reads.
+    """The configuration of an original checkpoint, with the attributes that vLLM's InternVL reads.
 
-    `vision_config` keeps the published names; `text_config` is of transformers' own class.
+    `vision_config` has the published names; `text_config` is of transformers' own class.
     """
 
     model_type = MODEL_TYPE
@@ -66,7 +66,7 @@ class InternVLChatConfig(PreTrainedConfig):
         )
         self.text_config = language_config(checkpoint)
         if self.text_config.rope_parameters["rope_type"] == "dynamic":
-            # The same for as many positions as the file says, and vLLM has no other beyond them.
+            # vLLM serves no more positions than the file says, and up to there both are the same.
             theta = self.text_config.rope_parameters["rope_theta"]
             self.text_config.rope_parameters = {"rope_type": "default", "rope_theta": theta}
         self.text_config.architectures = [checkpoint.backbone.architecture]
@@ -86,7 +86,7 @@ class InternVLChatConfig(PreTrainedConfig):
         self.lora_ranks = dict(checkpoint.lora_ranks)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Tell the process of vLLM that receives this configuration which family it is of."""
+        """Unpickle, and note the family for this process of vLLM."""
         self.__dict__.update(state)
         if "internvl2_path" in state:
             _families[self.internvl2_path] = self.internvl2_family
@@ -107,8 +107,10 @@ _SHARED_VISION_FIELDS = (
 
 
 def register() -> None:
-    """Teach this process of vLLM our checkpoints; safe to call again, and vLLM goes on if it
-    fails."""
+    """Extend this process of vLLM for our checkpoints.
+
+    A second call changes nothing. If it fails, vLLM goes on without them.
+    """
     end_with_parent()
     try:
         _extend_configurations()
@@ -123,12 +125,12 @@ def register() -> None:
 
 
 def is_ours(values: Mapping[str, Any], family: str) -> bool:
-    """Whether a `config.json` is of one of our families.
+    """Whether a `config.json` is of the family named `family`.
 
-    Later InternVL models share its `model_type` and are vLLM's own business. InternVL3 names the
-    prompt format of InternVL2.5 too, with the same language models: nothing in the file tells the
-    two apart, so a family must be named, by our loader or by who starts vLLM. Without a name a
-    checkpoint is only taken for one of InternVL2, whose prompt formats no later model names.
+    Later InternVL models have the same `model_type`, and vLLM serves them itself. Nothing in the
+    file tells InternVL2.5 from InternVL3, which has the same prompt format and language models. So
+    the family has to be named, by our loader or in `hf_overrides`; the default is InternVL2, whose
+    prompt formats no later model has.
     """
     formats = load_runtimes()[family].prompt_formats if family in load_runtimes() else {}
     llm = values.get("llm_config")
@@ -152,7 +154,7 @@ def _extend_configurations() -> None:
 
 def _parse_ours(parse: Any) -> Any:
     def parse_config_json(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
-        # A folder that cannot be read is for vLLM to report.
+        # Where the file cannot be read, vLLM reports it.
         with suppress(OSError):
             values, _ = PreTrainedConfig.get_config_dict(model, revision=kwargs.get("revision"))
             family = _family_of(model, kwargs.get("hf_overrides"))
@@ -179,26 +181,26 @@ def _extend_tokenizers() -> None:
 def _extend_image_processor() -> None:
     from vllm.transformers_utils.processors.internvl import InternVLImageProcessor
 
-    patch(InternVLImageProcessor, "_images_to_pixel_values_lst", unstack, without=WITHOUT)
+    patch(InternVLImageProcessor, "_images_to_pixel_values_lst", accept_stacks, without=WITHOUT)
 
 
 def _load_ours(load: Any) -> Any:
     from vllm.tokenizers.hf import get_cached_tokenizer
 
     def from_pretrained(path_or_repo_id: str | Path, *args: Any, **kwargs: Any) -> Any:
-        # Told by the configuration alone: what tokenizer_config.json says may be remote code.
+        # Only the configuration decides: tokenizer_config.json may name remote code.
         config = kwargs.get("config")
         if not isinstance(config, InternVLChatConfig):
             return load(path_or_repo_id, *args, **kwargs)
         from ..tokenizer.tokenizer import load_tokenizer
 
-        folder = _download(path_or_repo_id, kwargs.get("revision"), kwargs.get("download_dir"))
+        folder = _find_folder(path_or_repo_id, kwargs.get("revision"), kwargs.get("download_dir"))
         tokenizer = load_tokenizer(folder, config.text_config.vocab_size)
-        # vLLM adds no BOS to a rendered chat, so it is part of the template where there is one.
+        # vLLM adds no BOS to a rendered chat, so the template has it.
         start = tokenizer.decode(tokenizer.encode(""))
         prompt_format = _prompt_format(config)
-        tokenizer.chat_template = chat_template(prompt_format, start)
-        # What ends an answer as the model was trained; a grammar allows nothing else at its end.
+        tokenizer.chat_template = build_chat_template(prompt_format, start)
+        # A grammar allows only this token at its end.
         tokenizer.eos_token = prompt_format.stop[0]
         return get_cached_tokenizer(tokenizer)
 
@@ -226,9 +228,12 @@ def _merge_ours(read: Any) -> Any:
     return get_all_weights
 
 
-def chat_template(prompt_format: PromptFormat, start: str) -> str:
-    """A Jinja template of the prompt format, for plain `vllm serve`, which renders chats itself;
-    `start` is what the tokenizer puts before a text."""
+def build_chat_template(prompt_format: PromptFormat, start: str) -> str:
+    """Return a Jinja template of the prompt format, with which plain `vllm serve` renders chats.
+
+    Args:
+        start: the text of the token that the tokenizer puts before a text, or "".
+    """
     text = {name: json.dumps(value) for name, value in _template_texts(prompt_format).items()}
     return (
         f"{{{{- {json.dumps(start)} -}}}}"
@@ -252,7 +257,8 @@ def _template_texts(prompt_format: PromptFormat) -> dict[str, str]:
     }
 
 
-def _download(path_or_repo_id: str | Path, revision: str | None, cache: str | None) -> Path:
+def _find_folder(path_or_repo_id: str | Path, revision: str | None, cache: str | None) -> Path:
+    """Return the folder of the tokenizer files, which are downloaded if they are not local."""
     if Path(path_or_repo_id).is_dir():
         return Path(path_or_repo_id)
     from huggingface_hub import snapshot_download

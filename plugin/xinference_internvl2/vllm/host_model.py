@@ -1,9 +1,9 @@
-"""The family's loader for the host's vLLM engine."""
+"""The loader class for Xinference's vLLM engine."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -40,16 +40,16 @@ from ..media.budget import Budget
 from ..media.limits import LAUNCH_OPTIONS, MAX_FRAMES, read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
-from .abort import WholeAnswers
+from .abort import AbortShield
 from .entry_point import FAMILY
-from .launch_options import options, with_guidance
+from .launch_options import choose_guidance, options
 from .lora_adapters import write_adapters
 from .placeholders import insert_placeholders
-from .requirements import computes, install, missing_awq_kernel, platform
+from .requirements import can_compute, explain_install, missing_awq_kernel, platform
 from .settings_files import check_settings_files
 from .tensor_parallel import check_cards, choose_size
 from .tile_stack import stack_tiles
-from .translate import FormCheck, translate_error, translate_output, translate_request
+from .translate import GrammarCheck, translate_error, translate_output, translate_request
 from .unsupported import check_computable
 
 ENGINE = "vLLM"
@@ -70,7 +70,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         model_config: Any,
         peft_model: Any = None,
     ) -> None:
-        family = cpu.require_installed_build(model_family)
+        family = cpu.use_installed_build(model_family)
         super().__init__(model_uid, family, model_path, model_config, peft_model)
 
     @classmethod
@@ -78,14 +78,14 @@ class InternVL2VLLMModel(VLLMMultiModel):
         verdict = super().check_lib()
         if verdict is True:
             return True
-        return False, f"vLLM cannot be imported here; {install(gpu_count())} ({verdict[1]})"
+        return False, f"vLLM cannot be imported here; {explain_install(gpu_count())} ({verdict[1]})"
 
     @classmethod
     def match_json(
         cls, llm_family: Any, llm_spec: Any, quantization: str
     ) -> bool | tuple[bool, str]:
         verdict = serves(llm_family, llm_spec, quantization, ENGINE)
-        return verdict if verdict is not True else computes(llm_spec.model_format, gpu_count())
+        return verdict if verdict is not True else can_compute(llm_spec.model_format, gpu_count())
 
     def load(self) -> None:
         """Start vLLM's engine.
@@ -120,11 +120,11 @@ class InternVL2VLLMModel(VLLMMultiModel):
         )
         self._limits = read_launch_limits(self._model_config or {}, self._checkpoint)
         self._budget = Budget(self._limits.memory, self._limits.waiting)
-        self._pending, self._whole_answers = PendingRequests(), WholeAnswers()
+        self._pending, self._abort_shield = PendingRequests(), AbortShield()
         self._write_adapters()
 
     def _write_adapters(self) -> None:
-        """Give vLLM adapters that it can read, for as long as this model lives."""
+        """Rewrite the LoRA adapters for vLLM, into a folder that lives as long as this model."""
         self._lora_rank = 0
         if not self.lora_modules:
             return
@@ -135,17 +135,15 @@ class InternVL2VLLMModel(VLLMMultiModel):
         for adapter in self.lora_modules:
             adapter.local_path = str(folders[adapter.lora_name])
         if platform().is_cpu():
-            # vLLM's kernels for a CPU give the adapter in the last place to every request of a
-            # batch that names none. The others come before it, so it stays empty.
+            # vLLM's CPU kernels apply the adapter of the last slot to requests of a batch without
+            # one. This one is never loaded, so the slot stays empty.
             self.lora_modules.append(LoRA(NO_ADAPTER, self.model_path))
 
     def get_limit_mm_per_prompt(self) -> None:
-        """Leave it to `chat` to refuse what is too much: it names the part, and knows that
-        vLLM sees the frames of a video as images."""
+        """Set no limit: `chat` refuses what is too much, and names the part of the request."""
 
     def prepare_parse_reasoning_content(self, *args: Any, **kwargs: Any) -> None:
-        """The family does not reason. The host would make it a parser all the same, and leave
-        control tokens in its answers because of it."""
+        """Make no parser: the family does not reason, and one keeps control tokens in answers."""
 
     def _sanitize_model_config(self, model_config: dict[str, Any] | None) -> dict[str, Any]:
         given = model_config or {}
@@ -164,15 +162,17 @@ class InternVL2VLLMModel(VLLMMultiModel):
         if config.get("max_model_len") is None:
             family = self.model_family.context_length
             trained = trained_length(self._checkpoint, family)
-            # vLLM has no positions beyond them, however they can be stretched.
+            # vLLM encodes no positions beyond them, even where the position embedding scales.
             most = self._checkpoint.llm["max_position_embeddings"]
             config["max_model_len"] = min(trained, most)
         if self._lora_rank:
             config["max_lora_rank"] = max(self._lora_rank, config.get("max_lora_rank") or 0)
         if self._checkpoint.llm.get("sliding_window") is not None:
-            # Wider than the context, so it changes nothing but the choice of a kernel that fails.
+            # It is wider than the context, and would only select a kernel that fails.
             config.setdefault("disable_sliding_window", True)
-        config["structured_outputs_config"] = with_guidance(config.get("structured_outputs_config"))
+        config["structured_outputs_config"] = choose_guidance(
+            config.get("structured_outputs_config")
+        )
         sanitized = super()._sanitize_model_config(config)
         # Nothing in the checkpoint tells InternVL2.5 from later models of the same prompt format.
         runtime = family_of(self.model_family)
@@ -189,9 +189,10 @@ class InternVL2VLLMModel(VLLMMultiModel):
         request_id: str | None = None,
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
         name = request_id or str(uuid.uuid4())
-        generate, served = partial(self._generate, name), self._served()
+        served = self._build_served()
+        generate = partial(self._generate, name, served.stop_ids)
         work = answer(self.model_uid, messages, generate_config, served, generate)
-        return await self._whole_answers.run(name, work)
+        return await self._abort_shield.run(name, work)
 
     @vllm_check  # type: ignore[untyped-decorator]
     async def async_generate(
@@ -202,33 +203,35 @@ class InternVL2VLLMModel(VLLMMultiModel):
         request_id: str | None = None,
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
         name = request_id or str(uuid.uuid4())
-        generate, served = partial(self._generate, name), self._served()
+        served = self._build_served()
+        generate = partial(self._generate, name, served.stop_ids)
         work = complete(self.model_uid, prompt, generate_config, served, generate)
-        return await self._whole_answers.run(name, work)
+        return await self._abort_shield.run(name, work)
 
     async def async_prepare_anthropic_request(
         self, messages: list[dict[str, Any]], config: dict[str, Any]
     ) -> dict[str, Any]:
         return prepare_anthropic_request(messages, config)
 
-    async def _generate(self, request_id: str, request: ChatRequest) -> Outputs:
-        prompt = self._prompt(request)
-        parameters = translate_request(request)
-        return self._outputs(request, prompt, parameters, request_id)
+    async def _generate(
+        self, request_id: str, stop_ids: Sequence[int], request: ChatRequest
+    ) -> Outputs:
+        check = GrammarCheck(request.sampling.constraint, self._own_tokenizer, stop_ids)
+        return self._stream_outputs(request, self._build_prompt(request), check, request_id)
 
     async def async_count_tokens(
         self, messages: list[dict[str, Any]], config: dict[str, Any] | None = None
     ) -> int:
-        return await count_tokens(messages, config, self._served())
+        return await count_tokens(messages, config, self._build_served())
 
     async def abort_request(self, request_id: str) -> str:
         """End the requests of that `request_id`; Xinference's route for it asks here."""
-        self._whole_answers.abort(request_id)
+        self._abort_shield.abort(request_id)
         pending = self._pending.abort(request_id)
         said = await super().abort_request(request_id)
         return AbortRequestMessage.DONE.name if pending else str(said)
 
-    def _served(self) -> ServedCheckpoint:
+    def _build_served(self) -> ServedCheckpoint:
         return ServedCheckpoint(
             self._checkpoint,
             self._own_tokenizer,
@@ -243,41 +246,41 @@ class InternVL2VLLMModel(VLLMMultiModel):
             adapters=frozenset(x.lora_name for x in self.lora_modules or ()) - {NO_ADAPTER},
         )
 
-    def _prompt(self, request: ChatRequest) -> dict[str, Any]:
-        """The prompt as token ids, so that vLLM cannot read a user's text as a placeholder."""
+    def _build_prompt(self, request: ChatRequest) -> dict[str, Any]:
+        """Return vLLM's prompt, as token ids: it takes no text of a user for a placeholder."""
         salt = {"cache_salt": request.cache_salt} if request.cache_salt else {}
         if not request.tiles:
             return {"prompt_token_ids": request.ids, **salt}
         images = [stack_tiles(tiles) for tiles in request.tiles]
-        request.tiles.clear()  # the request lives as long as its answers, which need them no more
+        request.tiles.clear()  # the request lives as long as its answers, which do not need them
         return {
             **salt,
             "prompt_token_ids": insert_placeholders(request.ids, self._own_tokenizer),
             "multi_modal_data": {"image": images},
         }
 
-    async def _outputs(
-        self, request: ChatRequest, prompt: dict[str, Any], parameters: Any, request_id: str
+    async def _stream_outputs(
+        self, request: ChatRequest, prompt: dict[str, Any], check: GrammarCheck, request_id: str
     ) -> Outputs:
+        parameters = translate_request(request)
         adapter = next((x for x in self.lora_requests if x.lora_name == request.adapter), None)
         outputs = self._track_engine_request(
             request_id,
             self._engine.generate(prompt, parameters, request_id, lora_request=adapter),
         )
-        told = False
-        form = FormCheck(request.sampling.constraint, self._own_tokenizer, self._served().stop_ids)
+        is_first = True
         async with aclosing(outputs):
             try:
                 async for output in outputs:
-                    if not told:
+                    if is_first:
                         yield PromptOutput(output.num_cached_tokens or 0)
-                        told = True
+                        is_first = False
                     if output.finished:
-                        # The host aborts a request whose end it has not seen.
+                        # The host would abort a request whose iterator does not end.
                         await anext(outputs, None)
                     for part in output.outputs:
                         for event in translate_output(part, parameters):
-                            form.add(event)
+                            check.add(event)
                             yield event
             except Exception as error:
                 found = translate_error(error, request)

@@ -19,7 +19,7 @@ _OF_HOST = {"model_quantization", "draft_model_path", "num_speculative_tokens"}
 
 @cache
 def options() -> LaunchOptions:
-    """The options that this version of vLLM has."""
+    """Return the options of a launch, with those that the installed version of vLLM has."""
     from vllm.engine.arg_utils import AsyncEngineArgs
 
     own = {option.name for option in dataclasses.fields(AsyncEngineArgs)}
@@ -44,13 +44,13 @@ def options() -> LaunchOptions:
     )
 
 
-def with_guidance(config: Any) -> dict[str, Any]:
-    """Return a launch's `structured_outputs_config` with llguidance as its backend.
+def choose_guidance(config: Any) -> dict[str, Any]:
+    """Return `structured_outputs_config` of a launch with llguidance as its backend.
 
-    It is the one that keeps to the bounds of `grammar`, and that the Transformers engine has.
+    It bounds its own time and memory, and the Transformers engine has it too.
 
     Raises:
-        CheckpointError: it is no object, or has another backend.
+        CheckpointError: it is no object, or names another backend.
     """
     try:
         given = json.loads(config) if isinstance(config, str) else config or {}

@@ -1,7 +1,7 @@
-"""LoRA adapters as vLLM reads them: written anew, with its names, at the launch.
+"""Rewrites LoRA adapters at the launch, in the form that vLLM reads.
 
-vLLM opens an adapter when the first request names it. What would fail then is told before, and the
-file that it opens is one that was checked.
+vLLM opens an adapter when the first request names it. Its problems are reported at the launch, and
+vLLM opens a file that has been checked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A process of vLLM ends with the process that started it.
+"""Ends a process of vLLM when the process that started it has ended.
 
-By itself the engine goes on where the process of its model was killed, with nobody to answer. Its
-memory is then missing when the model is started again.
+By itself the engine goes on when the process of its model is killed, and its memory is missing when
+the model is started again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 
 @cache
 def end_with_parent() -> None:
-    """From now on, end this process as soon as the one that started it has ended."""
+    """Watch the parent process, and end this one as soon as it has ended."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait, args=(parent,), name="parent", daemon=True).start()

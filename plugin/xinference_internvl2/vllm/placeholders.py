@@ -1,4 +1,4 @@
-"""Where the images stand in a prompt, as vLLM wants it said."""
+"""Marks the places of images in a prompt, as vLLM expects them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ..tokenizer.tokenizer import InternVL2Tokenizer
 
 
 def insert_placeholders(ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
-    """The prompt with vLLM's placeholder in place of every image's run of image tokens.
+    """Replace every image's run of image tokens by vLLM's placeholder.
 
-    vLLM replaces as many placeholders as there are images, from the left. Text of a user that
-    happens to encode to one, before the last image, is written in single letters instead.
+    vLLM replaces as many placeholders as there are images, from the left. So text of a user that
+    encodes to a placeholder is spelled out in tokens of single letters.
     """
     start, end = tokenizer.convert_tokens_to_ids([IMAGE_START, IMAGE_END])
     placeholder = tokenizer.encode(PLACEHOLDER, add_special_tokens=False)
@@ -19,12 +19,12 @@ def insert_placeholders(ids: list[int], tokenizer: InternVL2Tokenizer) -> list[i
     position = 0
     for _ in range(ids.count(start)):
         image = ids.index(start, position)
-        result += _without(placeholder, ids[position:image], tokenizer) + placeholder
+        result += _spell_out(placeholder, ids[position:image], tokenizer) + placeholder
         position = ids.index(end, image) + 1
     return result + ids[position:]
 
 
-def _without(placeholder: list[int], ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
+def _spell_out(placeholder: list[int], ids: list[int], tokenizer: InternVL2Tokenizer) -> list[int]:
     letters = tokenizer.convert_tokens_to_ids(list(PLACEHOLDER))
     result: list[int] = []
     for token in ids:

@@ -9,22 +9,23 @@ from . import cpu
 
 
 def platform() -> Any:
+    """The platform that the installed build of vLLM runs on."""
     from vllm.platforms import current_platform
 
     return current_platform
 
 
-def install(gpus: int) -> str:
-    """What to do where vLLM is missing. A virtual environment of the host installs the build for
-    CUDA alone."""
+def explain_install(gpus: int) -> str:
+    """Return how to install vLLM; a virtual environment of the host gets the CUDA build alone."""
     package = "'xinference-internvl2[vllm]'" if gpus else cpu.BUILD
     return f"install it beside Xinference with pip install {package}"
 
 
-def computes(model_format: str, gpus: int) -> bool | tuple[bool, str]:
+def can_compute(model_format: str, gpus: int) -> bool | tuple[bool, str]:
+    """Return True if vLLM can compute a model format on this machine, or False and the reason."""
     if importlib.util.find_spec("vllm") is None:
-        # A virtual environment of the host may bring it; `check_lib` is for where none does.
-        return True if gpus else (False, f"vLLM is not installed here; {install(gpus)}")
+        # A virtual environment of the host may have it; where none does, `check_lib` says so.
+        return True if gpus else (False, f"vLLM is not installed here; {explain_install(gpus)}")
     if platform().is_unspecified():
         return False, (
             "this build of vLLM finds no device that it was made for; install a build for this "
@@ -35,15 +36,17 @@ def computes(model_format: str, gpus: int) -> bool | tuple[bool, str]:
 
 
 def missing_awq_kernel() -> str | None:
-    """Why vLLM cannot compute AWQ on this machine, where it would start, and then end at the
-    first request; None if it can."""
+    """Return why vLLM cannot compute AWQ on this machine, or None if it can.
+
+    Where it cannot, it would start all the same, and end at the first request.
+    """
     import torch
     from vllm.platforms import CpuArchEnum, current_platform
 
     on_x86 = (
         current_platform.is_cpu() and current_platform.get_cpu_architecture() == CpuArchEnum.X86
     )
-    # vLLM chooses its library of kernels by this, and the one for AVX2 lacks the kernel.
+    # vLLM chooses its library of kernels by AVX-512, and the one without lacks the kernel.
     if not on_x86 or torch.cpu._is_avx512_supported():
         return None
     return (

@@ -1,4 +1,4 @@
-"""The JSON files of a checkpoint that vLLM opens by itself, beside those that are read here."""
+"""Checks the JSON files of a checkpoint that vLLM opens by itself."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ OPENED = (
 
 
 def check_settings_files(folder: Path) -> None:
-    """Refuse files that vLLM would wait for, or at which it would end.
+    """Check the JSON files in `folder`: vLLM would block or fail on damaged ones.
 
     Raises:
-        CheckpointError: one is no regular file, or no JSON object within the bounds.
+        CheckpointError: a file is not regular, or no JSON object within the bounds.
     """
     for file in sorted(folder.glob("*.json")):
         if not file.is_file():

@@ -1,4 +1,4 @@
-"""Several cards: over how many vLLM divides a model, compared with those that it was given."""
+"""Divides a model among several cards, and checks that the launch was given as many."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from ..errors import CheckpointError
 
 
 def choose_size(heads: int, devices: int) -> int:
-    """Return the largest number of devices that the attention heads can be divided among; 1 where
-    there are none."""
+    """Return the most of `devices` among which the attention heads can be divided; 1 for none."""
     return next(n for n in range(max(devices, 1), 0, -1) if heads % n == 0)
 
 
 def check_cards(config: Mapping[str, Any], cards: int, workers: int = 1) -> None:
-    """Compare the cards that a launch is for with those that it was given, where it has any.
+    """Check that a launch was given the cards that its options ask for, if it was given any.
 
     Raises:
-        CheckpointError: they disagree, and vLLM would wait for the rest for ever.
+        CheckpointError: they differ; vLLM would wait for the missing ones for ever.
     """
     if workers > 1 and not cards:
         raise CheckpointError(

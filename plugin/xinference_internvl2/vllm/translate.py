@@ -1,4 +1,4 @@
-"""What vLLM is told of an answer, and what it reports of it."""
+"""Translates requests for vLLM, and vLLM's outputs and errors for the response."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..grammar import BROKEN_OFF, check_complete
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 
 FAILED = "finish_reason=error"
-"""What the host says of a request that vLLM ends as its grammar rejects a token that it allowed."""
+"""Part of the host's error for a request whose grammar rejects a token that it allowed before."""
 
 
 def translate_request(request: ChatRequest) -> Any:
-    """vLLM's `SamplingParams`. The text and its stop strings are left to `chat.detokenizer`."""
+    """Return vLLM's `SamplingParams`; `chat.detokenizer` makes the text and finds stop strings."""
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
     from vllm.sampling_params import SamplingParams as VLLMSamplingParams
 
@@ -50,7 +50,12 @@ def translate_request(request: ChatRequest) -> Any:
 
 
 def translate_output(part: Any, parameters: Any) -> Iterator[TokenOutput | FinishOutput]:
-    """What vLLM reports of one answer since it last did, without the token that ends it."""
+    """Yield the new tokens of one answer, without the one that ends it, and its end.
+
+    Args:
+        part: vLLM's `CompletionOutput`, with what is new since the last one.
+        parameters: vLLM's `SamplingParams` of the request.
+    """
     end = None
     for position, token in enumerate(part.token_ids):
         if token in parameters.stop_token_ids:
@@ -68,41 +73,45 @@ def translate_output(part: Any, parameters: Any) -> Iterator[TokenOutput | Finis
 
 
 def translate_error(error: Exception, request: ChatRequest) -> Exception:
-    """Return the refusal that an error of vLLM's stands for, or the error itself."""
+    """Return a RequestError where the request is at fault; otherwise vLLM's error itself."""
     if isinstance(error, RequestError):
         return error
     if request.sampling.constraint and FAILED in str(error):
         return RequestError(BROKEN_OFF)
-    # vLLM reads a grammar only when it is given the request.
+    # vLLM compiles a grammar only once it has the request.
     cause = error.__cause__ or error
     refused = isinstance(cause, ValueError)
     return RequestError(f"vLLM refuses the request: {cause}") if refused else error
 
 
-class FormCheck:
-    """Refuses an answer that ends before its form does: where a grammar fails in the middle, vLLM
-    may let nothing follow but the end.
+class GrammarCheck:
+    """Refuses an answer that ends before its grammar does.
+
+    Where a grammar fails in the middle of an answer, vLLM may allow nothing but its end.
 
     Args:
-        form: a kind of grammar and its value, as `check_complete` knows them; None accepts all.
-        ends: the tokens that may follow a whole answer.
+        constraint: kind and value of a grammar, as for `compile_grammar`; None accepts all.
+        ends: the tokens that may follow a complete answer.
     """
 
     def __init__(
-        self, form: tuple[str, Any] | None, tokenizer: InternVL2Tokenizer, ends: Collection[int]
+        self,
+        constraint: tuple[str, Any] | None,
+        tokenizer: InternVL2Tokenizer,
+        ends: Collection[int],
     ) -> None:
-        self._form, self._tokenizer, self._ends = form, tokenizer, ends
+        self._constraint, self._tokenizer, self._ends = constraint, tokenizer, ends
         self._texts: defaultdict[int, bytes] = defaultdict(bytes)
 
     def add(self, output: TokenOutput | FinishOutput) -> None:
-        """Take the next output of an answer.
+        """Check the next output of an answer.
 
         Raises:
-            RequestError: it ends the answer too early.
+            RequestError: it ends the answer before its grammar.
         """
-        if self._form is None:
+        if self._constraint is None:
             return
         if isinstance(output, TokenOutput):
             self._texts[output.choice] += self._tokenizer.token_bytes(output.id)
         elif output.token in self._ends:
-            check_complete(*self._form, self._texts[output.choice])
+            check_complete(*self._constraint, self._texts[output.choice])

@@ -1,4 +1,4 @@
-"""What checkpoints of the family can have and vLLM's model of InternVL computes in another way."""
+"""Refuses checkpoints that vLLM's model of InternVL would compute differently."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from ..errors import CheckpointError
 
 
 def check_computable(checkpoint: CheckpointConfig) -> None:
-    """Refuse a checkpoint to which vLLM would give other answers, or at which it would end.
+    """Check that vLLM's model of InternVL computes a checkpoint as it was trained.
 
     Raises:
-        CheckpointError: names the field of `config.json`, its value, and what vLLM takes.
+        CheckpointError: it does not; the message names the field, its value, and what vLLM takes.
     """
     vision, llm = checkpoint.vision, checkpoint.llm
     positions, window = llm["max_position_embeddings"], llm.get("sliding_window")
     narrow = window is not None and window < positions
     biased = checkpoint.backbone.bias_field == "bias" and llm["attention_bias"]
     for field, found, wrong, taken in (
-        # It uses all vision layers for a positive number, and fails on the weights of others.
+        # For a positive one vLLM builds a layer too many; for others it fails on unused weights.
         ("select_layer", checkpoint.select_layer, checkpoint.select_layer != -1, "-1"),
-        # It cuts tiles of the latter.
+        # vLLM cuts tiles of vision_config.image_size.
         (
             "force_image_size",
             checkpoint.tile_size,
             checkpoint.tile_size != vision["image_size"],
             f"vision_config.image_size, {vision['image_size']}",
         ),
-        # It has one for every picture, the frames of a video included.
+        # vLLM has one value for all pictures, the frames of a video included.
         ("min_dynamic_patch", checkpoint.min_tiles, checkpoint.min_tiles > 1, "1"),
-        # It cannot attend within one on every device.
+        # Not every device of vLLM has attention with a window.
         ("llm_config.sliding_window", window, narrow, f"{positions} or more"),
-        # Its InternLM2 has none.
+        # vLLM's InternLM2 has no biases.
         ("llm_config.bias", "true", biased, "false"),
     ):
         if wrong:

@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from xinference_internvl2.vllm.abort import WholeAnswers
+from xinference_internvl2.vllm.abort import AbortShield
 
 
 @pytest.mark.parametrize("aborted", [True, False])
 def test_who_waits_has_the_answer_after_an_abort_alone(aborted: bool) -> None:
     async def scenario() -> None:
-        answers, go, ended = WholeAnswers(), asyncio.Event(), list[str]()
+        answers, go, ended = AbortShield(), asyncio.Event(), list[str]()
 
         async def work() -> str:
             try:

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.engine_outputs import FinishOutput, FinishReason, TokenOutput
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.grammar import BROKEN_OFF
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
-from xinference_internvl2.vllm.translate import FormCheck, translate_error
+from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer
+from xinference_internvl2.vllm.translate import GrammarCheck, translate_error
 
 END, ANOTHER = 7, 8
 
 
-@pytest.fixture(scope="module", params=["qwen2", "internlm2"])
-def tokenizer(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> InternVL2Tokenizer:
-    folder: Path = tmp_path_factory.mktemp(request.param)
-    return load_tokenizer(make_checkpoint(folder / "x", backbone=request.param))
-
-
 def see(tokenizer: InternVL2Tokenizer, text: str, reason: FinishReason, end: int | None) -> None:
     """Two answers to a request, of which the other one is whole."""
-    check = FormCheck(("regex", "[a-z]+ [0-9]{2}é"), tokenizer, [END])
+    check = GrammarCheck(("regex", "[a-z]+ [0-9]{2}é"), tokenizer, [END])
     for choice, words in ((1, "fox 12é"), (0, text)):
         for token in tokenizer.encode(words, add_special_tokens=False):
             check.add(TokenOutput(choice, token))
@@ -57,7 +46,7 @@ def test_what_may_end_an_answer(
 
 
 def test_an_answer_without_a_form_may_end_anywhere(tokenizer: InternVL2Tokenizer) -> None:
-    FormCheck(None, tokenizer, [END]).add(FinishOutput(0, "stop", END))
+    GrammarCheck(None, tokenizer, [END]).add(FinishOutput(0, "stop", END))
 
 
 @pytest.mark.parametrize(
