@@ -88,7 +88,7 @@ def _run_doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
     use = Use(options.context, options.pictures, options.answers)
     if refusal := machine.refuse_pictures(use):
         parser.error(refusal)
-    found = devices.devices()
+    found = devices.find_devices()
     if options.memory:
         found = [devices.Device("gpu", "A card", options.memory, options.memory)]
     if options.path is not None:

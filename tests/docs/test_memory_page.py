@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xinference_internvl2.doctor.devices import Device
-from xinference_internvl2.doctor.fits import LIBRARIES, VLLM_SHARE, fits
+from xinference_internvl2.doctor.fits import LIBRARIES, VLLM_SHARE, list_fits
 from xinference_internvl2.families.memory import Use
 from xinference_internvl2.families.records import load_runtimes
 
@@ -42,7 +42,7 @@ def test_26b_awq_on_a_card_of_24_gb() -> None:
 
 def _context(size: str, model_format: str, use: Use) -> int:
     """The context with which the checkpoint fits, quantized no more than it is."""
-    found = fits([Device("gpu", "A card", CARD, CARD)], use)
+    found = list_fits([Device("gpu", "A card", CARD, CARD)], use)
     quantization = {"awq": "Int4", "pytorch": "none"}[model_format]
     wanted = ("internvl2", "Transformers", size, model_format, quantization)
     (fit,) = (

@@ -1,4 +1,4 @@
-"""What the demo asks, with the right answers: a tiny checkpoint, and pictures that it sees."""
+"""The checkpoint and the pictures of the demo, and its questions about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`demo`: start a server with the tiny model, ask it about the pictures, and stop the server."""
+"""`demo`: starts a server with the tiny model, asks it about pictures, and stops the server."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ START_SECONDS, LAUNCH_SECONDS, STOP_SECONDS = 120, 600, 30
 
 
 def run(engine: str) -> int:
-    """Ask every question and print the answers; the exit status is 0 if all are right.
+    """Ask every question and print the answers; return the exit status, 0 if all are right.
 
     Raises:
         CheckpointError: the server does not start, or the model cannot be launched.
     """
-    with tempfile.TemporaryDirectory(prefix="internvl2-demo-") as folder, _server(folder) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="internvl2-demo-") as folder,
+        _run_server(folder) as server,
+    ):
         url, environment = server
         _launch(engine, url, environment)
         answers = [_ask(url, question) for question in QUESTIONS]
@@ -39,8 +42,8 @@ def run(engine: str) -> int:
 
 
 @contextmanager
-def _server(folder: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield the address of a server of its own, and the environment of its commands."""
+def _run_server(folder: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Run a server in the body; yield its URL, and the environment for the commands that use it."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = str(listener.getsockname()[1])
@@ -54,13 +57,13 @@ def _server(folder: str) -> Iterator[tuple[str, Mapping[str, str]]]:
             command, env=environment, stdout=file, stderr=file, start_new_session=True
         )
     try:
-        _wait(process, f"http://127.0.0.1:{port}", log)
+        _wait_until_ready(process, f"http://127.0.0.1:{port}", log)
         yield f"http://127.0.0.1:{port}", environment
     finally:
         _stop(process)
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     import requests
 
     deadline = time.monotonic() + START_SECONDS
@@ -101,12 +104,12 @@ def _launch(engine: str, url: str, environment: Mapping[str, str]) -> None:
 
 
 def _ask(url: str, question: Question) -> bool:
-    """Print a question and its answer, and return whether that is right."""
+    """Print a question and its answer, and return whether the answer is right."""
     import openai
 
     # vLLM counts as launched while its engine still starts, and answers 503 until it has.
     client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", timeout=600, max_retries=60)
-    content = [*map(_part, question.pictures), {"type": "text", "text": question.text}]
+    content = [*map(_build_part, question.pictures), {"type": "text", "text": question.text}]
     messages: Any = [{"role": "user", "content": content}]
     done = client.chat.completions.create(model=UID, messages=messages, max_tokens=32)
     answer = done.choices[0].message.content or ""
@@ -116,6 +119,6 @@ def _ask(url: str, question: Question) -> bool:
     return right
 
 
-def _part(name: str) -> dict[str, Any]:
+def _build_part(name: str) -> dict[str, Any]:
     encoded = base64.b64encode((PICTURES / name).read_bytes()).decode()
     return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encoded}"}}

@@ -1,1 +1,1 @@
-"""What this machine can run, what a checkpoint holds, and whether a model answers."""
+"""Says what this machine can run and what a checkpoint holds, and asks a model without a server."""

@@ -1,4 +1,4 @@
-"""`doctor --ask`: load a checkpoint without a server and answer one question about one picture."""
+"""`doctor --ask`: loads a checkpoint without a server, and answers one question about a picture."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..chat.answer import answer
+from ..chat.context_length import trained_length
 from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
@@ -16,7 +17,7 @@ from ..errors import RequestError
 from ..families.prompt_formats import find_prompt_format
 from ..media.limits import read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
-from .devices import devices
+from .devices import find_devices
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,16 +29,17 @@ GREEDY = {"max_tokens": 256, "temperature": 0}
 
 
 def ask(path: Path | None, picture: Path, question: str) -> str:
-    """Return the likeliest answer of the checkpoint at `path`, or of the demo's.
+    """Return the greedy answer of the checkpoint at `path`, or of the demo's if it is None.
 
-    The request goes the way of one to a server on Transformers, without Xinference.
+    The code is that of a server on Transformers, without Xinference.
 
     Raises:
-        CheckpointError, RequestError: the checkpoint or the picture is at fault, and how.
+        CheckpointError: the checkpoint cannot be served.
+        RequestError: the picture cannot be read.
     """
-    served = _served((path or CHECKPOINT).expanduser())
+    served = _build_served((path or CHECKPOINT).expanduser())
     content = [
-        {"type": "image_url", "image_url": {"url": _data_url(picture)}},
+        {"type": "image_url", "image_url": {"url": _read_data_url(picture)}},
         {"type": "text", "text": question},
     ]
     messages = [{"role": "user", "content": content}]
@@ -48,7 +50,7 @@ def ask(path: Path | None, picture: Path, question: str) -> str:
         raise RequestError(str(error).replace(place, str(picture))) from None
 
 
-def _data_url(picture: Path) -> str:
+def _read_data_url(picture: Path) -> str:
     try:
         data = picture.expanduser().read_bytes()
     except OSError as error:
@@ -56,13 +58,13 @@ def _data_url(picture: Path) -> str:
     return f"data:image/any;base64,{base64.b64encode(data).decode()}"
 
 
-def _served(path: Path) -> ServedCheckpoint:
+def _build_served(path: Path) -> ServedCheckpoint:
     config = read_config(path)
     return ServedCheckpoint(
         config=config,
         tokenizer=load_tokenizer(path, config.llm["vocab_size"]),
         prompt_format=find_prompt_format(config.template),
-        context_length=CONTEXT,
+        context_length=trained_length(config, CONTEXT),
         limits=read_launch_limits({}, config),
         fetch=_refuse,
     )
@@ -78,7 +80,7 @@ async def _answer(messages: list[dict[str, Any]], served: ServedCheckpoint) -> s
     from ..transformers.engine.limits import EngineLimits
     from ..transformers.engine.sequence import Prompt
 
-    engine = AsyncEngine(lambda: _load(served), EngineLimits(1), normalize_on_device)
+    engine = AsyncEngine(lambda: _load_model(served), EngineLimits(1), normalize_on_device)
 
     async def generate(request: ChatRequest) -> Outputs:
         tiles = [tile for tiles in request.tiles for tile in tiles]
@@ -91,13 +93,13 @@ async def _answer(messages: list[dict[str, Any]], served: ServedCheckpoint) -> s
     return str(found["choices"][0]["message"]["content"]).strip()
 
 
-def _load(served: ServedCheckpoint) -> PreTrainedModel:
+def _load_model(served: ServedCheckpoint) -> PreTrainedModel:
     import torch
 
     from ..transformers.model.from_checkpoint import load_model
     from ..transformers.model.speed_up import speed_up
 
-    on_gpu = devices()[0].kind == "gpu"
+    on_gpu = find_devices()[0].kind == "gpu"
     # Without instructions for it, bfloat16 is hundreds of times slower on a CPU.
     slow = not on_gpu and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
     model = load_model(

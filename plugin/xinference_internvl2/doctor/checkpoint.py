@@ -1,4 +1,4 @@
-"""`doctor PATH`: what the folder of a checkpoint holds, and everything that is wrong with it."""
+"""`doctor PATH`: says what the folder of a checkpoint holds, and all that is wrong with it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ..tokenizer.tokenizer import load_tokenizer
 from . import installation
 from .checkpoint_memory import Shapes, count_parameters, estimate_memory
 from .devices import Device
-from .fits import Fit, best, judge_fit
-from .machine import table
+from .fits import Fit, choose_best, judge_fit
+from .machine import format_table
 
 FORMATS = {UNQUANTIZED: "pytorch", AWQ: "awq"}
 
@@ -31,7 +31,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What the doctor finds in a folder."""
+    """What the doctor finds in a folder.
+
+    Attributes:
+        about: properties of the checkpoint, in words.
+        code, pickled: files that are never run, and never read.
+        problems: a sentence for everything that is wrong.
+        use: what the fits are for.
+        command: the line that launches it here, if one can.
+        registration: what `xinference register` takes for it.
+    """
 
     path: str
     about: dict[str, str]
@@ -50,7 +59,7 @@ class Checkpoint:
 
 
 def examine(path: Path, machine: Sequence[Device], use: Use) -> Checkpoint:
-    """Look at everything in the folder, whatever is wrong with the rest."""
+    """Examine the folder `path`; a problem in one part does not hide those in others."""
     folder = Path(os.path.abspath(os.path.expanduser(path)))
     problems = find_problems(folder)
     if not os.path.isdir(folder):
@@ -60,27 +69,27 @@ def examine(path: Path, machine: Sequence[Device], use: Use) -> Checkpoint:
         _collect(problems, lambda: find_prompt_format(config.template))
     rows = config.llm["vocab_size"] if config else None
     _collect(problems, lambda: load_tokenizer(folder, rows))
-    shapes = _shapes(folder, config, problems)
-    use = _own_use(config, use) if config else use
-    found = _fits(config, shapes, machine, use) if config and shapes and not problems else []
-    engines = installation.engines(machine[0].kind == "gpu")
-    choice = best(found, engines, machine)
+    shapes = _read_shapes(folder, config, problems)
+    use = _adjust_use(config, use) if config else use
+    found = _judge_fits(config, shapes, machine, use) if config and shapes and not problems else []
+    engines = installation.check_engines(machine[0].kind == "gpu")
+    choice = choose_best(found, engines, machine)
     files = sorted(file.relative_to(folder) for at in ("*", "*/*") for file in folder.glob(at))
     return Checkpoint(
         path=str(folder),
-        about=_about(config, shapes) if config else {},
+        about=_describe(config, shapes) if config else {},
         code=[str(file) for file in files if file.suffix == ".py"],
         pickled=[str(file) for file in files if is_pickled(file)],
         problems=problems,
         use=use,
         fits=found,
         command=choice.command(str(folder)) if choice else None,
-        registration=_registration(folder, choice) if choice else None,
+        registration=_build_registration(folder, choice) if choice else None,
     )
 
 
-def _own_use(config: CheckpointConfig, use: Use) -> Use:
-    """Return the use with the tiles of the checkpoint, and no longer context than it can have."""
+def _adjust_use(config: CheckpointConfig, use: Use) -> Use:
+    """Return `use` with the tiles of the checkpoint, and a context of at most its own length."""
     return replace(
         use,
         context=trained_length(config, use.context),
@@ -90,6 +99,7 @@ def _own_use(config: CheckpointConfig, use: Use) -> Use:
 
 
 def _collect(problems: list[str], check: Callable[[], T]) -> T | None:
+    """Return `check()`; if it raises a CheckpointError, note it in `problems` and return None."""
     try:
         return check()
     except CheckpointError as error:
@@ -98,8 +108,8 @@ def _collect(problems: list[str], check: Callable[[], T]) -> T | None:
         return None
 
 
-def _shapes(folder: Path, config: CheckpointConfig | None, problems: list[str]) -> Shapes:
-    """Return the shapes of all weights, or none where a file or a weight is not as it should be."""
+def _read_shapes(folder: Path, config: CheckpointConfig | None, problems: list[str]) -> Shapes:
+    """Return the shapes of all weights; none if a file or a weight has a problem."""
     from ..checkpoint.safetensors_file import list_weight_files, open_file
 
     before = len(problems)
@@ -107,10 +117,10 @@ def _shapes(folder: Path, config: CheckpointConfig | None, problems: list[str]) 
         _collect(problems, lambda file=file: open_file(file))  # type: ignore[misc]
     if config is None or len(problems) > before:
         return {}
-    return _collect(problems, lambda: _checked_shapes(config)) or {}
+    return _collect(problems, lambda: _check_shapes(config)) or {}
 
 
-def _checked_shapes(config: CheckpointConfig) -> Shapes:
+def _check_shapes(config: CheckpointConfig) -> Shapes:
     from ..transformers.model.from_checkpoint import open_checked
 
     found = describe_weights(config)
@@ -122,7 +132,7 @@ def _checked_shapes(config: CheckpointConfig) -> Shapes:
     return {name: tuple(tensor.get_shape()) for name, tensor in tensors.items()}
 
 
-def _about(config: CheckpointConfig, shapes: Shapes) -> dict[str, str]:
+def _describe(config: CheckpointConfig, shapes: Shapes) -> dict[str, str]:
     vision, backbone = config.vision, config.backbone.architecture
     families = [n for n, f in load_runtimes().items() if config.template in f.prompt_formats]
     about = {
@@ -143,11 +153,11 @@ def _in_words(count: int) -> str:
     return f"{count / 1e9:.2f} billion" if count >= 1e7 else f"{count / 1e6:.2f} million"
 
 
-def _fits(
+def _judge_fits(
     config: CheckpointConfig, shapes: Shapes, machine: Sequence[Device], use: Use
 ) -> list[Fit]:
     memory = estimate_memory(config, shapes)
-    family, spec = _nearest(config, next(iter(memory.weights.values())), memory.weights)
+    family, spec = _find_nearest(config, next(iter(memory.weights.values())), memory.weights)
     return [
         judge_fit(machine, use, family, spec, memory, engine, quantization)
         for quantization in memory.weights
@@ -156,11 +166,13 @@ def _fits(
     ]
 
 
-def _nearest(
+def _find_nearest(
     config: CheckpointConfig, weights: int, quantizations: Mapping[str, int]
 ) -> tuple[str, SpecRuntime]:
-    """Return the published checkpoint that is nearest in size, by whose size this one is launched;
-    the prompt format says of which family."""
+    """Return family and spec of the published checkpoint that is nearest in size.
+
+    A checkpoint is launched by the size of that spec, in a family that has its prompt format.
+    """
     model_format = FORMATS[describe_weights(config)]
     found = [
         (name, spec)
@@ -178,8 +190,8 @@ def _nearest(
     return min(found, key=distance)
 
 
-def _registration(folder: Path, fit: Fit) -> dict[str, Any]:
-    """Return what `xinference register` takes, under a name of the folder's."""
+def _build_registration(folder: Path, fit: Fit) -> dict[str, Any]:
+    """Return what `xinference register` takes, with the name of the folder."""
     spec = {
         "model_format": fit.model_format,
         "model_size_in_billions": fit.size,
@@ -207,7 +219,7 @@ def as_json(found: Checkpoint) -> str:
 def as_text(found: Checkpoint) -> Iterator[str]:
     """Yield the lines of the findings for a reader."""
     yield found.path
-    yield from _describe_names(found.about)
+    yield from _format_names(found.about)
     if found.code:
         yield f"  Code, which is never run: {', '.join(found.code)}"
     if found.pickled:
@@ -215,7 +227,7 @@ def as_text(found: Checkpoint) -> Iterator[str]:
     yield from (f"✗ {problem}" for problem in found.problems)
     if found.fits:
         yield ""
-        yield from table(found.fits, found.use)
+        yield from format_table(found.fits, found.use)
     if found.command and not found.problems:
         yield ""
         yield f"  {found.command}"
@@ -224,5 +236,5 @@ def as_text(found: Checkpoint) -> Iterator[str]:
         yield json.dumps(found.registration, indent=2, ensure_ascii=False)
 
 
-def _describe_names(about: Mapping[str, str]) -> Iterator[str]:
+def _format_names(about: Mapping[str, str]) -> Iterator[str]:
     yield from (f"  {name}: {value}" for name, value in about.items())

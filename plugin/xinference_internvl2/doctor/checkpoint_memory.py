@@ -1,4 +1,4 @@
-"""The memory of a checkpoint, from its configuration and the shapes of its weights."""
+"""Estimates the memory of a checkpoint from its configuration and the shapes of its weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..checkpoint.weight_memory import is_linear_layer
 from ..families.memory import Memory
 
 FLOAT = 2
-"""Bytes of a parameter that is not quantized, and of a value on the way."""
+"""Bytes of a parameter that is not quantized, and of an activation."""
 INTEGER = 4
 EIGHT_BIT, SCALE = 1, 4
 """Bytes of a weight in 8 bits, and of the scale of its row."""
@@ -18,7 +18,7 @@ FOUR_BIT = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 """Bytes of a weight in 4 bits, with its share of the scales."""
 
 Shapes = Mapping[str, tuple[int, ...]]
-"""Weight as its file names it → its shape."""
+"""Name of a weight in its file → its shape."""
 
 
 def count_parameters(shapes: Shapes) -> int:
@@ -27,19 +27,19 @@ def count_parameters(shapes: Shapes) -> int:
 
 
 def estimate_memory(config: CheckpointConfig, shapes: Shapes) -> Memory:
-    """Return what a checkpoint takes, by the quantizations that it can be launched with."""
+    """Return the memory of a checkpoint, with each quantization that it can be launched with."""
     vision, llm = config.vision, config.llm
     head = llm["hidden_size"] // llm["num_attention_heads"]
     hidden, queries = llm["hidden_size"], llm["num_attention_heads"] * head
     keys = llm["num_key_value_heads"] * head
-    # Where one weight makes both halves of a feed-forward layer, as Phi-3's does, they stay longer.
+    # A fused gate_up_proj, as Phi-3 has, keeps both halves in memory for longer.
     halves = 4 if "gate_up" in config.backbone.linear_layers.values() else 3
     inner = halves * llm["intermediate_size"]
     patches = (config.tile_size // vision["patch_size"]) ** 2 + 1
     tower = 5 * vision["hidden_size"] + 2 * vision["intermediate_size"]
     pixels = 3 * config.tile_size**2
     return Memory(
-        weights=_weights(shapes, packed=config.quantization is not None),
+        weights=_count_weights(shapes, packed=config.quantization is not None),
         kv_cache_per_token=FLOAT * 2 * llm["num_hidden_layers"] * keys,
         feed_forward_per_token=FLOAT * (4 * hidden + inner),
         attention_per_token=FLOAT * 2 * (hidden + queries + keys),
@@ -49,7 +49,7 @@ def estimate_memory(config: CheckpointConfig, shapes: Shapes) -> Memory:
     )
 
 
-def _weights(shapes: Shapes, *, packed: bool) -> dict[str, int]:
+def _count_weights(shapes: Shapes, *, packed: bool) -> dict[str, int]:
     if packed:
         integers = ("qweight", "qzeros")
         each = ((INTEGER if n.endswith(integers) else FLOAT, s) for n, s in shapes.items())

@@ -1,4 +1,4 @@
-"""The devices of this machine and their free memory, found without torch."""
+"""Finds the devices of this machine and their free memory, without torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _QUERY = ("--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,no
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Something that holds a model; sizes are in bytes."""
+    """A GPU, or the CPU with the memory of the machine; sizes are in bytes."""
 
     kind: Literal["gpu", "cpu"]
     name: str
@@ -22,22 +22,22 @@ class Device:
     free: int
 
 
-def devices() -> list[Device]:
+def find_devices() -> list[Device]:
     """Return the GPUs or, where there is none, the memory of the machine."""
-    return _gpus() or [Device("cpu", "CPU", *memory())]
+    return _find_gpus() or [Device("cpu", "CPU", *memory())]
 
 
-def _gpus() -> list[Device]:
+def _find_gpus() -> list[Device]:
     try:
         done = subprocess.run(
             ["nvidia-smi", *_QUERY], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return []
-    return [found for line in done.stdout.splitlines() if (found := _gpu(line))]
+    return [found for line in done.stdout.splitlines() if (found := _parse_gpu(line))]
 
 
-def _gpu(line: str) -> Device | None:
+def _parse_gpu(line: str) -> Device | None:
     name, total, free = (cell.strip() for cell in line.rsplit(",", 2))
     if not (total.isdecimal() and free.isdecimal()):
         return None  # a card that is split, or that has no memory of its own

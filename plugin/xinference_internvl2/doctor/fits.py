@@ -1,4 +1,4 @@
-"""Which checkpoints fit a machine, and which of them is the best choice."""
+"""Judges which checkpoints fit a machine, and which of them is the best choice."""
 
 from __future__ import annotations
 
@@ -13,19 +13,26 @@ from .devices import Device
 from .installation import Engine
 
 LIBRARIES = 10**9
-"""What torch and its libraries take beside a model."""
+"""Bytes that torch and its libraries take beside a model."""
 VLLM_SHARE = {"gpu": 0.9, "cpu": 0.7}
-"""What vLLM takes for itself: of a card's memory, or of the machine's that is free."""
+"""The share that vLLM takes of a card's whole memory, or of the machine's free memory."""
 ANSWER = 512
-"""Tokens of question and answer that have to fit beside the pictures."""
+"""The least tokens of question and answer that have to fit beside the pictures."""
 STEP = 256
 CPU_WEIGHTS = 5 * 10**9
-"""A CPU reads all weights for every token: with more than this, an answer takes minutes."""
+"""Bytes of weights beyond which an answer on a CPU takes minutes: each token reads all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How a checkpoint fits on an engine: on `devices` of them with `context` tokens, or not."""
+    """How a checkpoint fits on an engine; sizes are in bytes.
+
+    Attributes:
+        needed: with the context that is asked for, on one device.
+        context: the tokens that fit; 0 if it does not fit at all.
+        devices: how many devices it takes; 0 if it does not fit.
+        asked: the context that is asked for, in tokens.
+    """
 
     engine: str
     family: str
@@ -56,8 +63,8 @@ class Fit:
         return shlex.join(words)
 
 
-def fits(machine: Sequence[Device], use: Use) -> list[Fit]:
-    """Return every checkpoint of every family, on each engine that serves it."""
+def list_fits(machine: Sequence[Device], use: Use) -> list[Fit]:
+    """Judge every checkpoint of every family, on each engine that serves it."""
     return [
         judge_fit(machine, use, name, spec, spec.memory, engine, quantization)
         for name, runtime in load_runtimes().items()
@@ -69,8 +76,8 @@ def fits(machine: Sequence[Device], use: Use) -> list[Fit]:
     ]
 
 
-def unknown() -> list[str]:
-    """Return the checkpoints whose memory is not known, since their dimensions are not."""
+def list_unknown() -> list[str]:
+    """Return the checkpoints whose dimensions, and so whose memory, are not known."""
     return [
         f"{name} {spec.model_size_in_billions} ({spec.model_format})"
         for name, runtime in load_runtimes().items()
@@ -88,16 +95,16 @@ def judge_fit(
     engine: str,
     quantization: str,
 ) -> Fit:
-    """Return how one checkpoint fits one engine: on as few devices as can be."""
+    """Judge how one checkpoint fits on one engine, with as few devices as possible."""
     counts = [n for n in (1, 2, 4, 8) if n <= len(machine)]
     context = devices = 0
     for devices in counts:
-        room = min(_room(device, engine) for device in machine[:devices])
+        room = min(_count_room(device, engine) for device in machine[:devices])
 
         def needs(context: int, devices: int = devices) -> int:
             return memory.total(quantization, replace(use, context=context), engine, devices)
 
-        if context := _context(use, needs, room):
+        if context := _find_context(use, needs, room):
             break
     return Fit(
         engine=engine,
@@ -113,17 +120,24 @@ def judge_fit(
     )
 
 
-def _room(device: Device, engine: str) -> int:
-    """Return the bytes that a model may take of a device."""
+def _count_room(device: Device, engine: str) -> int:
+    """Return the bytes of a device that a model may take."""
     if engine != "vLLM":
         return device.free - LIBRARIES
     of = device.total if device.kind == "gpu" else device.free
     return min(round(VLLM_SHARE[device.kind] * of), device.free) - LIBRARIES
 
 
-def _context(use: Use, needs: Callable[[int], int], room: int) -> int:
-    """Return the longest context up to the one that is asked for, by what one `needs`; 0 where the
-    pictures and an answer do not fit."""
+def _find_context(use: Use, needs: Callable[[int], int], room: int) -> int:
+    """Return the longest context that fits, in tokens, up to the one that is asked for.
+
+    Args:
+        needs: context → bytes.
+        room: bytes that there are.
+
+    Returns:
+        0 if not even the pictures and a short answer fit.
+    """
     if needs(use.context) <= room:
         return use.context
     least = min(use.picture_tokens + ANSWER, use.context)
@@ -131,11 +145,13 @@ def _context(use: Use, needs: Callable[[int], int], room: int) -> int:
     return max((n * STEP for n in steps if needs(n * STEP) <= room), default=0)
 
 
-def best(found: Sequence[Fit], engines: Sequence[Engine], machine: Sequence[Device]) -> Fit | None:
-    """Return the largest checkpoint that can be launched here, quantized as little as can be.
+def choose_best(
+    found: Sequence[Fit], engines: Sequence[Engine], machine: Sequence[Device]
+) -> Fit | None:
+    """Return the largest checkpoint that can be launched here, with the least quantization.
 
-    One that has the context asked for goes before one that has less. vLLM goes before Transformers
-    on a GPU, and after it on a CPU. There, what is quantized or takes long to answer comes last.
+    Those with the context that is asked for come before others, and vLLM before Transformers on a
+    GPU. On a CPU, Transformers comes first, and checkpoints that are quantized or slow come last.
     """
     by_name = {engine.name: engine for engine in engines}
     on_cpu = machine[0].kind == "cpu"

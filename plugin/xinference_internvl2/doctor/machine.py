@@ -1,4 +1,4 @@
-"""`doctor`: what is installed, what fits, and the line that launches the best of it."""
+"""`doctor`: says what is installed, what fits this machine, and how to launch the best of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .. import __version__
 from ..families.memory import Use
 from . import installation
 from .devices import Device
-from .fits import ANSWER, Fit, best, fits, unknown
+from .fits import ANSWER, Fit, choose_best, list_fits, list_unknown
 from .installation import Engine
 
 GB, GIB = 10**9, 1 << 30
@@ -19,7 +19,13 @@ GB, GIB = 10**9, 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that the doctor finds; sizes are in bytes."""
+    """All that the doctor finds; sizes are in bytes.
+
+    Attributes:
+        loaded: whether the processes of Xinference load the plugin.
+        elsewhere: the problem with an `xinference-local` of another environment, or None.
+        unknown: checkpoints whose memory is not known.
+    """
 
     plugin: str
     xinference: str | None
@@ -41,29 +47,29 @@ class Report:
 
 
 def examine(machine: Sequence[Device], use: Use) -> Report:
-    """Look at this installation, and at what fits the devices."""
-    version, note = installation.host()
-    loaded, by = installation.autoload()
-    engines = installation.engines(machine[0].kind == "gpu")
-    found = fits(machine, use)
+    """Examine this installation, and what fits the devices."""
+    version, note = installation.check_host()
+    loaded, by = installation.check_autoload()
+    engines = installation.check_engines(machine[0].kind == "gpu")
+    found = list_fits(machine, use)
     return Report(
         plugin=__version__,
         xinference=version,
         xinference_note=note,
         loaded=loaded,
         loaded_note=by,
-        elsewhere=installation.other_python(),
+        elsewhere=installation.find_other_python(),
         engines=engines,
         devices=list(machine),
         use=use,
         fits=found,
-        unknown=unknown(),
-        best=best(found, engines, machine),
+        unknown=list_unknown(),
+        best=choose_best(found, engines, machine),
     )
 
 
 def refuse_pictures(use: Use) -> str | None:
-    """Say so where the pictures asked for do not fit the context asked for, on any machine."""
+    """Return a sentence if the context does not hold the pictures, on whatever machine, or None."""
     tokens = use.picture_tokens
     if tokens < use.context:
         return None
@@ -85,16 +91,16 @@ def as_json(report: Report) -> str:
 
 def as_text(report: Report) -> Iterator[str]:
     """Yield the lines of the report for a reader."""
-    yield _line(report.xinference is not None, _host(report))
-    yield _line(report.loaded, f"xinference-internvl2 {report.plugin}: {report.loaded_note}")
+    yield _mark(report.xinference is not None, _describe_host(report))
+    yield _mark(report.loaded, f"xinference-internvl2 {report.plugin}: {report.loaded_note}")
     if report.elsewhere:
-        yield _line(False, report.elsewhere)
+        yield _mark(False, report.elsewhere)
     for engine in report.engines:
-        yield from _engine(engine)
+        yield from _describe_engine(engine)
     for device in report.devices:
-        yield f"  {device.name}: {sizes(device.free)} free of {sizes(device.total)}"
+        yield f"  {device.name}: {format_size(device.free)} free of {format_size(device.total)}"
     yield ""
-    yield from table(report.fits, report.use)
+    yield from format_table(report.fits, report.use)
     if report.unknown:
         yield f"Not known for {', '.join(report.unknown)}: ask doctor about its folder instead."
     yield ""
@@ -105,35 +111,35 @@ def as_text(report: Report) -> Iterator[str]:
     yield f"  {report.best.command()}"
 
 
-def _host(report: Report) -> str:
+def _describe_host(report: Report) -> str:
     return f"Xinference {report.xinference or ''}".strip() + f" {report.xinference_note}"
 
 
-def _engine(engine: Engine) -> Iterator[str]:
+def _describe_engine(engine: Engine) -> Iterator[str]:
     versions = ", ".join(f"{name} {version}" for name, version in engine.versions.items())
-    yield _line(not engine.lacks, f"{engine.name}: {engine.lacks or versions}")
+    yield _mark(not engine.lacks, f"{engine.name}: {engine.lacks or versions}")
     for reason, items in groupby(engine.lacks_for.items(), key=lambda item: item[1]):
-        yield _line(False, f"{engine.name}, {' and '.join(q for q, _ in items)}: {reason}")
+        yield _mark(False, f"{engine.name}, {' and '.join(q for q, _ in items)}: {reason}")
 
 
-def _line(good: bool, text: str) -> str:
+def _mark(good: bool, text: str) -> str:
     return f"{'✓' if good else '✗'} {text}"
 
 
-def sizes(count: int) -> str:
-    """Return a number of bytes as cards are sold, and as tools show it."""
+def format_size(count: int) -> str:
+    """Return a number of bytes in GB, as cards are sold, and in GiB, as tools show it."""
     return f"{count / GB:.1f} GB ({count / GIB:.1f} GiB)"
 
 
-def table(found: Sequence[Fit], use: Use) -> Iterator[str]:
-    """Yield a table of checkpoints and engines."""
+def format_table(found: Sequence[Fit], use: Use) -> Iterator[str]:
+    """Yield the lines of a table of checkpoints and engines."""
     pictures = f"{use.pictures} of the largest pictures ({use.picture_tokens:,} tokens of it)"
     yield f"With a context of {use.context:,} tokens, {pictures} and {use.answers} at once;"
     yield "1 GB is 10^9 bytes. A card sold as 24 GB mostly has 24 GiB, which are 25.8 GB."
     engines = list(dict.fromkeys(fit.engine for fit in found))
     head = ("Family", "Size", "Format", "Quantization", "GB", *engines)
     rows = [head]
-    for key, group in groupby(found, key=_checkpoint):
+    for key, group in groupby(found, key=_checkpoint_key):
         fits_by = {fit.engine: fit for fit in group}
         needed = next(iter(fits_by.values())).needed
         verdicts = (fits_by[e].verdict if e in fits_by else "–" for e in engines)
@@ -144,5 +150,5 @@ def table(found: Sequence[Fit], use: Use) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _checkpoint(fit: Fit) -> tuple[str, str, str, str]:
+def _checkpoint_key(fit: Fit) -> tuple[str, str, str, str]:
     return fit.family, fit.size, fit.model_format, fit.quantization

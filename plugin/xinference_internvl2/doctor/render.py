@@ -1,4 +1,4 @@
-"""`render`: the prompt that a request becomes, without a server and without the weights."""
+"""`render`: builds the prompt of a request, without a server and without the weights."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from ..chat.prepare import prepare
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..errors import RequestError
-from ..families.prompt_formats import find_prompt_format
+from ..families.prompt_formats import find_family, find_prompt_format
+from ..families.records import read_registration
 from ..media.limits import read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 
-CONTEXT = 32768
-"""The longest of all families; only a prompt beyond it is refused."""
 _OF_THE_SERVER = ("model", "messages", "stream")
 
 
 def render(
     path: Path, request: Any, model_name: str | None, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the prompt, its token ids, and how many tiles each picture and video has.
+    """Return the prompt of a request, its token ids, and how many tiles each picture and video has.
 
     Args:
         path: the folder of a checkpoint.
         request: the JSON of a chat request, or of its messages alone.
-        model_name: the family that the checkpoint is launched as, where its prompt format does not
-            tell.
+        model_name: the family that the checkpoint is launched as; None finds it by its prompt
+            format.
         options: of the launch.
 
     Raises:
-        CheckpointError, RequestError: what is at fault, and how.
+        CheckpointError: the checkpoint or an option of the launch cannot be served.
+        RequestError: the request cannot be answered.
     """
     body = {"messages": request} if isinstance(request, list) else request
     if not isinstance(body, Mapping) or not isinstance(body.get("messages"), list):
@@ -42,19 +42,22 @@ def render(
             "the request has no messages; give a chat request, or a list of messages"
         )
     fields = {name: value for name, value in body.items() if name not in _OF_THE_SERVER}
-    found = prepare(body["messages"], fields, _serve(path, model_name, options))
+    found = prepare(body["messages"], fields, _build_served(path, model_name, options))
     return {"prompt": found.text, "prompt_token_ids": found.ids, "tiles": found.tile_counts}
 
 
-def _serve(path: Path, model_name: str | None, options: Mapping[str, Any]) -> ServedCheckpoint:
+def _build_served(
+    path: Path, model_name: str | None, options: Mapping[str, Any]
+) -> ServedCheckpoint:
     config = read_config(path)
     tokenizer = load_tokenizer(path, config.llm["vocab_size"])
     prompt_format = find_prompt_format(config.template, model_name)
+    family = find_family(config.template, model_name).model_name
     return ServedCheckpoint(
         config=config,
         tokenizer=tokenizer,
         prompt_format=read_launch_prompt(options, prompt_format, tokenizer).format,
-        context_length=trained_length(config, CONTEXT),
+        context_length=trained_length(config, read_registration(family)["context_length"]),
         limits=read_launch_limits(options, config),
         fetch=_read,
     )

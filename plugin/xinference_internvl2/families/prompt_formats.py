@@ -28,17 +28,26 @@ def prompt_format_of(model_family: Any, name: str) -> PromptFormat:
 def find_prompt_format(name: str, family: str | None = None) -> PromptFormat:
     """Return the prompt format `name` of one of our families; errors as for `prompt_format_of`.
 
-    Without a family it is that of InternVL2 or, where InternVL2 has none of that name, of the first
-    family that has one.
+    Args:
+        family: as for `find_family`.
+    """
+    return _select(find_family(name, family), name)
+
+
+def find_family(prompt_format: str, family: str | None = None) -> FamilyRuntime:
+    """Return the family named `family`, or one whose checkpoints have a prompt format.
+
+    Without a name it is InternVL2 or, where InternVL2 has no such prompt format, the first family
+    that has.
     """
     runtimes = load_runtimes()
-    having = [each for each in runtimes.values() if name in each.prompt_formats]
+    having = [each for each in runtimes.values() if prompt_format in each.prompt_formats]
     default = runtimes[DEFAULT_FAMILY]
     if family is not None:
         default = runtimes[family]
     elif having and default not in having:
         default = having[0]
-    return _select(default, name)
+    return default
 
 
 def _select(runtime: FamilyRuntime, name: str) -> PromptFormat:

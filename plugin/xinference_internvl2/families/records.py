@@ -50,6 +50,13 @@ class FamilyRuntime:
     model_specs: tuple[SpecRuntime, ...]
 
 
+def read_registration(model_name: str) -> dict[str, Any]:
+    """Return the registration of one of our families, as the host reads it."""
+    records = json.loads((FAMILIES / f"{model_name}.json").read_text(encoding="utf-8"))
+    registration: dict[str, Any] = records[0]
+    return registration
+
+
 @cache
 def load_runtimes() -> Mapping[str, FamilyRuntime]:
     """Return the runtime data of every family that this plugin brings, by model name."""

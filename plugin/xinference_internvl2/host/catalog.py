@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import json
 import logging
 import os
 import sys
@@ -121,8 +120,7 @@ def _yield_to_newer(catalog: str, families: list[Any]) -> None:
 
 
 def _updated_at(name: str) -> int:
-    record = json.loads((records.FAMILIES / f"{name}.json").read_text(encoding="utf-8"))
-    return int(record[0]["updated_at"])
+    return int(records.read_registration(name)["updated_at"])
 
 
 def _step_back(name: str, reason: str) -> None:

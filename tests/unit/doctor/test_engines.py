@@ -23,13 +23,13 @@ NO_VLLM = (
 def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Distribution → version: nothing else is there."""
     versions: dict[str, str] = {}
-    monkeypatch.setattr(installation, "_version", versions.get)
+    monkeypatch.setattr(installation, "_find_version", versions.get)
     needed = {
         "vllm": [Requirement("vllm<0.28,>=0.27"), Requirement("transformers>=5.17")],
         "transformers": [Requirement("torch>=2.5"), Requirement("bitsandbytes>=0.50")],
         "awq": [Requirement("gptqmodel<7.7,>=7.6")],
     }
-    monkeypatch.setattr(installation, "_requirements", lambda extra: iter(needed[extra]))
+    monkeypatch.setattr(installation, "_read_requirements", lambda extra: iter(needed[extra]))
     return versions
 
 
@@ -63,7 +63,7 @@ def test_vllm(
 ) -> None:
     installed.update(there)
     monkeypatch.setattr(installation, "_has_avx512", lambda: avx512)
-    _, found = installation.engines(gpu)
+    _, found = installation.check_engines(gpu)
     assert found == Engine("vLLM", there, lacks, lacks_for)
     assert found.serves("Int4") is (lacks is None and not lacks_for)
     assert found.serves("none") is (lacks is None)
@@ -87,7 +87,7 @@ def test_transformers(
     without: str | None, lacks: str | None, lacks_for: dict[str, str], installed: dict[str, str]
 ) -> None:
     installed.update({name: version for name, version in ALL.items() if name != without})
-    found, _ = installation.engines(False)
+    found, _ = installation.check_engines(False)
     assert found == Engine("Transformers", installed, lacks, lacks_for)
 
 

@@ -7,9 +7,17 @@ from dataclasses import replace
 import pytest
 
 from xinference_internvl2.doctor.devices import Device
-from xinference_internvl2.doctor.fits import ANSWER, LIBRARIES, STEP, Fit, best, fits, judge_fit
+from xinference_internvl2.doctor.fits import (
+    ANSWER,
+    LIBRARIES,
+    STEP,
+    Fit,
+    choose_best,
+    judge_fit,
+    list_fits,
+)
 from xinference_internvl2.doctor.installation import Engine
-from xinference_internvl2.doctor.machine import refuse_pictures, sizes
+from xinference_internvl2.doctor.machine import format_size, refuse_pictures
 from xinference_internvl2.families.memory import Memory, Use
 from xinference_internvl2.families.records import SpecRuntime
 
@@ -81,11 +89,11 @@ def test_four_full_pictures_do_not_fit_a_context_of_8192() -> None:
 
 
 def test_gigabytes_are_told_from_gibibytes() -> None:
-    assert sizes(24 * (1 << 30)) == "25.8 GB (24.0 GiB)"
+    assert format_size(24 * (1 << 30)) == "25.8 GB (24.0 GiB)"
 
 
 def test_every_checkpoint_on_every_engine_that_serves_it() -> None:
-    found = fits([card(10**12)], Use())
+    found = list_fits([card(10**12)], Use())
     assert {f.verdict for f in found} == {"fits"}
     # Of internvl2, of InternVL2.5 twice, and of internvl-chat, but for a size that is not known.
     assert len(found) == (7 * 4 + 5 * 2) * 3 + 2 * 4
@@ -101,25 +109,25 @@ def test_every_checkpoint_on_every_engine_that_serves_it() -> None:
     ],
 )
 def test_the_best_on_a_card(size: int, chosen: tuple[str, str, str]) -> None:
-    found = best(fits([card(size)], Use()), BOTH, [card(size)])
+    found = choose_best(list_fits([card(size)], Use()), BOTH, [card(size)])
     assert found
     assert (found.engine, found.size, found.quantization) == chosen
 
 
 def test_on_a_cpu_the_best_is_one_that_answers_in_time() -> None:
     machine = [cpu(256 * 10**9)]
-    found = best(fits(machine, Use()), BOTH, machine)
+    found = choose_best(list_fits(machine, Use()), BOTH, machine)
     assert found
     assert (found.engine, found.size, found.quantization) == ("Transformers", "2", "none")
 
 
 def test_the_best_is_on_an_engine_that_can_serve_it() -> None:
     machine = [card(24 * 10**9)]
-    found = fits(machine, Use())
+    found = list_fits(machine, Use())
     without = [replace(BOTH[1], lacks="not installed")]
-    assert best(found, [BOTH[0], *without], machine).engine == "Transformers"  # type: ignore[union-attr]
+    assert choose_best(found, [BOTH[0], *without], machine).engine == "Transformers"  # type: ignore[union-attr]
     no_bits = replace(BOTH[0], lacks_for={"none": "a reason"})
-    choice = best(found, [no_bits, *without], machine)
+    choice = choose_best(found, [no_bits, *without], machine)
     assert choice
     assert choice.quantization != "none"
-    assert best(found, [replace(BOTH[0], lacks="not installed"), *without], machine) is None
+    assert choose_best(found, [replace(BOTH[0], lacks="not installed"), *without], machine) is None

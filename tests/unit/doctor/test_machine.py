@@ -81,12 +81,12 @@ def test_gigabytes_and_gibibytes() -> None:
 def test_why_the_plugin_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(installation.EXTENSIONS, raising=False)
     monkeypatch.setenv(installation.SWITCH, "off")
-    assert installation.autoload() == (
+    assert installation.check_autoload() == (
         False,
         "XINFERENCE_INTERNVL2_AUTOLOAD=off turns it off; unset it",
     )
     monkeypatch.setenv(installation.EXTENSIONS, f"other:create,{installation.FACTORY}")
-    assert installation.autoload() == (True, "XINFERENCE_EXTENSIONS loads it")
+    assert installation.check_autoload() == (True, "XINFERENCE_EXTENSIONS loads it")
 
 
 def interpreter(tmp_path: Path, options: str = "") -> str:
@@ -102,17 +102,17 @@ def test_what_the_pth_file_keeps_quiet_is_said(
 ) -> None:
     monkeypatch.delenv("PYTHONPATH", raising=False)
     without_sites = interpreter(tmp_path, "-S")
-    assert "does not have this plugin" in str(installation.find_swallowed(without_sites))
+    assert "does not have this plugin" in str(installation.find_load_failure(without_sites))
     monkeypatch.setenv("PYTHONPATH", str(PLUGIN))
-    assert "(the file was not read" in str(installation.find_swallowed(without_sites))
+    assert "(the file was not read" in str(installation.find_load_failure(without_sites))
     line = (PLUGIN / "xinference_internvl2.pth").read_text("utf-8").splitlines()[-1]
     (tmp_path / "sitecustomize.py").write_text(line)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{PLUGIN}")
-    assert installation.find_swallowed(interpreter(tmp_path)) is None
+    assert installation.find_load_failure(interpreter(tmp_path)) is None
     (tmp_path / "xinference_internvl2").mkdir()
     (tmp_path / "xinference_internvl2/__init__.py").touch()
     (tmp_path / "xinference_internvl2/_autoload.py").write_text("import nothing_of_this_name")
-    found = str(installation.find_swallowed(interpreter(tmp_path)))
+    found = str(installation.find_load_failure(interpreter(tmp_path)))
     assert "No module named 'nothing_of_this_name'" in found
     assert "--force-reinstall" in found
 
@@ -124,11 +124,11 @@ def test_a_server_in_another_interpreter(tmp_path: Path, monkeypatch: pytest.Mon
     script.write_text(f"#!{python}\n")
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
-    found = installation.other_python()
+    found = installation.find_other_python()
     assert found
     assert f"{python} -m pip install xinference-internvl2" in found
     Path(python).write_text("#!/bin/sh\nexit 0\n")
-    assert installation.other_python() is None
+    assert installation.find_other_python() is None
 
 
 def test_a_tested_version_of_xinference(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +137,8 @@ def test_a_tested_version_of_xinference(monkeypatch: pytest.MonkeyPatch) -> None
         ("4.0.0", "not tested"),
         (None, "not installed"),
     ):
-        monkeypatch.setattr(installation, "_version", lambda _, version=version: version)
-        assert words in installation.host()[1]
+        monkeypatch.setattr(installation, "_find_version", lambda _, version=version: version)
+        assert words in installation.check_host()[1]
 
 
 def test_cards_as_their_tool_lists_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,6 +146,6 @@ def test_cards_as_their_tool_lists_them(tmp_path: Path, monkeypatch: pytest.Monk
     tool.write_text("#!/bin/sh\necho 'NVIDIA X, 24564, 24000'\necho 'Shared, [N/A], [N/A]'\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
-    assert devices.devices() == [devices.Device("gpu", "NVIDIA X", 24564 << 20, 24000 << 20)]
+    assert devices.find_devices() == [devices.Device("gpu", "NVIDIA X", 24564 << 20, 24000 << 20)]
     tool.write_text("#!/bin/sh\nexit 9\n")
-    assert [d.kind for d in devices.devices()] == ["cpu"]
+    assert [d.kind for d in devices.find_devices()] == ["cpu"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from PIL import Image
 from tests.support.chat.cases import IM_SYSTEM
 from xinference_internvl2.__main__ import main
 from xinference_internvl2.demo.questions import CHECKPOINT
-from xinference_internvl2.doctor.render import CONTEXT
-from xinference_internvl2.families.records import FAMILIES
+from xinference_internvl2.doctor.render import _build_served, render
+from xinference_internvl2.errors import RequestError
 
 IMAGE = "<img>" + "<IMG_CONTEXT>" * 4 + "</img>"
 
@@ -93,11 +94,38 @@ def test_what_is_no_json_is_refused(
     assert "- cannot be read as JSON: " in capsys.readouterr().err
 
 
-def test_the_context_is_the_longest_of_all_families() -> None:
-    lengths = [
-        record["context_length"]
-        for file in FAMILIES.glob("*.json")
-        if not file.name.endswith(".runtime.json")
-        for record in json.loads(file.read_text("utf-8"))
-    ]
-    assert max(lengths) == CONTEXT
+def edited_checkpoint(folder: Path, template: str, max_positions: int) -> Path:
+    """Return the demo's checkpoint without its weights, with two values changed."""
+    path = folder / template
+    shutil.copytree(CHECKPOINT, path, ignore=shutil.ignore_patterns("*.safetensors"))
+    config = json.loads((path / "config.json").read_text("utf-8"))
+    config["template"] = template
+    config["llm_config"]["max_position_embeddings"] = max_positions
+    (path / "config.json").write_text(json.dumps(config), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("template", "model_name", "length"),
+    [
+        ("Hermes-2", None, 32768),
+        ("internvl2_5", None, 16384),
+        ("internvl2_5", "InternVL2.5-MPO", 16384),
+        ("internlm2-chat", "internvl-chat", 32768),
+    ],
+)
+def test_the_context_is_that_of_the_family(
+    template: str, model_name: str | None, length: int, tmp_path: Path
+) -> None:
+    path = edited_checkpoint(tmp_path, template, 1 << 20)
+    assert _build_served(path, model_name, {}).context_length == length
+
+
+def test_a_prompt_has_to_leave_room_in_the_context_of_the_checkpoint(tmp_path: Path) -> None:
+    messages = [{"role": "user", "content": "Hi"}]
+    tokens = len(render(CHECKPOINT, messages, None, {})["prompt_token_ids"])
+    larger = edited_checkpoint(tmp_path / "larger", "Hermes-2", tokens + 1)
+    assert len(render(larger, messages, None, {})["prompt_token_ids"]) == tokens
+    full = edited_checkpoint(tmp_path / "full", "Hermes-2", tokens)
+    with pytest.raises(RequestError, match=f"but the context length is {tokens}; send less text"):
+        render(full, messages, None, {})
