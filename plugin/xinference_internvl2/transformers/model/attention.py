@@ -6,7 +6,7 @@ sequences are one row, and only here each of them attends to the keys of its own
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -63,16 +63,30 @@ def attend(
             module, query, key, value, attention_mask, scaling=scaling, **options
         )
     pieces = cast(Sequence[Piece], attention_mask)
+    if len(pieces) == 1:
+        return _attend_piece(module, pieces[0], query, key[0], value[0], scaling, options), None
     queries = query.split([piece.count for piece in pieces], dim=2)
-    seen = [
-        _attend_to_all(one, keys, values, scaling)
-        if piece.count == 1
-        else sdpa_attention_forward(
-            module, one, keys, values, piece.mask, scaling=scaling, **options
-        )[0]
-        for piece, one, keys, values in zip(pieces, queries, key, value, strict=True)
-    ]
+    rows = zip(pieces, queries, key, value, strict=True)
+    seen = [_attend_piece(module, *row, scaling, options) for row in rows]
     return torch.cat(seen, dim=1), None
+
+
+def _attend_piece(
+    module: nn.Module,
+    piece: Piece,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    scaling: float | None,
+    options: Mapping[str, Any],
+) -> torch.Tensor:
+    """`attend` for the positions of one sequence."""
+    if piece.count == 1:
+        return _attend_to_all(query, key, value, scaling)
+    seen: torch.Tensor = sdpa_attention_forward(
+        module, query, key, value, piece.mask, scaling=scaling, **options
+    )[0]
+    return seen
 
 
 def _attend_to_all(
