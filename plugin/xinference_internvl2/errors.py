@@ -12,7 +12,7 @@ MAX_MESSAGE = 600
 _HEAD = 400
 
 NO_TOOLS = "the model calls no tools"
-NO_TOOL_RESULT = f"{NO_TOOLS}, so nothing can be the result of one"
+NO_TOOL_RESULT = f"{NO_TOOLS}, so nothing can be the result of one; leave it out"
 """What every API says of a request that has tools."""
 
 

@@ -1,1 +1,1 @@
-"""What changes in the processes of Xinference."""
+"""Extends the processes of Xinference, for our families alone."""

@@ -1,4 +1,4 @@
-"""Anthropic's messages: blocks and options as they were sent, and errors of that API."""
+"""Anthropic's messages API: keeps the blocks and options of a request, and words its errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import NO_TOOLS, OverloadedError, RequestError
 from .api_call import ApiCall, add_options, current_call
-from .error_response import ERROR_TYPES, http_status, read_sentence
+from .error_response import ERROR_TYPES, choose_status, clean_message
 from .request_body import check_keys, refuse_tools, refuse_unless_neutral
 from .request_log import log_refusal
 
@@ -34,26 +34,30 @@ _NAMES = {"stop": "stop_sequences", "response_format": "output_config.format"}
 _OF_TOOLS = ("tool_use", "tool_result", "tool_reference", "server_tool_use")
 _THINKING = ("thinking", "redacted_thinking")
 _ANY_MESSAGES = [{"role": "user", "content": "Hi"}]
-# Claude Code begins its system text with one, for the servers of Anthropic.
+# Claude Code begins its system text with it, for Anthropic's servers.
 _BILLING = "x-anthropic-billing-header"
 
 _VERSION = b"anthropic-version"
-# What the newer version takes out of requests is still read; answers have the same fields.
+# The newer version has fewer fields in requests, and the same ones in answers.
 _SAME_ANSWERS = {b"2026-10-21": b"2023-06-01"}
 
 
-def read(host: ModuleType, call: ApiCall) -> None:
-    """Take past the host what its translation drops; tools and reasoning are refused here."""
+def read(call: ApiCall) -> None:
+    """Note in `call` what the host's translation would drop; refuse tools and reasoning.
+
+    Raises:
+        RequestError: the request has what no answer can honour.
+    """
     refuse_tools(call.body)
     _check_objects(call.body)
     call.names = _NAMES
-    # The host refuses versions that it does not know, as those of newer clients.
+    # The host refuses the versions of newer clients.
     call.headers[:] = [
         (name, _SAME_ANSWERS.get(value, value) if name == _VERSION else value)
         for name, value in call.headers
     ]
     call.options = {name: value for name, value in call.body.items() if name not in _READ}
-    # The model has its own sentence for it.
+    # It is in `options`, and the model refuses it with a sentence of its own.
     call.body.pop("thinking", None)
     refuse_unless_neutral(call, _NEUTRAL, "leave it out, or use /v1/chat/completions")
     _read_messages(call)
@@ -67,24 +71,28 @@ def _check_objects(body: Mapping[str, Any]) -> None:
     config = body.get("output_config", {})
     check_keys("output_config.format", config.get("format"), ("type", "schema"))
     if config.get("effort") is not None:
-        raise RequestError("output_config.effort is not supported: the model does not reason")
+        raise RequestError(
+            "output_config.effort is not supported: the model does not reason; leave it out"
+        )
     if config.get("format") is not None and body.get("output_format") is not None:
         raise RequestError("output_format stands beside output_config.format; give only one")
 
 
 def _read_messages(call: ApiCall) -> None:
-    """The host would put later system messages first, and drop unknown keys."""
+    """Note all messages: the host would move later system messages, and drop unknown keys."""
     if (system := call.body.get("system")) is not None:
-        call.add_message("system", "system", _take_out_foreign(system))
+        call.add_message("system", "system", _drop_foreign(system))
     messages = call.body.get("messages")
     if not isinstance(messages, list):
-        raise RequestError("messages has to be a list")
+        raise RequestError(f"messages has to be a list, not {messages!r:.80}")
     for index, message in enumerate(messages):
         place = f"messages[{index}]"
         if not isinstance(message, dict):
-            raise RequestError(f"{place} has to be an object with a role and content")
+            raise RequestError(
+                f"{place} has to be an object with a role and content, not {message!r:.80}"
+            )
         _refuse_blocks_of_tools(place, message.get("content"))
-        content = _take_out_foreign(message.get("content"))
+        content = _drop_foreign(message.get("content"))
         call.add_message(place, **{"role": None, **message, "content": content})
 
 
@@ -93,12 +101,13 @@ def _refuse_blocks_of_tools(place: str, content: Any) -> None:
         kind = block.get("type") if isinstance(block, dict) else None
         if kind in _OF_TOOLS:
             raise RequestError(
-                f"{place}.content[{index}]: content of type {kind!r} is not supported: {NO_TOOLS}"
+                f"{place}.content[{index}]: content of type {kind!r} is not supported: {NO_TOOLS}; "
+                "leave it out"
             )
 
 
-def _take_out_foreign(content: Any) -> Any:
-    """Leave out the thoughts of other models and what is said to other servers."""
+def _drop_foreign(content: Any) -> Any:
+    """Remove the reasoning of other models, and text that is meant for Anthropic's servers."""
     if not isinstance(content, list):
         return content
     return [block for block in content if not (isinstance(block, dict) and _is_foreign(block))]
@@ -110,7 +119,7 @@ def _is_foreign(block: Mapping[str, Any]) -> bool:
 
 
 def keep_messages(protocol: ModuleType, parse: Callable[[Any], Any]) -> Any:
-    """Let the host hand over the messages as they were sent, and read the other fields alone."""
+    """Let the host read all fields but the messages, which are handed over unchanged."""
 
     def parse_anthropic_request(raw: Any) -> Any:
         call = current_call()
@@ -120,15 +129,18 @@ def keep_messages(protocol: ModuleType, parse: Callable[[Any], Any]) -> Any:
             parsed = parse({**raw, "system": None, "messages": _ANY_MESSAGES})
             return dataclasses.replace(parsed, messages=call.messages)
         except (TypeError, AttributeError, KeyError) as error:
-            # It looks into values before it knows what they are.
-            message = f"a field of the request has a value of the wrong type: {error}"
+            # The host uses values before it checks their type.
+            message = (
+                f"a field of the request has a value of the wrong type ({error}); send fields as "
+                "Anthropic's API has them"
+            )
             raise protocol.AnthropicProtocolError(400, ERROR_TYPES[400], message) from None
 
     return parse_anthropic_request
 
 
 def hand_over_options(translate: Callable[[Any], dict[str, Any]]) -> Any:
-    """Let the host's translation hand over the fields that it does not know."""
+    """Let the host's translation hand over the fields that it would drop."""
 
     def to_openai_body(parsed: Any) -> dict[str, Any]:
         return add_options(translate(parsed))
@@ -144,21 +156,21 @@ def refuse(
     message: str,
     headers: Mapping[str, str] | None,
 ) -> Any:
-    """An error in the form of this API."""
+    """Return the response to a refused request, in the form of this API."""
     request_id = request.headers.get("x-request-id") or f"req_{uuid.uuid4().hex}"
     return host.RESTfulAPI._anthropic_error(status, message, request_id, headers=headers)
 
 
 def clean_errors(make: Callable[..., Any]) -> Any:
-    """The host makes its own errors of what a model says while tokens are counted."""
+    """Keep the sentence and the status of an error that a model raises while it counts tokens."""
 
     def _anthropic_error(status: int, message: str, request_id: str, **options: Any) -> Any:
         call, cause = current_call(), sys.exc_info()[1]
         if call is not None:
-            message = call.name_places(read_sentence(message))
+            message = call.translate_places(clean_message(message))
             log_refusal("An Anthropic request", call.body.get("model"), message)
         if isinstance(cause, OverloadedError):
-            status = http_status(cause)
+            status = choose_status(cause)
         return make(status, message, request_id, **options)
 
     return _anthropic_error

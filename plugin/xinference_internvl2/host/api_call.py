@@ -1,4 +1,4 @@
-"""A request to one of our models on its way through the host's API."""
+"""The request to one of our models that the host's API is answering."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class ApiCall:
     """A request while it is answered.
 
     Attributes:
-        headers: its own, as pairs of bytes, which the host reads after us.
-        body: its fields, as the client sent them.
-        options: those of them that go to the model as they were sent, past the host.
-        messages: of a chat, where the host's own translation would lose something.
-        places: where each of `messages` is in the body.
+        headers: of the request, as pairs of bytes, which the host reads later.
+        body: the fields that the client sent.
+        options: fields that are handed to the model unchanged, past the host.
+        messages: of a chat, for APIs whose translation by the host would lose parts.
+        places: where each of `messages` stands in the body.
         names: option of a chat → the field of this API that means the same.
-        status: the status of the error that the host met last.
+        status: of the last error that the host has handled.
     """
 
     headers: list[tuple[bytes, bytes]]
@@ -38,22 +38,22 @@ class ApiCall:
     status: int = 500
 
     def add_message(self, place: str, role: Any, content: Any, **further: Any) -> None:
-        """Have one more of the `messages`."""
+        """Append to `messages` one that stands at `place` in the body."""
         self.messages.append({"role": role, "content": content, **further})
         self.places.append(place)
 
-    def name_places(self, message: str) -> str:
-        """`message` with the places of the request in place of those of a chat."""
-        return _MESSAGE.sub(self._name_place, self._name_field(message))
+    def translate_places(self, message: str) -> str:
+        """Return an error message about a chat with the fields and places of this API."""
+        return _MESSAGE.sub(self._translate_place, self._translate_field(message))
 
-    def _name_field(self, message: str) -> str:
+    def _translate_field(self, message: str) -> str:
         for name, own in self.names.items():
-            given = name.partition(".")[0] in self.body  # by the chat's own name
+            given = name.partition(".")[0] in self.body  # the client used the chat's own name
             if not given and re.match(rf"{re.escape(name)}(?!\w)", message):
                 return own + message[len(name) :]
         return message
 
-    def _name_place(self, found: re.Match[str]) -> str:
+    def _translate_place(self, found: re.Match[str]) -> str:
         index = int(found[1])
         if index >= len(self.places):
             return found[0]
@@ -62,20 +62,20 @@ class ApiCall:
 
 
 Refuse = Callable[[ModuleType, Any, ApiCall, int, str, Mapping[str, str] | None], Any]
-"""Makes the response of an error: host, request, call, status, message, headers."""
+"""Builds the response to a refused request from host, request, call, status, message, headers."""
 
 
 _current: ContextVar[ApiCall | None] = ContextVar("call", default=None)
 
 
 def current_call() -> ApiCall | None:
-    """The request to one of our models that this task answers."""
+    """Return the request to one of our models that this task answers, or None."""
     return _current.get()
 
 
 @contextmanager
-def as_current(call: ApiCall) -> Iterator[ApiCall]:
-    """Make `call` the current one."""
+def set_current(call: ApiCall) -> Iterator[ApiCall]:
+    """Make `call` the current one in the body."""
     token = _current.set(call)
     try:
         yield call
@@ -84,10 +84,10 @@ def as_current(call: ApiCall) -> Iterator[ApiCall]:
 
 
 def add_options(translated: Mapping[str, Any]) -> dict[str, Any]:
-    """What the host makes of the current request, with the options that it does not read.
+    """Return the host's translation of the current request, with the options that it does not read.
 
     Raises:
-        RequestError: one of them is there already, by the name that the API has for it.
+        RequestError: the translation has one of them already, from a field of the API.
     """
     call = current_call()
     if call is None:

@@ -1,4 +1,4 @@
-"""Make the host know our families: `activate()` is the only entry."""
+"""Adds our families and loader classes to the host's catalog; `activate()` is the only entry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__package__)
 
 
 class Loader(NamedTuple):
-    """A loader class of ours, by name, and the class of the host that it goes before."""
+    """A loader class of ours, by name, and the class of the host before which it is inserted."""
 
     engine: str
     module: str
@@ -50,7 +50,7 @@ LOADERS = (
 
 
 def activate() -> bool:
-    """Make the host of this process know our families; True if this call was the one that did."""
+    """Extend the catalog of this process; True if this call was the one that did."""
     host = importlib.import_module(HOST_MODULE)
     warn_if_untested()
     added = patch(
@@ -71,7 +71,7 @@ def activate() -> bool:
 def _read_ours_after(host: ModuleType, load: Callable[..., None]) -> Callable[..., None]:
     """Let the host's catalog reader read our families after the host's own.
 
-    The host calls it whenever it builds its catalog: at its start and at every refresh.
+    The host calls it at its start, and at every refresh of the catalog.
     """
 
     def load_model_family_from_json(
@@ -146,7 +146,7 @@ def _add_loaders(host: ModuleType) -> None:
         if found is None or found in classes:
             continue
         names = [known.__name__ for known in classes]
-        # The host takes the first class that matches, and the first of all for want of a match.
+        # The host takes the first class that matches; if none does, the first of all.
         at = names.index(loader.before) if loader.before in names else len(classes)
         classes.insert(at, found)
 

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions and completions: options as they were sent, and readable errors."""
+"""OpenAI's chat completions and completions: keeps the options of a request, and its errors."""
 
 from __future__ import annotations
 
@@ -8,30 +8,40 @@ from typing import Any
 
 from ..errors import RequestError
 from .api_call import ApiCall, current_call
-from .error_response import error_object
+from .error_response import build_error
 from .request_body import refuse_tools
 
 _READ = {"model", "stream", "request_id", "cache_salt"}
 
 
-def read_chat(host: ModuleType, call: ApiCall) -> None:
-    """Take the options of a chat past the host; tools are refused here."""
+def read_chat(call: ApiCall) -> None:
+    """Note in `call` the options of a chat; refuse tools.
+
+    Raises:
+        RequestError: the request has tools.
+    """
     refuse_tools(call.body)
     _take_options(call, {*_READ, "messages"})
 
 
-def read_completion(host: ModuleType, call: ApiCall) -> None:
-    """Take the options of a completion past the host."""
+def read_completion(call: ApiCall) -> None:
+    """Note in `call` the options of a completion.
+
+    Raises:
+        RequestError: the prompt is no text.
+    """
     prompt = call.body.get("prompt")
     if isinstance(prompt, list) and len(prompt) == 1:
         prompt = call.body["prompt"] = prompt[0]
     if not isinstance(prompt, str) or not prompt:
-        raise RequestError("prompt has to be a string that is not empty; send one in a request")
+        raise RequestError(
+            f"prompt has to be a string that is not empty, not {prompt!r:.80}; send one a request"
+        )
     _take_options(call, {*_READ, "prompt"})
 
 
 def _take_options(call: ApiCall, read: set[str]) -> None:
-    """The host would drop some of them, and make numbers of what is none in others."""
+    """Move the options from the body to `call`: the host would drop some, and convert others."""
     call.options = {name: value for name, value in call.body.items() if name not in read}
     for name in call.options:
         del call.body[name]
@@ -41,7 +51,7 @@ def _take_options(call: ApiCall, read: set[str]) -> None:
 
 
 def hand_over_options(extract: Callable[..., dict[str, Any]]) -> Any:
-    """The host asks here for the guided fields, which it hands over beside those of its schema."""
+    """Let the host hand over the options of `call` with the guided fields that it extracts."""
 
     def extract_guided_params(raw_body: dict[str, Any]) -> dict[str, Any]:
         found = extract(raw_body)
@@ -61,6 +71,6 @@ def refuse(
     message: str,
     headers: Mapping[str, str] | None,
 ) -> Any:
-    """An error as the host's clients read it in `detail`, and OpenAI's in `error`."""
-    content = {"detail": message, "error": error_object(status, message, call)}
+    """Return the response to a refused request, for the host's clients and for OpenAI's."""
+    content = {"detail": message, "error": build_error(status, message, call)}
     return host.JSONResponse(content=content, status_code=status, headers=headers)

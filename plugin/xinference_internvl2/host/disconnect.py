@@ -1,4 +1,4 @@
-"""A client that leaves ends its request, where the host would go on to its end."""
+"""Ends a request whose client has left; the host would answer it to its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CLIENT_CLOSED_REQUEST = 499
 
 
 async def answer_unless_client_leaves(request: Any, answer: Awaitable[Any]) -> Any:
-    """Return what `answer` does, or end it as soon as the client of `request` has left."""
+    """Return the result of `answer`, or cancel it as soon as the client of `request` has left."""
     from starlette.responses import Response
 
     answering = asyncio.ensure_future(answer)

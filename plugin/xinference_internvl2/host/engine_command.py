@@ -26,7 +26,7 @@ def activate() -> bool:
 
 def _print_reasons(query: Callable[..., dict[str, Any]]) -> Any:
     def query_engine_by_model_name(*args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Return the engines that have rows, and print why others have none."""
+        """Return the engines that are available, and print why others are not."""
         found = query(*args, **kwargs)
         for engine, reason in found.items():
             if isinstance(reason, str):

@@ -1,7 +1,7 @@
-"""Let the host's engine query say why an engine that serves a family lacks one of its specs here.
+"""Adds to the host's engine query why an engine cannot serve a spec of our families here.
 
-The host leaves such a spec out in silence. What it answers is engine → rows, or engine → the reason
-why it is not available; the latter is what a spec's format and quantization get here.
+The host leaves such a spec out silently. It answers engine → rows, or engine → the reason why it is
+not available; here, an engine with a format and a quantization gets such a reason too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from . import launch_guard
 FUNCTIONS = ("get_engine_params_by_name", "get_engine_params_by_name_with_virtual_env")
 MODULE = "xinference.model.utils"
 USERS = ("xinference.core.worker", "xinference.core.supervisor")
-"""Where the functions are, and who may have imported them already."""
+"""The module that has the functions, and those that may have imported them already."""
 WITHOUT = "the list of engines does not say why one of them cannot be used"
 
 
@@ -26,7 +26,7 @@ def add_reasons() -> None:
     """Add the reasons to the engine query of this process."""
     for name in FUNCTIONS:
         patch(sys.modules[MODULE], name, _answer_with_reasons, without=WITHOUT)
-        # One that is being imported right now will get what is patched.
+        # A module that is only being imported will get the extended function.
         for module in map(sys.modules.get, USERS):
             if hasattr(module, name):
                 patch(module, name, _answer_with_reasons, without=WITHOUT)
@@ -63,14 +63,14 @@ def _add_reasons_to(found: dict[str, Any], model_name: str) -> dict[str, Any]:
             answer[engine] = rows if installed is True else installed[1]
             continue
         reasons = _find_reasons(loader, family, engine)
-        # Without a virtual environment the host has rows of its start, which are for one.
-        answer[engine] = [row for row in (_take_out(row, reasons) for row in rows) if row]
+        # The host's rows date from its start, and hold for a launch with a virtual environment.
+        answer[engine] = [row for row in (_drop_unserved(row, reasons) for row in rows) if row]
         answer |= {f"{engine} ({' '.join(key)})": reason for key, reason in reasons.items()}
     return answer
 
 
 def _find_reasons(loader: Any, family: Any, engine: str) -> dict[tuple[str, str], str]:
-    """Format and quantization → why `loader` does not serve here what its engine serves."""
+    """Return (format, quantization) → why `loader` cannot serve here what its engine does."""
     reasons = {}
     for spec in family.model_specs:
         if serves(family, spec, spec.quantization, engine) is True:
@@ -80,6 +80,8 @@ def _find_reasons(loader: Any, family: Any, engine: str) -> dict[tuple[str, str]
     return reasons
 
 
-def _take_out(row: dict[str, Any], reasons: dict[tuple[str, str], str]) -> dict[str, Any] | None:
+def _drop_unserved(
+    row: dict[str, Any], reasons: dict[tuple[str, str], str]
+) -> dict[str, Any] | None:
     left = [q for q in row["quantizations"] if (row["model_format"], q) not in reasons]
     return {**row, "quantizations": left} if left else None

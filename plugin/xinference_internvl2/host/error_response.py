@@ -1,4 +1,4 @@
-"""How an error of ours reaches a client: its status, its sentence, and the object it stands in."""
+"""Builds the response to a refused request: its status, its sentence, and OpenAI's error object."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ ERROR_TYPES = {
     429: "rate_limit_error",
 }
 RETRY_AFTER = {429: "1", 503: "10"}
-"""Status → seconds: a place is soon free, a process takes a while to start."""
+"""Status → seconds: memory is soon free, but a process takes a while to start."""
 
-# The actor system puts its address before the message of an error that it hands on.
+# The actor system puts an address before the message of an error.
 _ADDRESS = re.compile(r"\[address=[^\]]*\] ")
 _FIELD = re.compile(r"([A-Za-z_]+)(?:[.\[][\w.\[\]]*)?")
 
 
-def http_status(error: RequestError) -> int:
-    """The status that tells a client whether to come again with the same request."""
+def choose_status(error: RequestError) -> int:
+    """Return the HTTP status of an error, which tells a client whether to retry."""
     if isinstance(error, UnavailableError):
         return 503
     return 429 if isinstance(error, OverloadedError) else 400
 
 
-def read_sentence(error: object) -> str:
-    """The message of an error without what the actor system adds to it, as one sentence."""
+def clean_message(error: object) -> str:
+    """Return the message of an error as one sentence, without what the actor system adds."""
     return one_sentence(_ADDRESS.sub("", str(getattr(error, "__wrapped__", error))))
 
 
-def error_object(status: int, message: str, call: ApiCall) -> dict[str, Any]:
-    """An error as OpenAI's clients read it; `param` is the field at fault where it is named."""
+def build_error(status: int, message: str, call: ApiCall) -> dict[str, Any]:
+    """Return OpenAI's error object; `param` is the field with which `message` begins, if any."""
     found = _FIELD.match(message)
     named = found is not None and (found[1] in call.body or found[1] in call.options)
     return {

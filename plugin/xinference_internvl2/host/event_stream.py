@@ -1,4 +1,4 @@
-"""The event stream of an answer: refused before it begins, and errors in it that clients read."""
+"""Starts the event stream of an answer or refuses it, and writes errors for its clients."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from .api_call import ApiCall
-from .error_response import error_object, read_sentence
+from .error_response import build_error, clean_message
 
 
-class StreamRefused(Exception):
-    """The first event of a stream is an error, so that the request can still be refused."""
+class StreamRefusedError(Exception):
+    """The first event of a stream is an error: nothing is sent yet, and the request is refused."""
 
 
 async def start_stream(response: Any, call: ApiCall) -> Any:
-    """Return `response` once its first event is there, which is as soon as the request is prepared.
+    """Return `response` once its first event is there, as soon as the request is prepared.
 
     Raises:
-        StreamRefused: that event is an error.
+        StreamRefusedError: that event is an error.
     """
     events = response.body_iterator
-    # The host cancels the task that asks for the first event when the client leaves: not this one.
+    # In a task of its own: when the client leaves, the host cancels the one that waits for it.
     first = await asyncio.create_task(_take_first(events))
-    if (message := _error_in(first)) is not None:
+    if (message := _find_error(first)) is not None:
         await events.aclose()
-        raise StreamRefused(message)
-    response.body_iterator = _go_on(first, events, call)
+        raise StreamRefusedError(message)
+    response.body_iterator = _continue_stream(first, events, call)
     return response
 
 
@@ -35,26 +35,26 @@ async def _take_first(events: AsyncGenerator[Any, None]) -> Any:
     return await anext(events, None)
 
 
-async def _go_on(
+async def _continue_stream(
     first: Any, events: AsyncGenerator[Any, None], call: ApiCall
 ) -> AsyncGenerator[Any, None]:
     try:
         if first is not None:
             yield first
         async for event in events:
-            message = _error_in(event)
+            message = _find_error(event)
             if message is None:
                 yield event
             else:
-                error = error_object(call.status, message, call)
+                error = build_error(call.status, message, call)
                 yield {"data": json.dumps({"error": error})}
     finally:
         await events.aclose()
 
 
-def _error_in(event: Any) -> str | None:
-    """The message of an event that the host makes of an error."""
+def _find_error(event: Any) -> str | None:
+    """Return the message of an error event of the host; None for other events."""
     data = event.get("data") if isinstance(event, dict) else None
     if not isinstance(data, str) or not data.startswith('{"error":'):
         return None
-    return read_sentence(json.loads(data)["error"])
+    return clean_message(json.loads(data)["error"])

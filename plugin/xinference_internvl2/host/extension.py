@@ -17,13 +17,13 @@ from .catalog import activate
 
 
 class Extension:
-    """What the host expects of an extension; ours adds model families and nothing else."""
+    """The interface that the host expects of an extension; ours adds nothing but model families."""
 
     name = "xinference-internvl2"
     api_version = 1
 
     def configure_api(self, context: Any) -> None:
-        """Add no route, but refuse bad requests to our families with a 400 that says why."""
+        """Extend the routes that answer requests to our families; add none."""
         rest_api.activate()
 
     def worker_metadata(self) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class Extension:
 
 
 def create() -> Extension:
-    """Activate the plugin; the host calls this when its catalog may be complete already."""
+    """Activate the plugin, and return its extension; the host's catalog may be complete already."""
     host = importlib.import_module(HOST_MODULE)
     if activate():
         host.register_builtin_model()

@@ -1,4 +1,4 @@
-"""The host's family record, made ours. Imported while the host boots, never before."""
+"""The family record of our families. Imported while the host starts, never before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PluginFamily(LLMFamilyV2):
 
     @classmethod
     def adopt(cls, family: LLMFamilyV2) -> PluginFamily:
-        """Make a family that the host has just read ours."""
+        """Return a copy of a family record of the host as one of ours."""
         adopted: PluginFamily = cls.parse_obj(family.dict())
         adopted.architectures = [ARCHITECTURE]
         return adopted

@@ -1,7 +1,7 @@
-"""Keep the host's last resort away from our families, and say why a launch is refused.
+"""Lets only our loader classes launch our families, and says why a launch is refused.
 
-In virtual environment mode, the host falls back to a loader class that it picks by the sound of its
-name when no class matches, for engines that it could install. For our families that would be a
+In virtual environment mode, where no class matches, the host falls back to a loader class that it
+chooses by its name, for engines that it could install. For our families that would be a
 loader of another model, on an engine or a quantization that the engine matrix does not list.
 """
 
@@ -24,7 +24,7 @@ GUARDED = (WITHOUT_VIRTUALENV, f"{WITHOUT_VIRTUALENV}_with_virtual_env")
 
 
 def guard_launches(llm_family: ModuleType) -> None:
-    """Let the host launch our families with our own loader classes only, or say why not."""
+    """Let the host launch our families with our own loader classes alone, or say why it cannot."""
     for name in GUARDED:
         patch(
             llm_family,
@@ -55,8 +55,10 @@ def _choose_ours(llm_family: ModuleType, virtual_env: bool, check: Any) -> Any:
 
 @contextmanager
 def set_virtual_env(virtual_env: bool | None) -> Iterator[None]:
-    """Tell loaders whether there will be a virtual environment, as the host does while it makes its
-    engine query, but not at a launch; None is what the server was started with."""
+    """Tell loaders in the body whether there will be a virtual environment; None is the default.
+
+    The host does so for its engine query, but not for a launch.
+    """
     from xinference.model.utils import virtualenv_discovery_var
 
     token = virtualenv_discovery_var.set(virtual_env)
@@ -89,7 +91,7 @@ def _find_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any
 
 
 def find_family(model_name: str) -> Any:
-    """The family of the host's catalog or of a user's registration; None if there is none."""
+    """Return the family of that name in the catalog or among users' registrations, or None."""
     from xinference.model.llm.custom import get_user_defined_llm_families
     from xinference.model.llm.llm_family import BUILTIN_LLM_FAMILIES
 
@@ -98,6 +100,6 @@ def find_family(model_name: str) -> Any:
 
 
 def find_loader(engines: dict[str, list[type]], engine: str) -> Any:
-    """Our loader class among the host's `engines` for one of them; None if there is none."""
+    """Return our loader class among those of an engine, or None."""
     classes = [cls for name in engines if name.lower() == engine.lower() for cls in engines[name]]
     return next((cls for cls in classes if cls.__module__.startswith(OURS)), None)

@@ -1,7 +1,7 @@
-"""How far a model is loaded, which Xinference shows as 82 % until it is ready.
+"""Reports how far a model is loaded; by itself Xinference shows 82 % until it is ready.
 
-The process of a model knows who tracks a launch, but does not let the loader report to it. A loader
-that has a `set_progress_listener` may here.
+The process of a model has a tracker of the launch, but does not give it to the loader. Here, a
+loader with a `set_progress_listener` reports to it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from ..patching import patch
 
 START = 0.82
-"""Of a launch, what Xinference has done before it calls the loader."""
+"""The part of a launch that Xinference has done when it calls the loader."""
 SECONDS = 5
 
 logger = logging.getLogger(__package__)
@@ -51,7 +51,7 @@ async def _listen(actor: Any, listen: Callable[[Any], None]) -> None:
     loop, launch = asyncio.get_running_loop(), f"launching-{actor._replica_model_uid}"
 
     def report(done: float, stage: str) -> None:
-        """Called by the loader, on a thread of its own."""
+        """Send the progress; the loader calls this on a thread of its own."""
         sent = tracker.set_progress(launch, START + (1 - START) * done, stage)
         try:
             asyncio.run_coroutine_threadsafe(sent, loop).result(SECONDS)

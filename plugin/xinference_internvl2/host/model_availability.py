@@ -15,15 +15,15 @@ from ..families import records
 PROBE_SECONDS = 5
 _NO_CONNECTION = re.compile(r"\[Errno \d+\] Connect call failed|Remote server \S+ closed")
 _names_of_ours: set[str] = set()
-"""Names of families that are registered by users, as far as their models have been asked."""
+"""Names of registered families on top of ours, as far as requests to their models were seen."""
 
 
 class UnavailableError(RequestError):
-    """A request that nobody is there to answer, for the moment."""
+    """A request whose model is not running at the moment."""
 
 
 async def is_ours(api: Any, model_uid: str) -> bool:
-    """Whether a launched model is of one of our families; one that is not there is not."""
+    """Whether a launched model is of one of our families; False if there is no such model."""
     try:
         supervisor = await api._get_supervisor_ref()
         try:
@@ -45,10 +45,10 @@ def _is_family_of_ours(name: str) -> bool:
     return name in records.load_runtimes() or name in _names_of_ours
 
 
-async def is_away(api: Any, model_uid: str, message: str) -> bool:
-    """Whether an error with `message` is there because the process of a model is not.
+async def is_unavailable(api: Any, model_uid: str, message: str) -> bool:
+    """Whether an error with `message` was caused by the missing process of a model.
 
-    With several replicas the next request goes to another one, so the message counts too.
+    The message decides too, since with several replicas another one may be running.
     """
     if _NO_CONNECTION.search(message):
         return True
@@ -63,7 +63,8 @@ async def is_away(api: Any, model_uid: str, message: str) -> bool:
     return False
 
 
-def describe_absence(model_uid: object) -> str:
+def describe_unavailable(model_uid: object) -> str:
+    """Return the sentence for a request to a model whose process has ended."""
     return (
         f"the process of model {str(model_uid)[:100]} has ended and is being started again; "
         "send the request again later"

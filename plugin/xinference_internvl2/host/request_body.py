@@ -12,39 +12,40 @@ MAX_DEPTH = 100
 
 
 async def read_body(request: Any) -> dict[str, Any]:
-    """Return the JSON object that a request of any of the host's APIs has to be.
+    """Return the body of a request, which for all of the host's APIs is a JSON object.
 
-    The request keeps it, so the host reads this very object.
+    The request keeps the object, so the host gets the same one.
 
     Raises:
-        RequestError: it is no such object, or its fields that the host reads unchecked are not
-            what the host takes them for.
+        RequestError: the body is no JSON object, is nested too deep, or names no model.
     """
     try:
         body = await request.json()
     except RecursionError:
-        raise RequestError(_too_deep()) from None
+        raise RequestError(_describe_depth()) from None
     except ValueError as error:
         raise RequestError(
-            f"the body of the request is not JSON that can be read: {error}"
+            f"the body of the request is not JSON that can be read ({error}); send a JSON object"
         ) from None
     if not isinstance(body, dict):
-        raise RequestError("the body of the request has to be a JSON object")
+        raise RequestError(f"the body of the request has to be a JSON object, not {body!r:.80}")
     _check_depth(body)
-    if not isinstance(body.get("model"), str):
-        raise RequestError("model has to be a string, the UID of a launched model")
+    if not isinstance(model := body.get("model"), str):
+        raise RequestError(f"model has to be the UID of a launched model, not {model!r:.80}")
     return body
 
 
 def normalize(body: dict[str, Any]) -> None:
-    """Put what is in `extra_body` beside it, as clients do, and take out what is null.
+    """Merge `extra_body` into the body, as clients do, and remove fields that are null.
 
     Raises:
-        RequestError: `extra_body` is no object, or contradicts what stands beside it.
+        RequestError: `extra_body` is no object or contradicts a field, or `stream` is no flag.
     """
     further = body.pop("extra_body", None)
     if not isinstance(further, dict | None):
-        raise RequestError("extra_body has to be an object with further options")
+        raise RequestError(
+            f"extra_body has to be an object with further options, not {further!r:.80}"
+        )
     for name, value in (further or {}).items():
         if body.setdefault(name, value) != value:
             raise RequestError(f"extra_body.{name} contradicts {name}; give only one")
@@ -60,7 +61,7 @@ def _check_depth(body: dict[str, Any]) -> None:
         level = [child for value in level for child in _children(value)]
         if not level:
             return
-    raise RequestError(_too_deep())
+    raise RequestError(_describe_depth())
 
 
 def _children(value: Any) -> Iterable[Any]:
@@ -68,15 +69,15 @@ def _children(value: Any) -> Iterable[Any]:
     return (child for child in values if isinstance(child, dict | list))
 
 
-def _too_deep() -> str:
-    return f"the body of the request is nested more than {MAX_DEPTH} levels deep"
+def _describe_depth() -> str:
+    return f"the body of the request is nested more than {MAX_DEPTH} levels deep; nest it less"
 
 
 def refuse_tools(body: Mapping[str, Any]) -> None:
-    """The host would answer with a list of all its models that call tools.
+    """Refuse tools, for which the host would answer with a list of all models that call some.
 
     Raises:
-        RequestError: the request has tools, or the call or the result of one.
+        RequestError: the request has tools, or the result of one.
     """
     for name in ("tools", "functions"):
         if body.get(name):
@@ -88,15 +89,17 @@ def refuse_tools(body: Mapping[str, Any]) -> None:
 
 
 def check_keys(place: str, value: Any, known: Collection[str]) -> dict[str, Any]:
-    """Return an object of a request that has only `known` keys; one that is not there is empty.
+    """Check that an object of a request has only `known` keys, and return it; None becomes empty.
 
     Raises:
-        RequestError: it is no object, or the host would ignore one of its keys.
+        RequestError: it is no object, or has another key, which the host would ignore.
     """
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise RequestError(f"{place} {value!r:.80} is not an object")
+        raise RequestError(
+            f"{place} {value!r:.80} is not an object; send one with {', '.join(known)}"
+        )
     for key in value:
         if key not in known:
             raise RequestError(f"{place}.{key} is not supported; leave it out")
@@ -106,10 +109,14 @@ def check_keys(place: str, value: Any, known: Collection[str]) -> dict[str, Any]
 def refuse_unless_neutral(
     call: ApiCall, neutral: Mapping[str, tuple[Any, ...]], remedy: str
 ) -> None:
-    """Take out of a request's options what its API has no place for.
+    """Remove the options in `neutral`, which this API does not have.
+
+    Args:
+        neutral: option → the values that change nothing.
+        remedy: for the message.
 
     Raises:
-        RequestError: such an option has another value than its neutral ones.
+        RequestError: an option has another value.
     """
     for name in neutral:
         value = call.options.pop(name, None)

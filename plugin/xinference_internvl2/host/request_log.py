@@ -1,4 +1,4 @@
-"""One line in the log for a request that is refused, in place of a traceback in every process."""
+"""Logs a refused request in one line, in place of a traceback in every process."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ LOGGERS = ("xinference.api.restful_api", "xinference.core.model")
 
 
 def log_refusals_once() -> None:
-    """Drop what the host logs of our refusals: the API's process says each in a line of its own."""
+    """Drop the host's log records of our refusals: the API's process logs each in one line."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(keep_record)
 
 
 def keep_record(record: logging.LogRecord) -> bool:
-    """Whether a record is of anything but a request that we refuse."""
+    """Whether a log record is of anything but a refused request."""
     error = record.exc_info[1] if record.exc_info else None
     return not (isinstance(error, RequestError) or isinstance(record.msg, RequestError))
 

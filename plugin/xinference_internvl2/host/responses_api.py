@@ -1,4 +1,4 @@
-"""OpenAI's Responses: the messages as they were sent, and the fields that the host drops."""
+"""OpenAI's Responses API: keeps the messages of a request, and the fields that the host drops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import RequestError
 from .api_call import ApiCall, add_options, current_call
-from .error_response import error_object
+from .error_response import build_error
 from .request_body import check_keys, refuse_tools, refuse_unless_neutral
 
 _READ = {
@@ -34,12 +34,16 @@ _NAMES = {
     "verbosity": "text.verbosity",
 }
 _FORMAT = ("type", "name", "schema", "description", "strict")
-# What an answer has that is sent back as it came.
+# Fields that an answer has when a client sends it back.
 _OF_ANSWERS = ("type", "id", "status")
 
 
-def read(host: ModuleType, call: ApiCall) -> None:
-    """Take past the host what its translation drops; what it has no place for is refused."""
+def read(call: ApiCall) -> None:
+    """Note in `call` what the host's translation would drop.
+
+    Raises:
+        RequestError: the request has what no answer can honour.
+    """
     refuse_tools(call.body)
     call.names = _NAMES
     call.options = {name: value for name, value in call.body.items() if name not in _READ}
@@ -58,35 +62,37 @@ def read(host: ModuleType, call: ApiCall) -> None:
 
 
 def _read_messages(call: ApiCall) -> None:
-    """The host would make a user's message of a later system message, and drop parts."""
+    """Note all messages: the host would make later system messages a user's, and drop parts."""
     if (instructions := call.body.get("instructions")) is not None:
         if not isinstance(instructions, str):
-            raise RequestError("instructions has to be a string")
+            raise RequestError(f"instructions has to be a string, not {instructions!r:.80}")
         call.add_message("instructions", "system", instructions)
     items = call.body.get("input")
     if isinstance(items, str):
         call.add_message("input", "user", items)
         return
     if not isinstance(items, list):
-        raise RequestError("input has to be a string or a list of items")
+        raise RequestError(f"input has to be a string or a list of items, not {items!r:.80}")
     for index, item in enumerate(items):
         _read_item(call, f"input[{index}]", item)
 
 
 def _read_item(call: ApiCall, place: str, item: Any) -> None:
     if not isinstance(item, dict):
-        raise RequestError(f"{place} has to be an object with a role and content")
+        raise RequestError(f"{place} has to be an object with a role and content, not {item!r:.80}")
     kind = item.get("type") or "message"
     if kind == "reasoning":
         return  # another model's; this one has none
     if kind != "message":
-        raise RequestError(f"{place}: an item of type {kind!r:.40} is not supported")
+        raise RequestError(
+            f"{place}: an item of type {kind!r:.40} is not supported; send messages alone"
+        )
     message = {name: value for name, value in item.items() if name not in _OF_ANSWERS}
     call.add_message(place, **{"role": None, "content": None, **message})
 
 
 def hand_over(parse: Callable[[Any], Any]) -> Any:
-    """Let the host's translation keep the messages, and hand over the fields it does not know."""
+    """Let the host's translation keep the messages, and the fields that it would drop."""
 
     def parse_responses_request(raw: Any) -> Any:
         call = current_call()
@@ -107,6 +113,6 @@ def refuse(
     message: str,
     headers: Mapping[str, str] | None,
 ) -> Any:
-    """An error in the form of this API."""
-    param = error_object(status, message, call)["param"]
+    """Return the response to a refused request, in the form of this API."""
+    param = build_error(status, message, call)["param"]
     return host.RESTfulAPI._responses_error(status, message, param=param, headers=headers)

@@ -1,4 +1,4 @@
-"""What the host's API does otherwise for requests to our models, in the process that has it.
+"""Extends the host's API for requests to our models, in the process that has it.
 
 The host hides failures of a chat behind a 500 without a reason, begins a stream before it knows
 whether there will be one, and drops fields that its schemas lack without a word.
@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from ..errors import OverloadedError, RequestError
 from ..patching import patch
 from . import anthropic_api, chat_api, responses_api
-from .api_call import ApiCall, Refuse, as_current, current_call
+from .api_call import ApiCall, Refuse, current_call, set_current
 from .disconnect import CLIENT_CLOSED_REQUEST, answer_unless_client_leaves
-from .error_response import RETRY_AFTER, http_status, read_sentence
-from .event_stream import StreamRefused, start_stream
-from .model_availability import UnavailableError, describe_absence, is_away, is_ours
+from .error_response import RETRY_AFTER, choose_status, clean_message
+from .event_stream import StreamRefusedError, start_stream
+from .model_availability import UnavailableError, describe_unavailable, is_ours, is_unavailable
 from .request_body import normalize, read_body
 from .request_log import log_refusal
 
@@ -34,11 +34,11 @@ class Api(NamedTuple):
     """One of the APIs that lead to a model.
 
     Attributes:
-        read: fills a call with what the host does not hand over; raises RequestError.
-        refuse: makes the response of an error.
+        read: notes in the call what the host would not hand over; raises RequestError.
+        refuse: builds the response to a refused request.
     """
 
-    read: Callable[[ModuleType, ApiCall], None]
+    read: Callable[[ApiCall], None]
     refuse: Refuse
 
 
@@ -83,7 +83,7 @@ def _open_route(host: ModuleType, api: Api, route: Callable[..., Any]) -> Any:
                 ours = functools.partial(route, rest_api)
                 return await _answer(host, api, ours, rest_api, request, call)
         except RequestError as error:
-            return _refuse(host, api, request, call, http_status(error), str(error))
+            return _refuse(host, api, request, call, choose_status(error), str(error))
         except ClientDisconnect:  # in the middle of its body
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         return await route(rest_api, request)
@@ -100,36 +100,38 @@ async def _answer(
     call: ApiCall,
 ) -> Any:
     normalize(call.body)
-    api.read(host, call)
+    api.read(call)
     invalid = importlib.import_module("xinference._compat").ValidationError
     closed = importlib.import_module("xoscar").ServerClosed
     response, headers = None, None
     try:
-        response = await _take(host, route, request, call)
+        response = await _call_route(host, route, request, call)
         if response.status_code in RETRY_AFTER:
             response.headers.setdefault("Retry-After", RETRY_AFTER[response.status_code])
         if response.status_code != 500:
             return response
         status, message = 500, response.body.decode()
     except invalid as error:
-        status, message = 400, _describe(error)
-    except StreamRefused as error:
+        status, message = 400, _describe_invalid(error)
+    except StreamRefusedError as error:
         status, message = call.status, str(error)
     except host.HTTPException as error:
-        status, message, headers = error.status_code, read_sentence(error.detail), error.headers
+        status, message, headers = error.status_code, clean_message(error.detail), error.headers
     except (OSError, closed) as error:
         status, message = 500, str(error)
     uid = call.body["model"]
-    if status == 500 and await is_away(rest_api, uid, message):
-        status, message = 503, describe_absence(uid)
+    if status == 500 and await is_unavailable(rest_api, uid, message):
+        status, message = 503, describe_unavailable(uid)
     elif response is not None:
         return response
     return _refuse(host, api, request, call, status, message, headers)
 
 
-async def _take(host: ModuleType, route: Callable[[Any], Any], request: Any, call: ApiCall) -> Any:
-    """Return the host's response to a request; a stream once it has begun."""
-    with as_current(call):
+async def _call_route(
+    host: ModuleType, route: Callable[[Any], Any], request: Any, call: ApiCall
+) -> Any:
+    """Return the host's response to a request; a stream once its first event is there."""
+    with set_current(call):
         if call.body.get("stream"):
             response = await route(request)
         else:
@@ -150,30 +152,30 @@ def _refuse(
 ) -> Any:
     if status in RETRY_AFTER:
         headers = {"Retry-After": RETRY_AFTER[status], **(headers or {})}
-    message = call.name_places(message)
+    message = call.translate_places(message)
     log_refusal(f"A request to {request.url.path}", call.body.get("model"), message)
     return api.refuse(host, request, call, status, message, headers)
 
 
-def _describe(error: Any) -> str:
-    """What is wrong with the first field that the host does not accept."""
+def _describe_invalid(error: Any) -> str:
+    """Return what is wrong with the first field that the host does not accept."""
     found = error.errors()[0]
     return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
 
 
 def _raise_refusals(get: Callable[..., Any]) -> Any:
-    """The host asks here what an error of a model stands for, before it logs and hides it."""
+    """Raise our refusals where the host looks up an error of a model, before it hides it."""
     closed = importlib.import_module("xoscar").ServerClosed
 
     async def get_model_last_error(api: Any, replica_uid: bytes, error: Exception) -> Any:
-        # One that the model itself has raised comes wrapped.
+        # An error that the model itself has raised is wrapped.
         if isinstance(error, closed | OSError) and not hasattr(error, "__wrapped__"):
-            error = UnavailableError(describe_absence(replica_uid.decode()))
+            error = UnavailableError(describe_unavailable(replica_uid.decode()))
         if not isinstance(error, RequestError):
             return await get(api, replica_uid, error)
         kinds = (OverloadedError, UnavailableError, RequestError)
         kind = next(kind for kind in kinds if isinstance(error, kind))
-        refusal = kind(read_sentence(error))
+        refusal = kind(clean_message(error))
         if current_call() is not None:
             raise refusal from None
         # The response has begun, so the host puts an error into it.
@@ -184,12 +186,12 @@ def _raise_refusals(get: Callable[..., Any]) -> Any:
 
 
 def _keep_sentences(host: ModuleType, handle: Callable[..., None]) -> Any:
-    """Let an error of ours reach the client of a stream, with its sentence."""
+    """Keep the sentence of an error of ours for the client of a stream."""
 
     def handle_request_limit_error(error: Exception, **options: Any) -> None:
         call = current_call()
         if isinstance(error, RequestError):
-            raise host.HTTPException(http_status(error), read_sentence(error))
+            raise host.HTTPException(choose_status(error), clean_message(error))
         try:
             handle(error, **options)
         except host.HTTPException as known:

@@ -1,4 +1,4 @@
-"""Which spec of a family a launch means: what was left out, and a sentence for what is not there.
+"""Chooses the spec of a family that a launch means, and says what there is where none fits.
 
 The host takes the first spec that fits, which is a quantized one where no quantization is asked
 for, and calls the whole model not found where none fits.
@@ -20,9 +20,9 @@ UNQUANTIZED = "none"
 
 
 def choose_unquantized(llm_family: ModuleType) -> None:
-    """Let the host launch our families unquantized unless it is asked for more, or say what exists.
+    """Let the host launch our families unquantized by default, or say which specs there are.
 
-    Of the sizes that are left, it takes the first: the smallest.
+    Of several sizes it takes the first, which is the smallest.
     """
     patch(
         llm_family,
@@ -70,9 +70,11 @@ def _has_size(llm_family: ModuleType, size: int | str | None, spec: Any) -> bool
 def choose_quantization(
     specs: Sequence[Any], model_format: str | None, has_size: Callable[[Any], bool]
 ) -> str | None:
-    """The quantization of a launch that names none: `none` where there are unquantized weights.
+    """Return the quantization of a launch that names none: `none` if there are such weights.
 
-    Without a format it is that of the first spec of the size.
+    Args:
+        model_format: of the launch; None takes that of the first spec of the size.
+        has_size: whether a spec has the size of the launch.
     """
     fitting = [spec for spec in specs if has_size(spec)]
     wanted = model_format or next((spec.model_format for spec in fitting), None)
@@ -81,7 +83,7 @@ def choose_quantization(
 
 
 def explain_missing(family: Any, asked: dict[str, Any]) -> str:
-    """Say what a family has in place of the spec that a launch asks for."""
+    """Return a sentence on what a family has in place of the spec that a launch asks for."""
     specs, name = family.model_specs, family.model_name
     wanted, size = asked.get("model_format"), asked.get("model_size_in_billions")
     formats = [spec.model_format for spec in specs]

@@ -1,4 +1,4 @@
-"""On which workers of a cluster a model of ours is launched: on those that have the plugin.
+"""Launches our models only on workers of a cluster that have the plugin.
 
 The host takes the emptiest worker, which answers "Model not found" where there is no plugin.
 """
@@ -40,15 +40,15 @@ def _choose_workers(launch: Callable[..., Any]) -> Any:
 
 
 async def _leave_out_workers(supervisor: Any, asked: dict[str, Any]) -> None:
-    """Name the workers of a launch of ours, if some cannot serve it.
+    """Restrict a launch of one of our models to the workers that have the plugin.
 
     Raises:
-        ValueError: too few are left.
+        ValueError: there are too few of them.
     """
     name, where = asked["model_name"], asked.get("worker_ip")
     workers = supervisor._worker_address_to_worker
     addresses = supervisor._resolve_worker_addresses(where) if where else list(workers)
-    able, unable = await _divide({address: workers[address] for address in addresses}, name)
+    able, unable = await _split_workers({address: workers[address] for address in addresses}, name)
     if not unable or not (able or name in records.load_runtimes()):
         return
     needed = asked.get("n_worker") or 1
@@ -60,8 +60,8 @@ async def _leave_out_workers(supervisor: Any, asked: dict[str, Any]) -> None:
     asked["worker_ip"] = able
 
 
-async def _divide(workers: dict[str, Any], name: str) -> tuple[list[str], list[str]]:
-    """Return the addresses of workers that know a model as one of ours, and of the others."""
+async def _split_workers(workers: dict[str, Any], name: str) -> tuple[list[str], list[str]]:
+    """Return the addresses of the workers that know a family as one of ours, and of the others."""
     asked = [worker.get_model_registration("LLM", name) for worker in workers.values()]
     found = await asyncio.gather(*asked, return_exceptions=True)
     families = dict(zip(workers, found, strict=True))

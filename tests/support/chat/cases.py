@@ -457,11 +457,11 @@ REFUSED: list[tuple[list[Any], str]] = [
     ([system("S")], "messages: there is no user message to answer"),
     (
         [{"role": "tool", "content": "x"}, HI],
-        "messages[0]: the model calls no tools, so nothing can be the result of one",
+        "messages[0]: the model calls no tools, so nothing can be the result of one; leave it out",
     ),
     (
         [{"role": "function", "name": "f", "content": "x"}, HI],
-        "messages[0]: the model calls no tools, so nothing can be the result of one",
+        "messages[0]: the model calls no tools, so nothing can be the result of one; leave it out",
     ),
     (
         [HI, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}, HI],

@@ -297,7 +297,9 @@ def test_a_body_may_be_a_hundred_levels_deep(client: TestClient) -> None:
     fine = post(client, "chat/completions", metadata=nested(99))
     assert fine.status_code == 200
     deep = post(client, "chat/completions", metadata=nested(100))
-    assert message(deep) == "the body of the request is nested more than 100 levels deep"
+    assert (
+        message(deep) == "the body of the request is nested more than 100 levels deep; nest it less"
+    )
 
 
 @APIS
