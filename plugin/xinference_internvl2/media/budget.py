@@ -22,6 +22,8 @@ _TRIM_BYTES = 16 << 20
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
+    """A request that waits for bytes, and the future that admits it."""
+
     size: int
     loop: asyncio.AbstractEventLoop
     admitted: asyncio.Future[None]
@@ -38,6 +40,7 @@ class _Pool:
         self.lock = RLock()
 
     def try_take(self, size: int) -> bool:
+        """Take `size` bytes if they are free and nobody waits, and return whether it did."""
         with self.lock:
             if self.queue or size > self.free:
                 return False
@@ -45,6 +48,7 @@ class _Pool:
             return True
 
     async def wait(self, size: int) -> None:
+        """Take `size` bytes once they are free and all who came before have theirs."""
         loop = asyncio.get_running_loop()
         waiting = _Waiter(size, loop, loop.create_future())
         with self.lock:
@@ -62,6 +66,7 @@ class _Pool:
             raise
 
     def release(self, size: int) -> None:
+        """Add `size` bytes to the free ones, and admit the next that wait."""
         with self.lock:
             self.free += size
             while self.queue and self.queue[0].size <= self.free:

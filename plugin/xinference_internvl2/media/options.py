@@ -19,6 +19,8 @@ MAX_SECONDS = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class _Range:
+    """Numbers of some types from `low` to `high`."""
+
     low: float
     high: float
     kinds: tuple[type, ...] = (int,)

@@ -70,6 +70,7 @@ class InternVL2TransformersModel(PytorchChatModel):
     def match_json(
         cls, llm_family: Any, llm_spec: Any, quantization: str
     ) -> bool | tuple[bool, str]:
+        """Return True if this loader serves the spec here, or False and the reason."""
         verdict = serves(llm_family, llm_spec, quantization, ENGINE)
         virtual_env = virtual_env_allows_missing_engine()
         missing = missing_library(quantization, virtual_env=virtual_env)
@@ -178,6 +179,7 @@ class InternVL2TransformersModel(PytorchChatModel):
         return BitsAndBytesConfig(**options)
 
     def stop(self) -> None:
+        """End the engine; every reader of an answer gets an error."""
         if engine := getattr(self, "_engine", None):
             engine.stop()
         super().stop()
@@ -185,21 +187,25 @@ class InternVL2TransformersModel(PytorchChatModel):
     async def async_count_tokens(
         self, messages: list[dict[str, Any]], config: Mapping[str, Any] | None = None
     ) -> int:
+        """Return the length of the prompt, image tokens included."""
         return await count_tokens(messages, config, self._served)
 
     async def async_prepare_anthropic_request(
         self, messages: list[dict[str, Any]], config: dict[str, Any]
     ) -> dict[str, Any]:
+        """Prepare a request of Xinference's Anthropic routes, which call this before `chat`."""
         return prepare_anthropic_request(messages, config)
 
     async def generate(
         self, prompt: str, generate_config: Mapping[str, Any] | None = None
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
+        """Continue a raw text, for Xinference's completions."""
         return await complete(self.model_uid, prompt, generate_config, self._served, self._generate)
 
     async def chat(
         self, messages: list[dict[str, Any]], generate_config: Mapping[str, Any] | None = None
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
+        """Answer a chat with a completion, or with chunks if `stream` is set."""
         return await answer(self.model_uid, messages, generate_config, self._served, self._generate)
 
     async def _generate(self, request: ChatRequest) -> Outputs:

@@ -75,6 +75,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
 
     @classmethod
     def check_lib(cls) -> bool | tuple[bool, str]:
+        """Return True if vLLM can be imported here, or False and how to install it."""
         verdict = super().check_lib()
         if verdict is True:
             return True
@@ -84,6 +85,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
     def match_json(
         cls, llm_family: Any, llm_spec: Any, quantization: str
     ) -> bool | tuple[bool, str]:
+        """Return True if this loader serves the spec here, or False and the reason."""
         verdict = serves(llm_family, llm_spec, quantization, ENGINE)
         return verdict if verdict is not True else can_compute(llm_spec.model_format, gpu_count())
 
@@ -188,6 +190,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         generate_config: dict[str, Any] | None = None,
         request_id: str | None = None,
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
+        """Answer a chat with a completion, or with chunks if `stream` is set."""
         name = request_id or str(uuid.uuid4())
         served = self._build_served()
         generate = partial(self._generate, name, served.stop_ids)
@@ -202,6 +205,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         tools: object = False,
         request_id: str | None = None,
     ) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
+        """Continue a raw text, for Xinference's completions."""
         name = request_id or str(uuid.uuid4())
         served = self._build_served()
         generate = partial(self._generate, name, served.stop_ids)
@@ -211,6 +215,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
     async def async_prepare_anthropic_request(
         self, messages: list[dict[str, Any]], config: dict[str, Any]
     ) -> dict[str, Any]:
+        """Prepare a request of Xinference's Anthropic routes, which call this before a chat."""
         return prepare_anthropic_request(messages, config)
 
     async def _generate(
@@ -222,6 +227,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
     async def async_count_tokens(
         self, messages: list[dict[str, Any]], config: dict[str, Any] | None = None
     ) -> int:
+        """Return the length of the prompt, image tokens included."""
         return await count_tokens(messages, config, self._build_served())
 
     async def abort_request(self, request_id: str) -> str:
