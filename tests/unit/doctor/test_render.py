@@ -1,4 +1,4 @@
-"""The command that shows the prompt of a request, without a server."""
+"""The command that shows the prompt of a request, and the context that it and a question have."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from PIL import Image
 from tests.support.chat.cases import IM_SYSTEM
 from xinference_internvl2.__main__ import main
 from xinference_internvl2.demo.questions import CHECKPOINT
+from xinference_internvl2.doctor import ask
 from xinference_internvl2.doctor.render import _build_served, render
 from xinference_internvl2.errors import RequestError
 
@@ -129,3 +130,11 @@ def test_a_prompt_has_to_leave_room_in_the_context_of_the_checkpoint(tmp_path: P
     full = edited_checkpoint(tmp_path / "full", "Hermes-2", tokens)
     with pytest.raises(RequestError, match=f"but the context length is {tokens}; send less text"):
         render(full, messages, None, {})
+
+
+@pytest.mark.parametrize(("positions", "length"), [(100, 100), (8192, 8192), (8193, 8192)])
+def test_a_question_has_the_context_of_the_checkpoint(
+    positions: int, length: int, tmp_path: Path
+) -> None:
+    path = edited_checkpoint(tmp_path, "Hermes-2", positions)
+    assert ask._build_served(path).context_length == length
