@@ -21,10 +21,10 @@ FLOAT = 2
 """Bytes of a bfloat16 or float16, in which everything is that is not quantized."""
 TILES_AT_ONCE = 2
 """Tiles that the plugin's Transformers engine shows to the vision tower in a step."""
-PIECE = 512
+CHUNK = 512
 """Tokens of a prompt that it reads in a step."""
 MASK = 1 + FLOAT
-"""Bytes that say whether a token of a piece attends to a key: as a boolean, and as a number."""
+"""Bytes that say whether a token of a chunk attends to a key: as a boolean, and as a number."""
 PATCHES_PER_TOKEN = 4
 """Pixel shuffle makes one token of 2 × 2 patches."""
 CHANNELS = 3
@@ -159,12 +159,12 @@ def compute_memory(
 ) -> Memory:
     """Return what one request needs with a context of `tokens`, `tiles` of images among them.
 
-    The prompt is read in pieces of `PIECE` tokens, and its tiles are looked at before them.
+    The prompt is read in chunks of `CHUNK` tokens, and its tiles are looked at before them.
     """
-    each, piece = UnitMemory.from_models(vision, language), min(tokens, PIECE)
+    each, chunk = UnitMemory.from_models(vision, language), min(tokens, CHUNK)
     tower = min(tiles, TILES_AT_ONCE) * each.tower_per_tile
-    attention = piece * each.attention_per_token + tokens * (each.copies_per_token + piece * MASK)
-    widest = max(tower, piece * each.feed_forward_per_token, attention)
+    attention = chunk * each.attention_per_token + tokens * (each.copies_per_token + chunk * MASK)
+    widest = max(tower, chunk * each.feed_forward_per_token, attention)
     return Memory(
         weights=compute_weights(vision, language, quantization),
         kv_cache=each.kv_cache_per_token * tokens,
@@ -193,9 +193,9 @@ class UnitMemory:
       after their activation (2 F).
     - The language model's feed-forward layers: the same without what attention made (4 H), and as
       many inner values as `inner`.
-    - Its attention, where a piece attends to those before it: the layer's input and its norm
+    - Its attention, where a chunk attends to those before it: the layer's input and its norm
       (2 H), queries before and after their rotation and keys and values (2 Q D + 2 K D) of the
-      piece; of the whole context a copy of keys and values for every query head (2 Q D), unless
+      chunk; of the whole context a copy of keys and values for every query head (2 Q D), unless
       each has a key head of its own; and the mask.
     """
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..family.memory import (
+    CHUNK,
     CONTEXT,
     MASK,
-    PIECE,
     TILES,
     TILES_AT_ONCE,
     Memory,
@@ -49,7 +49,7 @@ def render_engines_page(family: Family) -> str:
         context=CONTEXT,
         tiles=TILES,
         tiles_at_once=TILES_AT_ONCE,
-        piece=PIECE,
+        chunk=CHUNK,
         mask=MASK,
     )
 

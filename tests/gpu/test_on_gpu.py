@@ -103,7 +103,7 @@ def test_what_was_read_before_and_what_is_read_in_pieces(
     model = load_model(small, device_map={"": GPU})
     with started(model, prefix_cache_bytes=0) as engine:
         (wanted,) = answers(engine, prompts(model, 1))
-    monkeypatch.setattr(model_runner, "PIECE", 7)
+    monkeypatch.setattr(model_runner, "CHUNK", 7)
     with started(model) as engine:
         assert [answers(engine, prompts(model, 1))[0] for _ in range(3)] == [wanted] * 3
 

@@ -1,6 +1,6 @@
-"""The part of `make bench` that reads a picture while an answer is being written, in pieces.
+"""The part of `make bench` that reads a picture while an answer is being written, in chunks.
 
-What one piece is, in tokens and in tiles, weighs the pauses of that answer against the time to the
+What one chunk is, in tokens and in tiles, weighs the pauses of that answer against the time to the
 first token about the picture; every choice is measured in turn, in one process. The checkpoint is
 random, with the widths of 1B and some of its layers.
 """
@@ -33,30 +33,30 @@ from xinference_internvl2.transformers.model.speed_up import speed_up
 LAYERS, RUNS = 2, 2
 TILES, PER_TILE, TEXT = 9, 256, 55
 WHOLE = (1 << 20, 1 << 20)
-"""Tokens and tiles of a piece that is all of it."""
+"""Tokens and tiles of a chunk that is all of it."""
 CHOICES = ((512, 1), (512, 2), (1024, 2))
 
 
 @dataclass
 class Times:
-    """Seconds, run by run: of the longest piece, to the first token about the picture, and of the
+    """Seconds, run by run: of the longest chunk, to the first token about the picture, and of the
     longest pause of another answer meanwhile."""
 
-    piece: list[float] = field(default_factory=list)
+    chunk: list[float] = field(default_factory=list)
     first_token: list[float] = field(default_factory=list)
     pause: list[float] = field(default_factory=list)
 
 
 class Bench:
     def __init__(self, checkpoint: Path) -> None:
-        self._pieces: list[float] = []
+        self._chunks: list[float] = []
         self._seed = 0
         prefill = model_runner.ModelRunner.prefill
 
         def timed(runner: Any, sequences: Any) -> Any:
             start = time.perf_counter()
             found = prefill(runner, sequences)
-            self._pieces.append(time.perf_counter() - start)
+            self._chunks.append(time.perf_counter() - start)
             return found
 
         model_runner.ModelRunner.prefill = timed  # type: ignore[method-assign]
@@ -76,7 +76,7 @@ class Bench:
 
     async def measure(self, times: Times) -> None:
         times.first_token.append(await self._look())
-        times.piece.append(max(self._pieces))
+        times.chunk.append(max(self._chunks))
         written: list[float] = []
         writing = asyncio.create_task(self._write(written))
         while len(written) < 4:
@@ -91,7 +91,7 @@ class Bench:
 
     async def _look(self) -> float:
         """Seconds to the first token about a picture."""
-        self._pieces.clear()
+        self._chunks.clear()
         start = time.perf_counter()
         answer = self._answer(TILES, 1)
         await anext(answer)
@@ -122,26 +122,26 @@ def prefill(work: Path) -> None:
         dtype=dtype,
     )
     bench, found = Bench(path), {choice: Times() for choice in (WHOLE, *CHOICES)}
-    own = (model_runner.PIECE, model_runner.TILES)
+    own = (model_runner.CHUNK, model_runner.TILES_AT_ONCE)
 
     async def measure_all() -> None:
         await bench.measure(Times())
         for _ in range(RUNS):
             for choice, times in found.items():
-                model_runner.PIECE, model_runner.TILES = choice
+                model_runner.CHUNK, model_runner.TILES_AT_ONCE = choice
                 await bench.measure(times)
 
     asyncio.run(measure_all())
-    model_runner.PIECE, model_runner.TILES = own
+    model_runner.CHUNK, model_runner.TILES_AT_ONCE = own
     whole = median(found[WHOLE].first_token)
     print(f"A picture of {TILES} tiles beside an answer, {LAYERS} layers of 1B in {dtype}:")
     for choice in CHOICES:
         times = found[choice]
         longer = median(times.first_token) / whole - 1
-        pause, piece = median(times.pause), median(times.piece)
+        pause, chunk = median(times.pause), median(times.chunk)
         print(
-            f"    {choice[0]} tokens, {choice[1]} tiles a piece: largest pause {pause:.3f} s, "
-            f"{pause / piece:.1f} pieces (aim: at most 4); "
+            f"    {choice[0]} tokens, {choice[1]} tiles a chunk: largest pause {pause:.3f} s, "
+            f"{pause / chunk:.1f} chunks (aim: at most 4); "
             f"first token {longer:+.0%} (aim: at most +10%)"
             f"{' ← chosen' if choice == own else ''}"
         )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 TILES_AT_ONCE = 2
 """Tiles that the vision tower encodes in one step."""
-PIECES = {"Transformers": 512, "vLLM": 8192}
-"""Engine → the most tokens of a prompt that it reads in one step, a piece."""
+CHUNKS = {"Transformers": 512, "vLLM": 8192}
+"""Engine → the most tokens of a prompt that it reads in one step, a chunk."""
 MASK = 3
-"""Bytes that the attention mask takes on Transformers for each token of a piece and each key."""
+"""Bytes that the attention mask takes on Transformers for each token of a chunk and each key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Memory:
 
     Attributes:
         weights: by quantization.
-        feed_forward_per_token, attention_per_token: activations of a token of the piece of a
+        feed_forward_per_token, attention_per_token: activations of a token of the chunk of a
             prompt that is being read.
         copies_per_token: what attention copies of keys and values, for every token of the context.
         tower_per_tile: activations of the vision tower.
@@ -68,12 +68,12 @@ class Memory:
 
     def activations(self, use: Use, engine: str = "Transformers") -> int:
         """Return the bytes of one prompt's tiles and of its largest activations in any layer."""
-        piece = min(use.context, PIECES[engine])
+        chunk = min(use.context, CHUNKS[engine])
         tower = self.tower_per_tile * min(use.tiles, TILES_AT_ONCE)
-        attention = self.attention_per_token * piece
+        attention = self.attention_per_token * chunk
         if engine != "vLLM":  # whose attention reads the KV cache where it lies
-            attention += (self.copies_per_token + MASK * piece) * use.context
-        widest = max(tower, self.feed_forward_per_token * piece, attention)
+            attention += (self.copies_per_token + MASK * chunk) * use.context
+        widest = max(tower, self.feed_forward_per_token * chunk, attention)
         return self.kept_per_tile * use.tiles + widest
 
     def total(

@@ -43,6 +43,7 @@ from .engine.constraint import Constraint, Grammars
 from .engine.limits import EngineLimits
 from .engine.sequence import Prompt
 from .launch_options import OPTIONS
+from .model.bitsandbytes import build_quantization_config
 from .model.dtype import choose_dtype, read_dtype
 from .model.lora_adapters import load_adapters
 from .model.speed_up import speed_up
@@ -140,7 +141,8 @@ class InternVL2TransformersModel(PytorchChatModel):
         device = select_device(self._pytorch_model_config["device"])
         everywhere = gpu_count() > 0 and is_hf_accelerate_supported(device)
         dtype = self._choose_dtype(device)
-        quantization = self._build_quantization_config(dtype)
+        own = self._pytorch_model_config.get("quantization_config") or {}
+        quantization = build_quantization_config(self.quantization, own, dtype)
         reading = "Reading and quantizing weights" if quantization else "Reading weights"
         with point_to_doctor(self.model_path):
             model = load_model(
@@ -159,24 +161,6 @@ class InternVL2TransformersModel(PytorchChatModel):
         own = getattr(torch, self._checkpoint.dtype)
         asked = read_dtype(self._pytorch_model_config.get("torch_dtype"))
         return asked or choose_dtype(own, device, get_device_preferred_dtype(device))
-
-    def _build_quantization_config(self, dtype: torch.dtype) -> Any:
-        options = dict(self._pytorch_model_config.get("quantization_config") or {})
-        if self.quantization == "8-bit":
-            options.setdefault("load_in_8bit", True)
-        elif self.quantization == "4-bit":
-            options = {
-                "load_in_4bit": True,
-                "bnb_4bit_quant_type": "nf4",
-                "bnb_4bit_use_double_quant": True,
-                "bnb_4bit_compute_dtype": dtype,
-                **options,
-            }
-        if not options:
-            return None
-        from transformers import BitsAndBytesConfig
-
-        return BitsAndBytesConfig(**options)
 
     def stop(self) -> None:
         """End the engine; every reader of an answer gets an error."""

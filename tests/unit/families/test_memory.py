@@ -19,8 +19,8 @@ from transformers import BitsAndBytesConfig
 
 from generator import ROOT
 from generator.family.memory import (
+    CHUNK,
     MASK,
-    PIECE,
     TILES_AT_ONCE,
     LanguageModel,
     compute_memory,
@@ -221,8 +221,8 @@ def test_the_doctor_counts_a_checkpoint_as_the_page_does(tiny: Any) -> None:
 
 
 def test_the_loader_looks_at_as_many_tiles_at_once_as_are_counted() -> None:
-    assert model_runner.TILES == TILES_AT_ONCE == plugin_memory.TILES_AT_ONCE
-    assert model_runner.PIECE == PIECE == plugin_memory.PIECES["Transformers"]
+    assert model_runner.TILES_AT_ONCE == TILES_AT_ONCE == plugin_memory.TILES_AT_ONCE
+    assert model_runner.CHUNK == CHUNK == plugin_memory.CHUNKS["Transformers"]
     assert MASK == plugin_memory.MASK
 
 
@@ -230,5 +230,5 @@ def test_vllms_attention_copies_nothing_and_reads_larger_pieces() -> None:
     found = plugin_memory.Memory({"none": 0}, 0, 10, 20, 30, 40, 50)
     use = Use(context=8193)
     assert found.activations(use, "vLLM") == 13 * 50 + 20 * 8192
-    piece = 20 * 512 + (30 + 3 * 512) * 8193
-    assert found.activations(use, "Transformers") == 13 * 50 + piece
+    chunk = 20 * 512 + (30 + 3 * 512) * 8193
+    assert found.activations(use, "Transformers") == 13 * 50 + chunk

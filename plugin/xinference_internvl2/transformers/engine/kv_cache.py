@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..model.decoder import windows
+from ..model.attention_mask import windows
 
 ROOM = 256
 """Tokens for which a cache has room at first, beyond those that are there already."""

@@ -1,4 +1,4 @@
-"""The steps of a model: look at pictures, read a piece of a prompt, decode a token of sequences."""
+"""The steps of a model: look at pictures, read a chunk of a prompt, decode a token of sequences."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from ...checkpoint import rope
 from ..model import decoder
 from ..model.lora_adapters import use_adapter
 from .kv_cache import KVCacheBatch, KVCachePool
+from .scheduler import CHUNK
 from .sequence import Prompt, Sequence
 
-PIECE = 512
-"""Tokens of a prompt that are read in one step: enough of them for products of matrices to be
-fast, and few enough for running sequences not to wait long."""
-TILES = 2
-"""Tiles that the vision tower looks at in one step, for the same reasons."""
+TILES_AT_ONCE = 2
+"""Tiles that the vision tower looks at in one step, which take it as long as a chunk of text."""
 
 
 ToPixels = Callable[[torch.Tensor], torch.Tensor]
@@ -44,28 +42,28 @@ class ModelRunner:
         self.pool = KVCachePool(config, model.dtype)
 
     def fits(self, sequences: Many[Sequence], other: Sequence) -> bool:
-        """Whether what is left to read of all `sequences` and of the `other` is one piece; any
+        """Whether what is left to read of all `sequences` and of the `other` is one chunk; any
         sequence by itself has its place."""
         unread = sum(one.tokens - one.read for one in (*sequences, other))
-        return not sequences or unread <= PIECE
+        return not sequences or unread <= CHUNK
 
     @torch.inference_mode()
     def prefill(self, sequences: Many[Sequence]) -> list[tuple[Sequence, torch.Tensor]]:
-        """Take the next step of reading the tokens of sequences, which fit into a piece.
+        """Take the next step of reading the tokens of sequences, which fit into a chunk.
 
         Returns:
             Those that are read now, and the logits after their last tokens, (1, vocabulary).
         """
-        pieces = {}
+        chunks = {}
         for sequence in sequences:
-            stop = min(sequence.read + PIECE, sequence.tokens)
+            stop = min(sequence.read + CHUNK, sequence.tokens)
             if not self._see(sequence, sequence.read, stop):
-                pieces[sequence] = range(sequence.read, stop)
-        if not pieces:
+                chunks[sequence] = range(sequence.read, stop)
+        if not chunks:
             return []
-        embeds = [self._embed(one, piece.start, piece.stop) for one, piece in pieces.items()]
-        read = [one for one, piece in pieces.items() if piece.stop == one.tokens]
-        logits = self._forward(pieces, torch.cat(embeds, dim=1), read)
+        embeds = [self._embed(one, chunk.start, chunk.stop) for one, chunk in chunks.items()]
+        read = [one for one, chunk in chunks.items() if chunk.stop == one.tokens]
+        logits = self._forward(chunks, torch.cat(embeds, dim=1), read)
         for sequence in read:
             self._forget(sequence)
         return [*zip(read, logits[:, None], strict=True)]
@@ -75,32 +73,32 @@ class ModelRunner:
         """Read the last token of each sequence: (sequences, vocabulary)"""
         ids = [[sequence.token_ids[-1] for sequence in sequences]]
         embeds = self.model.get_input_embeddings()(torch.tensor(ids, device=self.model.device))
-        pieces = {one: range(one.read, one.read + 1) for one in sequences}
-        return self._forward(pieces, embeds, sequences)
+        chunks = {one: range(one.read, one.read + 1) for one in sequences}
+        return self._forward(chunks, embeds, sequences)
 
     def _forward(
-        self, pieces: Mapping[Sequence, range], embeds: torch.Tensor, wanted: Many[Sequence]
+        self, chunks: Mapping[Sequence, range], embeds: torch.Tensor, wanted: Many[Sequence]
     ) -> torch.Tensor:
         """Read the next positions of sequences, whose embeddings are (1, positions, hidden size),
         and return the logits after the last ones of those `wanted`, (wanted, vocabulary)."""
-        use_adapter(self.model, next(iter(pieces)).request.prompt.adapter)
-        last = dict(zip(pieces, accumulate(map(len, pieces.values())), strict=True))
-        for sequence, piece in pieces.items():
+        use_adapter(self.model, next(iter(chunks)).request.prompt.adapter)
+        last = dict(zip(chunks, accumulate(map(len, chunks.values())), strict=True))
+        for sequence, chunk in chunks.items():
             sequence.kv = sequence.kv or self.pool.allocate(sequence.capacity)
-            sequence.kv.grow(piece.stop)
-        caches = KVCacheBatch([one.kv for one in pieces if one.kv], [*map(len, pieces.values())])
-        tokens = max(sequence.tokens for sequence in pieces)
+            sequence.kv.grow(chunk.stop)
+        caches = KVCacheBatch([one.kv for one in chunks if one.kv], [*map(len, chunks.values())])
+        tokens = max(sequence.tokens for sequence in chunks)
         rows = [last[one] - 1 for one in wanted]
-        logits = decoder.forward(self.model, embeds, [*pieces.values()], tokens, caches, rows)
-        for cache, piece in zip(caches.caches, pieces.values(), strict=True):
-            cache.length = piece.stop
+        logits = decoder.forward(self.model, embeds, [*chunks.values()], tokens, caches, rows)
+        for cache, chunk in zip(caches.caches, chunks.values(), strict=True):
+            cache.length = chunk.stop
         return logits
 
     def _see(self, sequence: Sequence, start: int, stop: int) -> bool:
-        """Look at the next tiles of a piece of a prompt; False if there are none."""
+        """Look at the next tiles of a chunk of a prompt; False if there are none."""
         prompt = sequence.request.prompt
         tiles = self._tiles(prompt, start, stop)
-        unseen = [tile for tile in tiles if tile not in prompt.features][:TILES]
+        unseen = [tile for tile in tiles if tile not in prompt.features][:TILES_AT_ONCE]
         if unseen:
             use_adapter(self.model, prompt.adapter)
             self._encode_tiles(prompt, unseen)

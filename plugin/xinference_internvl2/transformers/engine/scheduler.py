@@ -10,8 +10,8 @@ Two requests, A with a long prompt while B is being answered, are computed as:
 
 - waiting: a request has no KV cache yet. Requests leave this queue in the order of their arrival,
   as soon as there is room for their sequences, in number and in bytes.
-- prefill: the tokens of a sequence are read, a piece each step, so that others need not wait.
-  Short prompts are read together, as many as fit into a piece.
+- prefill: the tokens of a sequence are read, a chunk each step, so that others need not wait.
+  Short prompts are read together, as many as fit into a chunk.
 - decode: one token is read and the next one sampled for every running sequence, in batches.
 - paused: a sequence whose reader does not keep up keeps its KV cache, but takes part in no step.
 - abort: the reader has left; the sequences of a request end where they are.
@@ -25,8 +25,9 @@ from dataclasses import dataclass, field
 
 from .sequence import Request, Sequence, Status
 
-SHORT = 512
-"""Tokens of a prompt that may be read together with others, if it has no picture."""
+CHUNK = 512
+"""Tokens of a prompt that are read in one step: enough of them for products of matrices to be
+fast, and few enough for running sequences not to wait long."""
 
 
 @dataclass(slots=True)
@@ -127,7 +128,7 @@ class Scheduler:
 
 
 def _is_short(sequence: Sequence) -> bool:
-    return sequence.tokens <= SHORT and not sequence.request.prompt.has_pictures
+    return sequence.tokens <= CHUNK and not sequence.request.prompt.has_pictures
 
 
 def _count(requests: list[Request]) -> int:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from enum import Enum, auto
-from hashlib import sha256
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -15,6 +13,7 @@ from ...engine_outputs import FinishOutput, TokenOutput
 from ...sampling_params import SamplingParams
 from .constraint import Constraint
 from .kv_cache import ROOM, KVCache
+from .prefix_keys import build_prefix_keys, digest_tile
 from .sampler import SamplerState
 
 
@@ -24,7 +23,7 @@ class Status(Enum):
     WAITING = auto()
     """Nothing is read yet; or another sequence of the request reads the prompt for it."""
     PREFILL = auto()
-    """Its tokens are being read, in pieces."""
+    """Its tokens are being read, in chunks."""
     RUNNING = auto()
     """Each decode step adds a token."""
     FINISHED = auto()
@@ -51,7 +50,7 @@ class Prompt:
         self.ids, self.salt, self.adapter = ids, salt, adapter
         self.tiles = list(tiles)
         self.features: dict[int, torch.Tensor] = {}
-        self._digests = [_digest(tile) for tile in tiles]
+        self._digests = [digest_tile(tile) for tile in tiles]
 
     @property
     def has_pictures(self) -> bool:
@@ -63,20 +62,13 @@ class Prompt:
     def keys(self, image_token_id: int) -> list[Hashable]:
         """For each token what decides, with those before it, how it is read."""
         count = self.features_per_tile(image_token_id)
-        places = iter([digest for digest in self._digests for _ in range(count)])
-        keys: list[Hashable] = [
-            next(places, token) if token == image_token_id else token for token in self.ids
-        ]
-        return [(self.salt, self.adapter, keys[0]), *keys[1:]]
+        digests = [digest for digest in self._digests for _ in range(count)]
+        return build_prefix_keys(self.ids, image_token_id, digests, self.salt, self.adapter)
 
     def free(self) -> None:
         """Let go of the pictures."""
         self.tiles.clear()
         self.features.clear()
-
-
-def _digest(tile: NDArray[Any]) -> bytes:
-    return sha256(np.ascontiguousarray(tile).data).digest()
 
 
 class Sequence:

@@ -7,7 +7,6 @@ sequences are one row, and only here each of them attends to the keys of its own
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -17,25 +16,9 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from .attention_mask import Chunk
+
 ATTENTION = "internvl2"
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """The next positions of a sequence.
-
-    Attributes:
-        count: how many there are.
-        mask: (1, 1, positions, keys), True where a position attends to a key. Without one, a single
-            position attends to all keys, several to those before them.
-    """
-
-    count: int
-    mask: torch.Tensor | None
-
-    def to(self, device: torch.device | str | int) -> Piece:
-        """The same on another device; accelerate asks for it where layers are on several."""
-        return Piece(self.count, self.mask if self.mask is None else self.mask.to(device))
 
 
 def attend(
@@ -43,7 +26,7 @@ def attend(
     query: torch.Tensor,
     key: torch.Tensor | Sequence[torch.Tensor],
     value: torch.Tensor | Sequence[torch.Tensor],
-    attention_mask: torch.Tensor | Sequence[Piece] | None,
+    attention_mask: torch.Tensor | Sequence[Chunk] | None,
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
@@ -62,18 +45,18 @@ def attend(
         return sdpa_attention_forward(  # type: ignore[no-any-return]
             module, query, key, value, attention_mask, scaling=scaling, **options
         )
-    pieces = cast(Sequence[Piece], attention_mask)
-    if len(pieces) == 1:
-        return _attend_piece(module, pieces[0], query, key[0], value[0], scaling, options), None
-    queries = query.split([piece.count for piece in pieces], dim=2)
-    rows = zip(pieces, queries, key, value, strict=True)
-    seen = [_attend_piece(module, *row, scaling, options) for row in rows]
+    chunks = cast(Sequence[Chunk], attention_mask)
+    if len(chunks) == 1:
+        return _attend_chunk(module, chunks[0], query, key[0], value[0], scaling, options), None
+    queries = query.split([chunk.count for chunk in chunks], dim=2)
+    rows = zip(chunks, queries, key, value, strict=True)
+    seen = [_attend_chunk(module, *row, scaling, options) for row in rows]
     return torch.cat(seen, dim=1), None
 
 
-def _attend_piece(
+def _attend_chunk(
     module: nn.Module,
-    piece: Piece,
+    chunk: Chunk,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -81,10 +64,10 @@ def _attend_piece(
     options: Mapping[str, Any],
 ) -> torch.Tensor:
     """`attend` for the positions of one sequence."""
-    if piece.count == 1:
+    if chunk.count == 1:
         return _attend_to_all(query, key, value, scaling)
     seen: torch.Tensor = sdpa_attention_forward(
-        module, query, key, value, piece.mask, scaling=scaling, **options
+        module, query, key, value, chunk.mask, scaling=scaling, **options
     )[0]
     return seen
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from transformers import BitsAndBytesConfig
+
 from ...errors import CheckpointError
 
 KEPT = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
@@ -12,6 +15,28 @@ KEPT = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
 
 # What is packed for a CPU with bfloat16 at a time, and the block of values with a scale.
 _OUTPUTS, _INPUTS = 32, 64
+
+
+def build_quantization_config(
+    quantization: str, options: Mapping[str, Any], dtype: torch.dtype
+) -> Any:
+    """Return transformers' configuration of a launch; None if it quantizes nothing.
+
+    Args:
+        options: the `quantization_config` of the launch, which comes first.
+        dtype: what quantized weights are computed in.
+    """
+    settings: dict[str, dict[str, Any]] = {
+        "8-bit": {"load_in_8bit": True},
+        "4-bit": {
+            "load_in_4bit": True,
+            "bnb_4bit_quant_type": "nf4",
+            "bnb_4bit_use_double_quant": True,
+            "bnb_4bit_compute_dtype": dtype,
+        },
+    }
+    chosen = {**settings.get(quantization, {}), **options}
+    return BitsAndBytesConfig(**chosen) if chosen else None
 
 
 def language_model_only(quantization_config: Any) -> Any:

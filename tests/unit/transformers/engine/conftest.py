@@ -71,7 +71,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 class Steps:
-    """The steps of the runner: of which prompts a piece was read, and which were decoded, by the
+    """The steps of the runner: of which prompts a chunk was read, and which were decoded, by the
     numbers of `ids`."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class Steps:
         return [len(numbers) for kind, numbers in self.log if kind == "decode"]
 
     def begun(self) -> list[int]:
-        """The numbers of the prompts that were read, in the order of their first pieces."""
+        """The numbers of the prompts that were read, in the order of their first chunks."""
         return list(dict.fromkeys(n for kind, some in self.log for n in some if kind == "prefill"))
 
     def decoded(self, number: int) -> int:

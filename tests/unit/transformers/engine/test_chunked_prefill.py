@@ -1,4 +1,4 @@
-"""A prompt read in pieces is read as in one, and lets running sequences go on."""
+"""A prompt read in chunks is read as in one, and lets running sequences go on."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 def read(
-    monkeypatch: pytest.MonkeyPatch, model: PreTrainedModel, piece: int, *prompt: Any
+    monkeypatch: pytest.MonkeyPatch, model: PreTrainedModel, chunk: int, *prompt: Any
 ) -> tuple[torch.Tensor, list[int]]:
-    """The logits after a prompt that is read in pieces, and the tokens after it."""
-    monkeypatch.setattr(model_runner, "PIECE", piece)
+    """The logits after a prompt that is read in chunks, and the tokens after it."""
+    monkeypatch.setattr(model_runner, "CHUNK", chunk)
     runner = ModelRunner(model)
     (sequence,) = request(model, *prompt, SamplingParams(6)).sequences
     logits = prefill(runner, sequence)
@@ -52,41 +52,41 @@ def read(
 
 
 def compare(
-    monkeypatch: pytest.MonkeyPatch, model: PreTrainedModel, piece: int, *prompt: Any
+    monkeypatch: pytest.MonkeyPatch, model: PreTrainedModel, chunk: int, *prompt: Any
 ) -> None:
-    logits, tokens = read(monkeypatch, model, piece, *prompt)
+    logits, tokens = read(monkeypatch, model, chunk, *prompt)
     whole, wanted = read(monkeypatch, model, 10**6, *prompt)
     assert torch.allclose(logits, whole, atol=1e-4)
     assert tokens == wanted
 
 
-@pytest.mark.parametrize("piece", [1, 7, 13, 26, 27])
+@pytest.mark.parametrize("chunk", [1, 7, 13, 26, 27])
 def test_pieces_of_a_text_give_the_same(
-    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    compare(monkeypatch, load_model(checkpoint), piece, torch.arange(5, 31)[None], None)
+    compare(monkeypatch, load_model(checkpoint), chunk, torch.arange(5, 31)[None], None)
 
 
-@pytest.mark.parametrize("piece", [3, 5, 1000])
+@pytest.mark.parametrize("chunk", [3, 5, 1000])
 @pytest.mark.parametrize("tiles_at_once", [1, 2])
 def test_pieces_of_pictures_give_the_same(
-    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, piece: int, tiles_at_once: int
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, tiles_at_once: int
 ) -> None:
-    """Also where a piece ends within a tile."""
+    """Also where a chunk ends within a tile."""
     model = load_model(checkpoint)
     config = model.config
     size, count = config.vision_config.image_size[0], config.image_seq_length
     image = [config.image_token_id] * count
     prompt = torch.tensor([[5, *image, *image, 6, *image, 7, 8]])
     pixels = torch.randn(3, 3, size, size)
-    monkeypatch.setattr(model_runner, "TILES", tiles_at_once)
-    compare(monkeypatch, model, piece, prompt, pixels)
+    monkeypatch.setattr(model_runner, "TILES_AT_ONCE", tiles_at_once)
+    compare(monkeypatch, model, chunk, prompt, pixels)
     embeds = model.get_input_embeddings()(prompt)
     features = model.get_image_features(pixels).pooler_output
     embeds = embeds.masked_scatter((prompt == config.image_token_id)[..., None], features)
     with torch.inference_mode():
         wanted = model(inputs_embeds=embeds).logits[:, -1]
-    logits, _ = read(monkeypatch, model, piece, prompt, pixels)
+    logits, _ = read(monkeypatch, model, chunk, prompt, pixels)
     assert torch.allclose(logits, wanted, atol=1e-4)
 
 
@@ -94,7 +94,7 @@ def test_pieces_of_pictures_give_the_same(
 def test_positions_are_encoded_for_the_whole_prompt(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
-    """Beyond 20 tokens, differently; the first piece is shorter than that."""
+    """Beyond 20 tokens, differently; the first chunk is shorter than that."""
     path = Path(shutil.copytree(checkpoint, tmp_path / "short"))
     shorten(path, 20)
     model, prompt = load_model(path), torch.arange(5, 5 + length)[None]
@@ -113,15 +113,15 @@ def test_pieces_keep_within_a_sliding_window(
     model, prompt = load_model(path), torch.arange(5, 25)[None]
     with torch.inference_mode():
         wanted = model(input_ids=prompt, use_cache=False).logits[:, -1]
-    for piece in (1, 5, 8, 9, 30):
-        assert torch.allclose(read(monkeypatch, model, piece, prompt, None)[0], wanted, atol=1e-4)
+    for chunk in (1, 5, 8, 9, 30):
+        assert torch.allclose(read(monkeypatch, model, chunk, prompt, None)[0], wanted, atol=1e-4)
 
 
 def test_a_running_sequence_gets_a_token_between_two_pieces(
     tiny: PreTrainedModel, steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And between two tiles."""
-    monkeypatch.setattr(model_runner, "PIECE", 4)
+    monkeypatch.setattr(model_runner, "CHUNK", 4)
     config = tiny.config
     size, tiles = config.vision_config.image_size[0], 3
     image = [config.image_token_id] * config.image_seq_length * tiles
@@ -170,7 +170,7 @@ def test_several_prompts_are_read_as_each_alone(checkpoint: Path) -> None:
 def test_what_is_read_together_fits_into_a_piece(
     tiny: PreTrainedModel, steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_runner, "PIECE", len(ids(1)) + len(ids(2)))
+    monkeypatch.setattr(model_runner, "CHUNK", len(ids(1)) + len(ids(2)))
     asked = threading.Event()
 
     def wait(kind: str, sequences: Any) -> None:

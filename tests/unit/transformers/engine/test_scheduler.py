@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.transformers.engine.scheduler import SHORT, Scheduler
+from xinference_internvl2.transformers.engine.scheduler import CHUNK, Scheduler
 from xinference_internvl2.transformers.engine.sequence import Prompt, Request, Sequence, Status
 
 IMAGE = 99
@@ -119,7 +119,7 @@ def test_a_short_prompt_does_not_wait_for_long_ones_nor_they_for_ever() -> None:
 
 def test_short_prompts_are_read_together_by_adapter_and_encoding() -> None:
     first, adapted, seeing = request(2), request(2, adapter="a"), request(2, tiles=1)
-    beyond, second, long = request(9), request(3), request(SHORT + 1)
+    beyond, second, long = request(9), request(3), request(CHUNK + 1)
     made = scheduler(first, adapted, seeing, beyond, second, long, limit=8)
     for _ in range(2):
         assert made.schedule().prefill == first.sequences + second.sequences
@@ -128,7 +128,7 @@ def test_short_prompts_are_read_together_by_adapter_and_encoding() -> None:
         assert alone.sequences in [made.schedule().prefill for _ in range(2)]
 
 
-@pytest.mark.parametrize(("tokens", "together"), [(SHORT, 2), (SHORT + 1, 1)])
+@pytest.mark.parametrize(("tokens", "together"), [(CHUNK, 2), (CHUNK + 1, 1)])
 def test_a_prompt_is_short_up_to_its_bound(tokens: int, together: int) -> None:
     made = scheduler(request(tokens=tokens), request(tokens=tokens))
     assert len(made.schedule().prefill) == together

@@ -20,6 +20,7 @@ from tests.tiny.awq import LEVELS, dequantized, pack, quantized, unpack
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.checkpoint.weight_format import check_quantization
 from xinference_internvl2.errors import CheckpointError
+from xinference_internvl2.transformers.model.bitsandbytes import build_quantization_config
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 GOLDENS = Path(__file__).resolve().parents[5] / "shared" / "reference" / "goldens"
@@ -259,3 +260,25 @@ def test_what_belongs_together_is_let_through(tmp_path: Path, awq: Path) -> None
         *((plain, "pytorch", name) for name in ("4-bit", "8-bit", "none", None)),
     ):
         check_quantization(read_config(path), model_format, quantization)
+
+
+@pytest.mark.parametrize(
+    ("quantization", "options", "wanted"),
+    [
+        ("8-bit", {}, {"load_in_8bit": True, "load_in_4bit": False}),
+        ("8-bit", {"llm_int8_threshold": 3.0}, {"load_in_8bit": True, "llm_int8_threshold": 3.0}),
+        ("4-bit", {}, {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}),
+        ("4-bit", {}, {"bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": torch.float16}),
+        ("4-bit", {"bnb_4bit_quant_type": "fp4"}, {"bnb_4bit_quant_type": "fp4"}),
+        ("none", {"load_in_8bit": True}, {"load_in_8bit": True}),
+    ],
+)
+def test_the_options_of_a_launch_come_before_those_of_its_quantization(
+    quantization: str, options: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    found = build_quantization_config(quantization, options, torch.float16)
+    assert {name: getattr(found, name) for name in wanted} == wanted
+
+
+def test_nothing_is_configured_where_nothing_is_quantized() -> None:
+    assert build_quantization_config("none", {}, torch.float16) is None

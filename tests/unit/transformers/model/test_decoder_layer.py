@@ -17,7 +17,7 @@ from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from tests.tiny.lora import make_matrices, write_adapter
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.transformers.model.attention import Piece
+from xinference_internvl2.transformers.model.attention_mask import Chunk
 from xinference_internvl2.transformers.model.decoder_layer import (
     DecoderLayer,
     JoinedLinear,
@@ -105,7 +105,7 @@ def test_a_layer_whose_weights_are_elsewhere_is_left_alone(tmp_path: Path) -> No
 
 
 def test_what_is_in_a_row_follows_the_layers_to_their_device() -> None:
-    sent = send_to_device([Piece(1, None), Piece(2, torch.ones(1, 1, 2, 2))], "meta")
-    assert [piece.count for piece in sent] == [1, 2]
+    sent = send_to_device([Chunk(1, None), Chunk(2, torch.ones(1, 1, 2, 2))], "meta")
+    assert [chunk.count for chunk in sent] == [1, 2]
     assert sent[0].mask is None
     assert sent[1].mask.is_meta
