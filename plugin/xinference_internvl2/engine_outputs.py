@@ -1,4 +1,4 @@
-"""What every engine returns: the tokens of the answers to a request, and their ends."""
+"""The outputs that every engine returns: the tokens of the answers to a request, and their ends."""
 
 from __future__ import annotations
 

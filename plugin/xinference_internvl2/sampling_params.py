@@ -1,4 +1,4 @@
-"""How the tokens of an answer are chosen, as every engine is told it."""
+"""The sampling parameters that every engine takes."""
 
 from __future__ import annotations
 

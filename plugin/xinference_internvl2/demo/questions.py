@@ -1,4 +1,4 @@
-"""The checkpoint and the pictures of the demo, and its questions about them."""
+"""The questions of the demo with their right answers, its tiny checkpoint and its pictures."""
 
 from __future__ import annotations
 

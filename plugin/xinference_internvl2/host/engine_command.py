@@ -1,6 +1,6 @@
-"""What the host's command line does otherwise: `xinference engine` can print what is answered.
+"""Lets `xinference engine` print engines that are not available, with the reason.
 
-It takes every engine for rows, and fails where there is the reason why an engine lacks something.
+By itself it expects rows for every engine, and fails where there is a reason instead.
 """
 
 from __future__ import annotations

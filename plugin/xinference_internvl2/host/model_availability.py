@@ -1,6 +1,6 @@
-"""Which model a request is for, also while its process is not there.
+"""Tells whether a request is for one of our models, and whether the model's process is running.
 
-The host starts the process of a model that was killed once more, and answers 500 in the meantime.
+The host restarts the process of a model that was killed, and answers 500 in the meantime.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The versions of Xinference that the plugin was tested with, and what it says on another."""
+"""The versions of Xinference that the plugin was tested with, and a warning on others."""
 
 from __future__ import annotations
 
