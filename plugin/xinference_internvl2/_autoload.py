@@ -76,7 +76,7 @@ def _ask_others(
 
 
 def _add_hook(spec: "ModuleSpec | None", hook: str) -> "ModuleSpec | None":
-    """Let the loader of `spec` call `activate()` of our module `hook` once it has run the module."""
+    """Let the loader of `spec` call `activate()` of our module `hook` after the module has run."""
     exec_module = getattr(spec and spec.loader, "exec_module", None)
     if spec is None or exec_module is None:
         return spec
