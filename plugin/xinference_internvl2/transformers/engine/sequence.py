@@ -142,7 +142,7 @@ class Request:
     Args:
         stop_ids: tokens that end a sequence, and are no part of it.
         image_token_id: the token in whose places the features of the tiles stand.
-        device: where random numbers are drawn.
+        device: where the logits are.
         constraint: what every sequence is held to.
         name: by which a client may abort it.
     """
