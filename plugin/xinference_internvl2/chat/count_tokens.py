@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..media.budget import Reservation
-from .admission import prepare_request
+from .prepare_within_budget import prepare_request
 from .served_checkpoint import ServedCheckpoint
 
 

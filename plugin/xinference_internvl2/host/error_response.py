@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import OverloadedError, RequestError, one_sentence
 from .api_call import ApiCall
-from .model_availability import UnavailableError
+from .model_availability import UNAVAILABLE, UnavailableError
 
 ERROR_TYPES = {
     400: "invalid_request_error",
@@ -16,7 +16,7 @@ ERROR_TYPES = {
     404: "not_found_error",
     429: "rate_limit_error",
 }
-RETRY_AFTER = {429: "1", 503: "10"}
+RETRY_AFTER = {429: "1", UNAVAILABLE: "10"}
 """Status → seconds: memory is soon free, but a process takes a while to start."""
 
 # The actor system puts an address before the message of an error.
@@ -27,7 +27,7 @@ _FIELD = re.compile(r"([A-Za-z_]+)(?:[.\[][\w.\[\]]*)?")
 def choose_status(error: RequestError) -> int:
     """Return the HTTP status of an error, which tells a client whether to retry."""
     if isinstance(error, UnavailableError):
-        return 503
+        return UNAVAILABLE
     return 429 if isinstance(error, OverloadedError) else 400
 
 

@@ -1,6 +1,7 @@
 """Tells whether a request is for one of our models, and whether the model's process is running.
 
-The host restarts the process of a model that was killed, and answers 500 in the meantime.
+The host restarts the process of a model that was killed, and answers 500 in the meantime; what is
+answered in its place is here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from ..errors import RequestError
 from ..families import records
 
 PROBE_SECONDS = 5
+UNAVAILABLE = 503
+"""The status of a request whose model is not running at the moment."""
 _NO_CONNECTION = re.compile(r"\[Errno \d+\] Connect call failed|Remote server \S+ closed")
 _names_of_ours: set[str] = set()
 """Names of registered families on top of ours, as far as requests to their models were seen."""
@@ -45,11 +48,21 @@ def _is_family_of_ours(name: str) -> bool:
     return name in records.load_runtimes() or name in _names_of_ours
 
 
-async def is_unavailable(api: Any, model_uid: str, message: str) -> bool:
-    """Whether an error with `message` was caused by the missing process of a model.
+async def describe_if_unavailable(api: Any, model_uid: str, message: str) -> str | None:
+    """Return the sentence for an error of the host that means that a model is not running.
 
-    The message decides too, since with several replicas another one may be running.
+    Args:
+        message: of the error.
+
+    Returns:
+        None if the error means something else.
     """
+    missing = await _is_missing(api, model_uid, message)
+    return describe_unavailable(model_uid) if missing else None
+
+
+async def _is_missing(api: Any, model_uid: str, message: str) -> bool:
+    # The message decides too, since with several replicas another one may be running.
     if _NO_CONNECTION.search(message):
         return True
     supervisor = await api._get_supervisor_ref()

@@ -19,7 +19,13 @@ from .api_call import ApiCall, Refuse, current_call, set_current
 from .disconnect import CLIENT_CLOSED_REQUEST, answer_unless_client_leaves
 from .error_response import RETRY_AFTER, choose_status, clean_message
 from .event_stream import StreamRefusedError, start_stream
-from .model_availability import UnavailableError, describe_unavailable, is_ours, is_unavailable
+from .model_availability import (
+    UNAVAILABLE,
+    UnavailableError,
+    describe_if_unavailable,
+    describe_unavailable,
+    is_ours,
+)
 from .request_body import normalize, read_body
 from .request_log import log_refusal
 
@@ -120,8 +126,9 @@ async def _answer(
     except (OSError, closed) as error:
         status, message = 500, str(error)
     uid = call.body["model"]
-    if status == 500 and await is_unavailable(rest_api, uid, message):
-        status, message = 503, describe_unavailable(uid)
+    missing = await describe_if_unavailable(rest_api, uid, message) if status == 500 else None
+    if missing:
+        status, message = UNAVAILABLE, missing
     elif response is not None:
         return response
     return _refuse(host, api, request, call, status, message, headers)

@@ -14,6 +14,7 @@ from xinference.model.llm.media import load_media_bytes
 
 from tests.support.chat.media import drawn, image, image_uri, user
 from tests.tiny import make_checkpoint
+from xinference_internvl2.chat import prepare_within_budget
 from xinference_internvl2.chat.answer import answer
 from xinference_internvl2.chat.count_tokens import count_tokens
 from xinference_internvl2.chat.pending_requests import PendingRequests
@@ -112,7 +113,7 @@ def test_a_decoder_counts_as_long_as_it_decodes(
         await asked
         assert pool.free == pool.total
 
-    monkeypatch.setattr("xinference_internvl2.chat.admission.decode_on_thread", recorded)
+    monkeypatch.setattr(prepare_within_budget, "decode_on_thread", recorded)
     asyncio.run(scenario())
 
 

@@ -52,10 +52,11 @@ class SamplerState:
         self.constraint = constraint.copy() if constraint else None
         self.processors = build_processors(sampling, len(token_ids), stop_ids, device)
         self._generator = torch.Generator()
-        if sampling.seed is None:
+        seed = sampling.seed_of(choice)
+        if seed is None:
             self._generator.seed()
         else:
-            self._generator.manual_seed(sampling.seed + choice)
+            self._generator.manual_seed(seed)
 
     def process(self, row: torch.Tensor) -> torch.Tensor:
         """(1, vocabulary) → the same, with penalties, temperature and cuts applied."""

@@ -95,3 +95,13 @@ def test_tokens_are_as_frequent_as_they_are_likely() -> None:
     counts = choose(probabilities.log().expand(draws, -1), points).bincount(minlength=4)
     chi_square = ((counts - draws * probabilities) ** 2 / (draws * probabilities)).sum()
     assert chi_square < 16.3  # more in one of a thousand seeds
+
+
+@pytest.mark.parametrize(("seed", "choice", "same"), [(5, 1, (6, 0)), (0, 2, (1, 1))])
+def test_each_answer_has_the_seed_after_the_one_before(
+    seed: int, choice: int, same: tuple[int, int]
+) -> None:
+    def drawn(seed: int, choice: int) -> float:
+        return SamplerState(SamplingParams(9, seed=seed), choice, [0], [], CPU).draw()
+
+    assert drawn(seed, choice) == drawn(*same) != drawn(seed, choice + 1)

@@ -1,4 +1,4 @@
-"""Admits a request: it is prepared and decoded once there is memory for it beside the others."""
+"""Prepares and decodes a request once the budget has memory for it beside the others."""
 
 from __future__ import annotations
 
