@@ -10,7 +10,7 @@ from typing import Any
 from ..importing.run import Imported, Request, import_families
 from ..outputs.write import find_changed, write_files
 from ..problems import RunError, display
-from ..spec.file import load
+from ..spec.located_document import load
 from .report import Report
 
 

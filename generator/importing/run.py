@@ -12,8 +12,8 @@ from typing import Any
 from .. import ROOT
 from ..problems import Issue, Problem, ReadError, RunError, display, format_path, show
 from ..spec import schema
-from ..spec.file import Document
 from ..spec.load import check
+from ..spec.located_document import Document
 from ..spec.paths import SCHEMA_FILE
 from ..spec.yaml_reader import compose
 from . import registrations, yaml_writer

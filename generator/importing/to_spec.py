@@ -7,8 +7,8 @@ from typing import Any
 
 from ..family.model import SOURCE_SETTINGS, make_model_spec
 from ..problems import Issue, Path
-from ..spec.rules import find_shadowed
 from ..spec.schema import load_definition
+from ..spec.shadowed_specs import find_shadowed
 from .registrations import Record
 
 # The page shows what Hugging Face has; the others say where they differ.

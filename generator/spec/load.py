@@ -11,7 +11,7 @@ from .. import ROOT
 from ..family.model import Family, make_family
 from ..problems import Problem, SpecError, display
 from . import rules, schema
-from .file import Document, load
+from .located_document import Document, load
 
 
 @dataclass(frozen=True, slots=True)

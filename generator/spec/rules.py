@@ -9,6 +9,7 @@ from ..family.memory import BACKBONES
 from ..family.model import EngineSupport, ModelSpec, make_model_spec
 from ..problems import Issue, Path, join_quoted, show, suggest
 from . import source_rules
+from .shadowed_specs import check_shadowed
 
 
 def check(data: Any, known: Iterable[Issue]) -> list[Issue]:
@@ -26,7 +27,7 @@ def check(data: Any, known: Iterable[Issue]) -> list[Issue]:
         if index not in touched
     }
     formats, towers = data.get("prompt_formats", {}), data.get("vision_towers", {})
-    issues = list(_check_unique(specs, not touched))
+    issues = list(check_shadowed(specs, complete=not touched))
     for index, spec in specs.items():
         issues += source_rules.check(spec, ("model_specs", index))
         issues += _check_engines(spec, ("model_specs", index))
@@ -35,41 +36,6 @@ def check(data: Any, known: Iterable[Issue]) -> list[Issue]:
         if isinstance(towers, dict):
             issues += _check_vision_tower(spec, ("model_specs", index), towers)
     return issues
-
-
-def _check_unique(specs: Mapping[int, ModelSpec], complete: bool) -> Iterator[Issue]:
-    """Yield checkpoints that are never launched: the host takes the first of the same names."""
-    taken = dict(find_shadowed(specs))
-    for index, spec in specs.items():
-        if index in taken and not spec.shadowed:
-            remedy = "remove one of the two, or say 'shadowed: true' here"
-            yield Issue(("model_specs", index), f"{taken[index]}; {remedy}")
-        if spec.shadowed and index not in taken and complete:
-            message = "no earlier checkpoint shadows this one; remove the key"
-            yield Issue(("model_specs", index, "shadowed"), message, at_key=True)
-
-
-def find_shadowed(specs: Mapping[int, ModelSpec]) -> Iterator[tuple[int, str]]:
-    """Yield each checkpoint of which the host never launches a quantization, and the reason."""
-    first: dict[tuple[str, ...], int] = {}
-    for index, spec in specs.items():
-        names = _list_launch_names(spec)
-        if name := next((name for name in names if name in first), None):
-            yield index, _describe_taken(spec, name, first[name])
-        first = dict.fromkeys(names, index) | first
-
-
-def _list_launch_names(spec: ModelSpec) -> list[tuple[str, ...]]:
-    # The host compares quantizations without regard to case.
-    what = (spec.model_format, str(spec.size))
-    return [(*what, q.lower(), s.hub) for s in spec.sources for q in s.quantizations]
-
-
-def _describe_taken(spec: ModelSpec, name: tuple[str, ...], earlier: int) -> str:
-    model_format, size, quantization, hub = name
-    shown_as = next(q for q in spec.all_quantizations if q.lower() == quantization)
-    what = f"{model_format} of {size} billion with quantization {shown_as} on {hub}"
-    return f"{what} is already model_specs[{earlier}]"
 
 
 def _check_engines(spec: ModelSpec, path: Path) -> Iterator[Issue]:

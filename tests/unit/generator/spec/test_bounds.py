@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from generator.problems import ReadError, find_nearest, format_path, show
-from generator.spec import file
-from generator.spec.file import read_text
+from generator.spec import located_document
+from generator.spec.located_document import read_text
 from generator.spec.schema import SCHEMA_FILE, check, is_valid
 from generator.spec.yaml_reader import compose
 from generator.spec.yaml_scalars import resolve_plain
@@ -141,7 +141,7 @@ def test_size_of_a_file(tmp_path: Path) -> None:
     assert read_text(path, 16) == "#" * 16
     with pytest.raises(ReadError, match="larger than"):
         read_text(path, 15)
-    assert file._MAX_BYTES == 1 << 20
+    assert located_document._MAX_BYTES == 1 << 20
 
 
 @pytest.mark.parametrize("levels", [32, 33])
