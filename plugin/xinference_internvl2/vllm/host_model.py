@@ -75,7 +75,6 @@ class InternVL2VLLMModel(VLLMMultiModel):
 
     @classmethod
     def check_lib(cls) -> bool | tuple[bool, str]:
-        """Return True if vLLM can be imported here, or False and how to install it."""
         verdict = super().check_lib()
         if verdict is True:
             return True
@@ -85,7 +84,6 @@ class InternVL2VLLMModel(VLLMMultiModel):
     def match_json(
         cls, llm_family: Any, llm_spec: Any, quantization: str
     ) -> bool | tuple[bool, str]:
-        """Return True if this loader serves the spec here, or False and the reason."""
         verdict = serves(llm_family, llm_spec, quantization, ENGINE)
         return verdict if verdict is not True else can_compute(llm_spec.model_format, gpu_count())
 
@@ -222,12 +220,12 @@ class InternVL2VLLMModel(VLLMMultiModel):
         self, request_id: str, stop_ids: Sequence[int], request: ChatRequest
     ) -> Outputs:
         check = GrammarCheck(request.sampling.constraint, self._own_tokenizer, stop_ids)
-        return self._stream_outputs(request, self._build_prompt(request), check, request_id)
+        prompt, parameters = self._build_prompt(request), translate_request(request)
+        return self._stream_outputs(request, prompt, parameters, check, request_id)
 
     async def async_count_tokens(
         self, messages: list[dict[str, Any]], config: dict[str, Any] | None = None
     ) -> int:
-        """Return the length of the prompt, image tokens included."""
         return await count_tokens(messages, config, self._build_served())
 
     async def abort_request(self, request_id: str) -> str:
@@ -266,9 +264,13 @@ class InternVL2VLLMModel(VLLMMultiModel):
         }
 
     async def _stream_outputs(
-        self, request: ChatRequest, prompt: dict[str, Any], check: GrammarCheck, request_id: str
+        self,
+        request: ChatRequest,
+        prompt: dict[str, Any],
+        parameters: Any,
+        check: GrammarCheck,
+        request_id: str,
     ) -> Outputs:
-        parameters = translate_request(request)
         adapter = next((x for x in self.lora_requests if x.lora_name == request.adapter), None)
         outputs = self._track_engine_request(
             request_id,
