@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.host import package
+from tests.support.host import find_package
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/troubleshooting.rst").read_text("utf-8")
@@ -28,7 +28,7 @@ def said() -> str:
     """The code of the plugin and of the host's launches, with texts over several lines joined."""
     files = [*(ROOT / "plugin").rglob("*.py")]
     for part in ("client", "core", "deploy", "model/llm", "device_utils.py", "model/utils.py"):
-        path = package() / part
+        path = find_package() / part
         files += [path] if path.is_file() else path.rglob("*.py")
     code = "\n".join(path.read_text("utf-8") for path in files if "test" not in path.parts)
     return re.sub(r'"\s*\n\s*f?"', "", code)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from xinference.client import RESTfulClient
 
 from tests.shapes.chats import CHECKPOINT
-from tests.shapes.showcase import picture
+from tests.shapes.showcase import draw_shapes
 from tests.support.host import Host
 from tests.support.hub import Hub
 from tests.tiny import make_checkpoint
@@ -233,4 +233,4 @@ def seeing(request: pytest.FixtureRequest, host: Host) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def picture_uri() -> str:
-    return data_uri(picture())
+    return data_uri(draw_shapes())

@@ -12,7 +12,7 @@ import openai
 import pytest
 from xinference.client import AsyncRESTfulClient, RESTfulClient
 
-from tests.support.chat.cases import SQUARE
+from tests.support.chat.case import SQUARE
 from tests.support.chat.media import image, text, user
 
 from .conftest import AT_ONCE, Served

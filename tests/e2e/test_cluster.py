@@ -58,5 +58,5 @@ def test_replicas_are_on_the_workers_with_the_plugin_and_one_is_killed(cluster: 
     assert [text(model) for _ in range(3)] == [right] * 3
     cluster.kill_worker("first")
     assert [ask_until_answered(model) for _ in range(4)] == [right] * 4
-    wait_until(lambda: first not in cluster.known_workers())
+    wait_until(lambda: first not in cluster.list_workers())
     assert [text(model) for _ in range(4)] == [right] * 4

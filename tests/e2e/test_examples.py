@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chat.media import drawn, encoded, video
+from tests.support.chat.media import draw_picture, encode, video
 
 from .conftest import Served
 
@@ -24,8 +24,8 @@ EXAMPLES = re.findall(r"literalinclude:: examples/(\w+\.py)", PAGE)
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pictures and the video that the examples name."""
     folder = tmp_path_factory.mktemp("files")
-    (folder / "picture.jpg").write_bytes(encoded(drawn(640, 360), "JPEG"))
-    (folder / "other.png").write_bytes(encoded(drawn(200, 200)))
+    (folder / "picture.jpg").write_bytes(encode(draw_picture(640, 360), "JPEG"))
+    (folder / "other.png").write_bytes(encode(draw_picture(200, 200)))
     (folder / "clip.mp4").write_bytes(video())
     return folder
 

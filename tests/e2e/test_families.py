@@ -10,7 +10,7 @@ import pytest
 from xinference.client import RESTfulClient
 
 from tests.shapes.export import export, read_state
-from tests.shapes.showcase import CONTENTS, picture
+from tests.shapes.showcase import CONTENTS, draw_shapes
 from tests.support.host import Host
 from tests.tiny.dims import Backbone
 from xinference_internvl2.chat.prompt import render
@@ -92,6 +92,6 @@ def test_answers_are_right_under_the_prompt_format_of_the_family(
     prompt = render([QUESTION], prompt_format).text
     ids = load_tokenizer(served.checkpoint)(prompt)["input_ids"]
     assert answer.usage.prompt_tokens == len(ids)
-    shown = image_message("What is in the picture?", data_uri(picture()))
+    shown = image_message("What is in the picture?", data_uri(draw_shapes()))
     answer = served.chat(shown, temperature=0, max_tokens=32)
     assert answer.choices[0].message.content == CONTENTS

@@ -19,11 +19,11 @@ from xinference.client import RESTfulClient
 
 from tests.engines.conftest import needs_vllm
 from tests.shapes.export import export, read_state
-from tests.shapes.showcase import CONTENTS, picture
-from tests.support.chat.media import encoded
+from tests.shapes.showcase import CONTENTS, draw_shapes
+from tests.support.chat.media import encode
 from tests.support.host import BIN, Host
 from tests.tiny import edit_config, quantize_awq
-from tests.tiny.lora import make_matrices, merged, write_adapter
+from tests.tiny.lora import make_matrices, write_adapter, write_merged
 from tests.tiny.resaved import resave
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
@@ -58,8 +58,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, (rank, seed) in ADAPTERS.items():
         matrices = make_matrices(output, rank=rank, parts=("language_model",), seed=seed)
         write_adapter(folder / name, matrices)
-        merged(output, folder / f"merged-{name}", matrices)
-    (folder / "picture.jpg").write_bytes(encoded(picture()))
+        write_merged(output, folder / f"merged-{name}", matrices)
+    (folder / "picture.jpg").write_bytes(encode(draw_shapes()))
     return folder
 
 

@@ -38,7 +38,7 @@ def download(host: Host, uid: str, size: int) -> None:
 @contextmanager
 def full_disk(host: Host) -> Iterator[None]:
     """As where there is room for `ROOM` bytes of a file, and every byte more is an error."""
-    processes = host.processes()
+    processes = host.list_processes()
     kept = [process.rlimit(psutil.RLIMIT_FSIZE) for process in processes]
     try:
         for process, (_, hard) in zip(processes, kept, strict=True):
@@ -65,7 +65,7 @@ def repository(hub: Hub, marker: Path, tmp_path_factory: pytest.TempPathFactory)
 def downloaded(extended: Host, hub: Hub, repository: Path) -> Iterator[dict[str, Any]]:
     """The model, launched after a download for which there was no room and one that broke, with
     the progress of the third one."""
-    environments = extended.virtual_environments()
+    environments = extended.count_virtual_environments()
     with pytest.raises(RuntimeError) as full, full_disk(extended):
         download(extended, "downloaded", 1)
     hub.cut = LARGE
@@ -87,7 +87,7 @@ def downloaded(extended: Host, hub: Hub, repository: Path) -> Iterator[dict[str,
     hub.go_on.set()
     launching.join(SECONDS)
     # The server makes none if nobody asks for one.
-    assert extended.virtual_environments() == environments
+    assert extended.count_virtual_environments() == environments
     yield found
     RESTfulClient(extended.url).terminate_model("downloaded")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tests.support.chat.cases import IM_SYSTEM
-from tests.support.chat.media import drawn, encoded, image, text, uri, user
+from tests.support.chat.case import IM_SYSTEM
+from tests.support.chat.media import draw_picture, encode, image, text, uri, user
 
 from .conftest import Served
 from .reference import greedy, inputs
@@ -21,49 +21,49 @@ PROMPT = f"{IM_SYSTEM}<|im_start|>user\n<image>\nWhat?<|im_end|><|im_start|>assi
 
 def transparent() -> bytes:
     """An image whose hidden colours differ from what it shows."""
-    picture = drawn(100, 80, "RGBA")
-    picture.putalpha(drawn(100, 80, "L"))
-    return encoded(picture)
+    picture = draw_picture(100, 80, "RGBA")
+    picture.putalpha(draw_picture(100, 80, "L"))
+    return encode(picture)
 
 
 def turned() -> bytes:
     """A photograph that says it lies on its side."""
-    picture = drawn(120, 60)
+    picture = draw_picture(120, 60)
     exif = picture.getexif()
     exif[0x0112] = 6
-    return encoded(picture, "JPEG", exif=exif)
+    return encode(picture, "JPEG", exif=exif)
 
 
 def animated() -> bytes:
     """The first frame counts."""
-    frames = [drawn(64, 64), Image.new("RGB", (64, 64), "black")]
-    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    frames = [draw_picture(64, 64), Image.new("RGB", (64, 64), "black")]
+    return encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
 def sixteen_bits() -> bytes:
     values = np.linspace(0, 65535, 64 * 48, dtype=np.uint16).reshape(48, 64)
-    return encoded(Image.fromarray(values))
+    return encode(Image.fromarray(values))
 
 
 FILES: dict[str, Callable[[], bytes]] = {
-    "JPEG": lambda: encoded(drawn(150, 100), "JPEG"),
-    "PNG": lambda: encoded(drawn(150, 100)),
-    "WebP": lambda: encoded(drawn(150, 100), "WEBP", lossless=True),
+    "JPEG": lambda: encode(draw_picture(150, 100), "JPEG"),
+    "PNG": lambda: encode(draw_picture(150, 100)),
+    "WebP": lambda: encode(draw_picture(150, 100), "WEBP", lossless=True),
     "animated GIF": animated,
-    "BMP": lambda: encoded(drawn(150, 100), "BMP"),
-    "TIFF": lambda: encoded(drawn(150, 100), "TIFF"),
-    "palette": lambda: encoded(drawn(150, 100, "P")),
-    "grey": lambda: encoded(drawn(150, 100, "L")),
-    "black and white": lambda: encoded(drawn(150, 100, "1")),
-    "grey with alpha": lambda: encoded(drawn(150, 100, "LA")),
+    "BMP": lambda: encode(draw_picture(150, 100), "BMP"),
+    "TIFF": lambda: encode(draw_picture(150, 100), "TIFF"),
+    "palette": lambda: encode(draw_picture(150, 100, "P")),
+    "grey": lambda: encode(draw_picture(150, 100, "L")),
+    "black and white": lambda: encode(draw_picture(150, 100, "1")),
+    "grey with alpha": lambda: encode(draw_picture(150, 100, "LA")),
     "16 bits": sixteen_bits,
-    "CMYK": lambda: encoded(drawn(150, 100, "CMYK"), "JPEG"),
+    "CMYK": lambda: encode(draw_picture(150, 100, "CMYK"), "JPEG"),
     "transparent": transparent,
     "turned": turned,
-    "1×1": lambda: encoded(drawn(1, 1)),
-    "1×2000": lambda: encoded(drawn(1, 2000)),
-    "2000×1": lambda: encoded(drawn(2000, 1)),
-    "12000×9000": lambda: encoded(Image.new("RGB", (12000, 9000), "teal"), compress_level=1),
+    "1×1": lambda: encode(draw_picture(1, 1)),
+    "1×2000": lambda: encode(draw_picture(1, 2000)),
+    "2000×1": lambda: encode(draw_picture(2000, 1)),
+    "12000×9000": lambda: encode(Image.new("RGB", (12000, 9000), "teal"), compress_level=1),
 }
 
 

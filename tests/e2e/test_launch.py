@@ -18,14 +18,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tests.install.test_catalog import computes
-from tests.support.chat.media import clip, encoded, image, text, user, video, video_uri
+from tests.support.chat.media import clip, encode, image, text, user, video, video_uri
 from tests.support.host import Host
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.families import records as runtime
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
-from .conftest import ENGINES, Served, data_uri, image_message, launch, picture, request_launch
+from .conftest import ENGINES, Served, data_uri, draw_shapes, image_message, launch, request_launch
 
 pytestmark = pytest.mark.e2e
 
@@ -107,8 +107,8 @@ def phi3(extended: Host, tmp_path_factory: pytest.TempPathFactory) -> Served:
 def test_the_official_way_serves_too(extended: Host, phi3: Served, tmp_path: Path) -> None:
     assert listed(extended, "Transformers") == matrix("Transformers")
     file = tmp_path / "picture.png"
-    picture().save(file)
-    by_uri = phi3.chat(image_message("?", data_uri(picture())))
+    draw_shapes().save(file)
+    by_uri = phi3.chat(image_message("?", data_uri(draw_shapes())))
     for url in (file.as_uri(), str(file)):
         assert phi3.chat(image_message("?", url)).choices == by_uri.choices
 
@@ -122,7 +122,7 @@ class Site(BaseHTTPRequestHandler):
     """A picture and a video, and addresses that lead to them or astray."""
 
     pages: ClassVar[dict[str, tuple[bytes, str]]] = {
-        "/picture.png": (encoded(picture()), "image/png"),
+        "/picture.png": (encode(draw_shapes()), "image/png"),
         "/clip.mp4": (video(), "video/mp4"),
     }
     moved: ClassVar[dict[str, str]] = {
@@ -160,7 +160,7 @@ def site() -> Iterator[str]:
 
 
 def test_media_are_fetched(phi3: Served, site: str) -> None:
-    by_uri = phi3.chat(image_message("?", data_uri(picture())))
+    by_uri = phi3.chat(image_message("?", data_uri(draw_shapes())))
     for page in ("/picture.png", "/moved"):
         assert phi3.chat(image_message("?", site + page)).choices == by_uri.choices
     for url in ("/picture.png", "/moved"):
@@ -202,7 +202,7 @@ def test_a_launch_sets_tiles_and_frames(phi3: Served) -> None:
         answer = phi3.chat(user(list(parts)), max_tokens=1, extra_body=options)
         return int(answer.usage.prompt_tokens)
 
-    wide = image(data_uri(picture()))
+    wide = image(data_uri(draw_shapes()))
     four, one = (
         length(wide, text("?"), mm_processor_kwargs={"max_dynamic_patch": most}) for most in (4, 1)
     )

@@ -12,7 +12,7 @@ from xinference.client import RESTfulClient
 from generator.spec.load import load_one
 from tests.install.environment import REPOSITORY
 from tests.shapes.export import export, read_state
-from tests.shapes.showcase import CONTENTS, picture
+from tests.shapes.showcase import CONTENTS, draw_shapes
 from tests.support.host import Host
 from tests.tiny import make_checkpoint, quantize_awq
 from xinference_internvl2.vllm.requirements import missing_awq_kernel
@@ -130,7 +130,7 @@ def row(request: pytest.FixtureRequest, host: Host, checkpoint: Maker) -> Iterat
 
 def test_every_row_of_the_matrix_is_launched_and_answers_right(row: Served) -> None:
     triangle = {"role": "user", "content": "How many corners does a triangle have?"}
-    shapes = image_message("What is in the picture?", data_uri(picture()))
+    shapes = image_message("What is in the picture?", data_uri(draw_shapes()))
     for asked, right in ((triangle, "three"), (shapes, CONTENTS)):
         answer = row.chat(asked, temperature=0, max_tokens=32).choices[0]
         assert (answer.message.content, answer.finish_reason) == (right, "stop")

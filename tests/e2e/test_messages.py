@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.support.chat.cases import BANNER, CASES, CLIP, ONE, REFUSED, SQUARE, STILL, WIDE, Case
-from tests.support.chat.media import clip, encoded, image, text, uri, user, video
+from tests.support.chat.case import BANNER, CLIP, ONE, SQUARE, STILL, WIDE, Case
+from tests.support.chat.cases import CASES
+from tests.support.chat.media import clip, encode, image, text, uri, user, video
+from tests.support.chat.refused_messages import REFUSED
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.media.tiles import Tiling
 from xinference_internvl2.media.video import open_video
@@ -72,7 +74,7 @@ def test_a_message_at_fault_is_named(
     assert served.refusal(*messages) == sentence
 
 
-PNG = encoded(ONE)
+PNG = encode(ONE)
 MP4 = video(8)
 HEADER = b"IHDR" + (50_000).to_bytes(4, "big") * 2 + PNG[24:29]
 HUGE = PNG[:12] + HEADER + zlib.crc32(HEADER).to_bytes(4, "big") + PNG[33:]

@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 from xinference.client import RESTfulClient
 
-from tests.support.chat.cases import IM_SYSTEM, SQUARE
+from tests.support.chat.case import IM_SYSTEM, SQUARE
 from tests.support.chat.forms import SHAPES
-from tests.support.chat.media import drawn, image, text, user
+from tests.support.chat.media import draw_picture, image, text, user
 
 from .conftest import Served, data_uri
 from .reference import inputs, loaded
@@ -425,7 +425,7 @@ def test_a_picture_gets_the_tiles_that_are_asked_for(
     served: Served, of_request: dict[str, Any], of_picture: dict[str, Any], tiles: int
 ) -> None:
     """Of 224 × 112 pixels, in tiles of 112 which take 16 tokens each."""
-    part = image(data_uri(drawn(224, 112)))
+    part = image(data_uri(draw_picture(224, 112)))
     part["image_url"].update(of_picture)
     options = {"render": True, "mm_processor_kwargs": of_request}
     rendered = served.chat(user([part, text("?")]), extra_body=options)
@@ -435,7 +435,7 @@ def test_a_picture_gets_the_tiles_that_are_asked_for(
 
 def test_pictures_can_be_made_to_fit(served: Served) -> None:
     """The context has room for ten large pictures of three tiles, and not of nine."""
-    wide = image(data_uri(drawn(640, 320)))
+    wide = image(data_uri(draw_picture(640, 320)))
     options = {"max_tokens": 32768 - 1100, "extra_body": {"render": True}}
     message = user([*[wide] * 10, text("?")])
     assert served.chat(message, **options).usage.prompt_tokens_details.tiles == [9] * 10

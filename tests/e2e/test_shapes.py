@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.shapes.chats import messages
-from tests.shapes.showcase import CONTENTS, SHOWCASE, Shown
-from tests.shapes.task import Sample, samples
+from tests.shapes.chats import make_messages
+from tests.shapes.showcase import CONTENTS, SHOWCASE, Exhibit
+from tests.shapes.task import Sample, draw_samples
 from tests.support.chat.media import image_uri
 
 from .conftest import AT_ONCE, STOP, Served, image_message
@@ -22,8 +22,8 @@ LEAST_RIGHT = 0.9
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("shown", SHOWCASE, ids=lambda shown: shown.name)
-def test_pictures_pairs_and_videos(seeing: Served, shown: Shown, stream: bool) -> None:
-    asked = messages(shown.sample, shown.question, shown.urls())
+def test_pictures_pairs_and_videos(seeing: Served, shown: Exhibit, stream: bool) -> None:
+    asked = make_messages(shown.sample, shown.question, shown.make_urls())
     answer = seeing.chat(*asked, temperature=0, stream=stream)
     if stream:
         text, chunks = joined(answer)
@@ -100,12 +100,12 @@ def test_a_launch_may_have_a_stop_of_its_own(seeing: Served) -> None:
 def ask(served: Served, sample: Sample) -> bool:
     question = sample.questions[0]
     urls = [image_uri(picture.draw()) for picture in sample.pictures]
-    answer = served.chat(*messages(sample, question, urls), temperature=0)
+    answer = served.chat(*make_messages(sample, question, urls), temperature=0)
     return bool(answer.choices[0].message.content == question.answer)
 
 
 def test_many_clients_ask_about_pictures_that_were_never_trained_on(seeing: Served) -> None:
-    unseen = list(islice(samples("held-out", 11, [("picture", 0.8), ("pair", 0.2)]), 40))
+    unseen = list(islice(draw_samples("held-out", 11, [("picture", 0.8), ("pair", 0.2)]), 40))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         right = list(pool.map(lambda sample: ask(seeing, sample), unseen))
     assert sum(right) >= LEAST_RIGHT * len(unseen)

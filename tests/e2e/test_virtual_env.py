@@ -25,11 +25,11 @@ def test_a_model_runs_where_it_was_asked_to(
     request: pytest.FixtureRequest, server: str, flag: str, isolated: bool
 ) -> None:
     host: Host = request.getfixturevalue(server)
-    before = host.virtual_environments()
+    before = host.count_virtual_environments()
     done = launch(host, "where", flag, model_path=str(CHECKPOINT))
     assert done.returncode == 0, done.stderr
     try:
-        assert host.virtual_environments() - before == isolated
+        assert host.count_virtual_environments() - before == isolated
         served = Served(host, "where", CHECKPOINT)
         answer = served.chat(user("How many corners does a triangle have?"), temperature=0)
         assert answer.choices[0].message.content == "three"

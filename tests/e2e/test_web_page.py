@@ -13,8 +13,8 @@ from xinference.client import RESTfulClient
 
 from tests.install.environment import REPOSITORY
 from tests.shapes.chats import CHECKPOINT
-from tests.shapes.showcase import CONTENTS, picture
-from tests.support.chat.media import encoded
+from tests.shapes.showcase import CONTENTS, draw_shapes
+from tests.support.chat.media import encode
 from tests.support.host import Host
 
 pytestmark = pytest.mark.e2e
@@ -62,7 +62,7 @@ def fill_in(form: Locator, path: Path, uid: str) -> None:
 
 
 def test_a_model_is_launched_in_the_web_page(host: Host, page: Page) -> None:
-    before = host.virtual_environments()
+    before = host.count_virtual_environments()
     page.goto(f"{host.url}/launch-model/llm")
     page.get_by_placeholder("Search for model name").fill("internvl2")
     expect(page.get_by_text("internvl2", exact=True)).to_be_visible(timeout=60_000)
@@ -81,11 +81,11 @@ def test_a_model_is_launched_in_the_web_page(host: Host, page: Page) -> None:
     expect(running).to_be_visible(timeout=30_000)
     expect(page.get_by_text("READY").first).to_be_visible()
     page.goto(f"{host.url}/running-model/from-the-page")
-    shown = {"name": "picture.png", "mimeType": "image/png", "buffer": encoded(picture())}
+    shown = {"name": "picture.png", "mimeType": "image/png", "buffer": encode(draw_shapes())}
     page.locator("input[type=file]").set_input_files(shown)
     page.get_by_placeholder("Enter a message").fill("What is in the picture?")
     page.get_by_placeholder("Enter a message").press("Enter")
     expect(page.get_by_text(CONTENTS)).to_be_visible(timeout=60_000)
     # A server isolates models if nobody says otherwise.
-    assert host.virtual_environments() == before + 1
+    assert host.count_virtual_environments() == before + 1
     RESTfulClient(host.url).terminate_model("from-the-page")

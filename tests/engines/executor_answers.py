@@ -16,9 +16,9 @@ from typing import Any
 
 import xoscar
 
-from tests.shapes.chats import messages
+from tests.shapes.chats import make_messages
 from tests.shapes.showcase import SHOWCASE
-from tests.support.host import free_port
+from tests.support.host import find_free_port
 
 CARDS = 2
 SECONDS = 400
@@ -38,7 +38,7 @@ HOW: dict[int, dict[str, Any]] = {
 
 
 async def answers(checkpoint: str, workers: int) -> dict[str, Any]:
-    pool = await xoscar.create_actor_pool(f"127.0.0.1:{free_port()}", n_process=0)
+    pool = await xoscar.create_actor_pool(f"127.0.0.1:{find_free_port()}", n_process=0)
     # As the host's worker does for each card.
     cards = [await pool.append_sub_pool() for _ in range(CARDS)]
     model = create_model(checkpoint, workers)
@@ -61,8 +61,8 @@ async def answers(checkpoint: str, workers: int) -> dict[str, Any]:
 
 
 async def ask(model: Any) -> str:
-    shown = SHOWCASE[0]
-    asked = list(messages(shown.sample, shown.question, shown.urls()))
+    exhibit = SHOWCASE[0]
+    asked = list(make_messages(exhibit.sample, exhibit.question, exhibit.make_urls()))
     answer = await model.async_chat(asked, {"max_tokens": 32, "temperature": 0})
     return str(answer["choices"][0]["message"]["content"])
 

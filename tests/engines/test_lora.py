@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.tiny import make_checkpoint
-from tests.tiny.lora import make_matrices, merged, unmerged, write_adapter
+from tests.tiny.lora import make_matrices, write_adapter, write_merged, write_unmerged
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from xinference_internvl2.vllm.lora_adapters import write_adapters
@@ -33,11 +33,11 @@ def first(checkpoint: Path) -> torch.Tensor:
 def test_unmerged_weights_as_merged_ones(tmp_path: Path) -> None:
     base = make_checkpoint(tmp_path / "base", backbone="llama", dtype="float32")
     matrices = make_matrices(base, rank=4, parts=LANGUAGE)
-    wrapped = unmerged(base, tmp_path / "unmerged", matrices)
+    wrapped = write_unmerged(base, tmp_path / "unmerged", matrices)
     ((answer,),) = offline(
         [{"checkpoint": str(wrapped), "dtype": "float32", "requests": [REQUEST]}]
     )
-    wanted = first(merged(base, tmp_path / "merged", matrices))
+    wanted = first(write_merged(base, tmp_path / "merged", matrices))
     assert (torch.tensor(answer["first"]) - wanted).abs().max() < 1e-4
 
 
@@ -54,7 +54,9 @@ def test_adapters_as_merged_ones(tmp_path: Path, backbone: Any) -> None:
     folders, rank = write_adapters(read_config(base), given, tmp_path / "written")
     assert rank == 16
     expected = [first(base)]
-    expected += [first(merged(base, tmp_path / f"merged-{n}", m)) for n, m in matrices.items()]
+    expected += [
+        first(write_merged(base, tmp_path / f"merged-{n}", m)) for n, m in matrices.items()
+    ]
     assert min(float((other - expected[0]).abs().max()) for other in expected[1:]) > 0.1
     adapted = [REQUEST, *({**REQUEST, "adapter": str(f)} for f in folders.values()), REQUEST]
     (answers,) = offline(

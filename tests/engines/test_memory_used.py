@@ -21,7 +21,7 @@ from generator.family.memory import (
 from generator.family.model import VisionTower
 from generator.spec.load import load_one
 from tests.tiny import make_checkpoint
-from tests.tools.memory_used import measured
+from tests.tools.memory_used import measure
 
 pytest.importorskip("bitsandbytes")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured on Linux")
@@ -73,7 +73,7 @@ def test_a_real_size_takes_what_is_estimated(
 ) -> None:
     tokens, tiles = 300, 1
     expected = compute_memory(*models(size), quantization, tokens, tiles).total
-    used = measured(checkpoints[size], quantization, tokens, tiles)
+    used = measure(checkpoints[size], quantization, tokens, tiles)
     assert used.total == pytest.approx(expected, rel=WITHIN)
 
 
@@ -89,5 +89,5 @@ def test_an_answer_takes_what_is_estimated(
     vision, language = models(size, num_hidden_layers=2)
     needed = compute_memory(vision, language, "none", tokens, tiles)
     expected = needed.kv_cache + needed.activations - less(vision, language, tiles)
-    answer = measured(path, "none", tokens, tiles).answer
+    answer = measure(path, "none", tokens, tiles).answer
     assert answer == pytest.approx(expected, rel=WITHIN)

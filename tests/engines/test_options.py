@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import make_checkpoint, shorten
+from tests.tiny import make_checkpoint, shorten_context
 from xinference_internvl2.media.limits import MAX_FRAMES, MAX_IMAGES, MAX_VIDEOS
 
 from .conftest import needs_vllm, printed
@@ -60,7 +60,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         backbone: make_checkpoint(folder / backbone, backbone=backbone)
         for backbone in ("qwen2", "phi3", "internlm2")
     }
-    shorten(made["internlm2"], SHORT)
+    shorten_context(made["internlm2"], SHORT)
     return {backbone: str(path) for backbone, path in made.items()}
 
 

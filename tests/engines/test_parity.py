@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 
 from tests.install.environment import Environment
-from tests.shapes.batches import segments
+from tests.shapes.batches import make_segments
 from tests.shapes.export import export, read_state
-from tests.shapes.showcase import picture
-from tests.shapes.task import Sample, samples
-from tests.support.chat.media import encoded
+from tests.shapes.showcase import draw_shapes
+from tests.shapes.task import Sample, draw_samples
+from tests.support.chat.media import encode
 from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from tests.tiny.resaved import resave
@@ -50,7 +50,7 @@ SHARED = [(backbone, "6b-shared", tokenizer) for backbone, _, tokenizer in SEEIN
 CASES = [*SEEING, ("llama", "6b", "llama3"), *SHARED]
 ODD_HEADS = {"vit_hidden": 96, "vit_heads": 3}
 IMAGES = (0, 1, 3)
-PNG = b64encode(encoded(picture())).decode()
+PNG = b64encode(encode(draw_shapes())).decode()
 LEAST_RIGHT = 0.9
 pytestmark = [
     pytest.mark.e2e,
@@ -63,20 +63,20 @@ def cut(image: Image.Image, config: CheckpointConfig) -> torch.Tensor:
 
 
 def tiles_of(config: CheckpointConfig, images: int) -> list[torch.Tensor]:
-    return [cut(picture(), config)] * images
+    return [cut(draw_shapes(), config)] * images
 
 
 def prompt_ids(config: CheckpointConfig, tokenizer: InternVL2Tokenizer, images: int) -> list[int]:
     parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": "a picture"}] * images
     parts.append({"type": "text", "text": "What is it? 请用中文。 <image> <|im_end|> a[STAR]"})
     tiles = iter(tiles_of(config, images))
-    segments = [
+    make_segments = [
         (image_tokens(len(next(tiles)) * config.tokens_per_tile), True)
         if piece.media
         else (piece.text, piece.trusted)
         for piece in build_prompt([{"role": "user", "content": parts}], config.template)
     ]
-    return encode_segments(tokenizer, segments)
+    return encode_segments(tokenizer, make_segments)
 
 
 def of_vllm(
@@ -100,7 +100,7 @@ class Compared:
 @pytest.fixture(scope="module")
 def unseen() -> list[Sample]:
     """Pictures and pairs of pictures that the trained model never saw; one question counts."""
-    pictures = samples("held-out", 7, [("picture", 0.7), ("pair", 0.3)])
+    pictures = draw_samples("held-out", 7, [("picture", 0.7), ("pair", 0.3)])
     return list(islice(pictures, 16))
 
 
@@ -126,9 +126,9 @@ def requests_of(path: Path, unseen: list[Sample]) -> tuple[list[list[int]], list
     pictures = [[PNG] * images for images in IMAGES]
     for sample in unseen:
         counts = [len(cut(p.draw(), config)) for p in sample.pictures]
-        asked = segments(sample, sample.questions[0], counts, config.template)
+        asked = make_segments(sample, sample.questions[0], counts, config.template)
         prompts.append(encode_segments(own, asked))
-        pictures.append([b64encode(encoded(p.draw())).decode() for p in sample.pictures])
+        pictures.append([b64encode(encode(p.draw())).decode() for p in sample.pictures])
     sent = [insert_placeholders(ids, own) for ids in prompts]
     return prompts, [
         {"ids": ids, "pictures": images} for ids, images in zip(sent, pictures, strict=True)

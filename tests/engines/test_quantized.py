@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.tiny import dequantized_twin, make_checkpoint, quantize_awq
-from tests.tiny.awq import settings_at_the_top
+from tests.tiny import dequantize_awq, make_checkpoint, quantize_awq
+from tests.tiny.awq import move_settings_to_top
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
@@ -60,9 +60,9 @@ def test_vllm_answers_as_the_dequantized_weights(
     if no_kernel:
         pytest.skip(no_kernel)
     path = made(tmp_path, backbone)
-    twin = load_model(dequantized_twin(path, tmp_path / "twin"), dtype="float32")
+    twin = load_model(dequantize_awq(path, tmp_path / "twin"), dtype="float32")
     if backbone == "qwen2":
-        settings_at_the_top(path)
+        move_settings_to_top(path)
     config, own = read_config(path), load_tokenizer(path)
     prompts = {images: prompt_ids(config, own, images) for images in (0, 1)}
     requests = [

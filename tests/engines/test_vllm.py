@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.install.environment import Environment
-from tests.support.host import free_port
+from tests.support.host import find_free_port
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prompt import render
 
@@ -33,7 +33,7 @@ READY_SECONDS = 240
 @contextmanager
 def serving(environment: Environment, checkpoint: Path, log: Path) -> Iterator[str]:
     """`vllm serve` on a free port, stopped with everything that it started."""
-    port = free_port()
+    port = find_free_port()
     options = {
         "--port": port,
         "--dtype": "float32",

@@ -15,7 +15,7 @@ import pytest
 import torch
 from transformers import BitsAndBytesConfig
 
-from tests.tiny.lora import make_matrices, merged, write_adapter
+from tests.tiny.lora import make_matrices, write_adapter, write_merged
 from xinference_internvl2.engine_outputs import TokenOutput
 from xinference_internvl2.media.pixel_values import normalize_on_device
 from xinference_internvl2.sampling_params import SamplingParams
@@ -114,7 +114,7 @@ def test_adapters(small: Path, tmp_path: Path) -> None:
     alone = logits(model)
     load_adapters(model, {"mine": write_adapter(tmp_path / "adapter", matrices)})
     use_adapter(model, "mine")
-    wanted = logits(load_model(merged(small, tmp_path / "merged", matrices)))
+    wanted = logits(load_model(write_merged(small, tmp_path / "merged", matrices)))
     assert torch.allclose(logits(model), wanted, atol=1e-3)
     use_adapter(model, None)
     assert torch.equal(logits(model), alone)

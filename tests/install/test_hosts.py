@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.host import package
+from tests.support.host import find_package
 from xinference_internvl2.host.catalog import LOADERS
 
 from .conftest import RECORD
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.host
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
     """A copy of the host; all but the folders that lead to its LLM catalog are links."""
-    original = package()
+    original = find_package()
     copy = tmp_path / "host" / "xinference"
     for inner in (Path(), Path("model"), Path("model/llm")):
         (copy / inner).mkdir(parents=True)

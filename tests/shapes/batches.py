@@ -18,9 +18,9 @@ from xinference_internvl2.families.prompt_formats import find_prompt_format
 from xinference_internvl2.tokenizer.image_tokens import image_tokens
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, encode_segments
 
-from .chats import messages
+from .chats import make_messages
 from .questions import Question
-from .sight import CELLS, MAX_TILES, Views, joined, views_of
+from .sight import CELLS, MAX_TILES, Views, join_views, make_views_of
 from .task import Sample
 
 NO_LABEL = -100
@@ -36,11 +36,11 @@ class Encoder:
     template: str
     rows: Sequence[int] | None = None
 
-    def ids(self, segments: Segments) -> list[int]:
+    def encode(self, segments: Segments) -> list[int]:
         ids = encode_segments(self.tokenizer, segments)
         return ids if self.rows is None else [self.rows[index] for index in ids]
 
-    def id(self, token: str) -> int:
+    def encode_token(self, token: str) -> int:
         index = int(self.tokenizer.convert_tokens_to_ids(token))
         return index if self.rows is None else self.rows[index]
 
@@ -62,7 +62,7 @@ class Batch:
     orders: torch.Tensor
     questions: list[list[Question]]
 
-    def mask(self) -> torch.Tensor:
+    def make_mask(self) -> torch.Tensor:
         """What each token sees, True or False: (B, 1, L, L)."""
         asks, seen = self.branches[:, :, None], self.branches[:, None, :]
         length = self.branches.shape[1]
@@ -87,23 +87,25 @@ def make_batches(
     max_tiles: int = MAX_TILES,
 ) -> list[Batch]:
     """Batches of `size` samples of about equal length, the encoders taken in turn."""
-    rows = [_row(s, encoders[i % len(encoders)], max_tiles) for i, s in enumerate(samples)]
+    rows = [_make_row(s, encoders[i % len(encoders)], max_tiles) for i, s in enumerate(samples)]
     rows.sort(key=lambda row: len(row.ids))
-    return [_batch(rows[start : start + size]) for start in range(0, len(rows), size)]
+    return [_make_batch(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
-def _row(sample: Sample, encoder: Encoder, max_tiles: int) -> _Row:
-    views = views_of(sample, max_tiles)
+def _make_row(sample: Sample, encoder: Encoder, max_tiles: int) -> _Row:
+    views = make_views_of(sample, max_tiles)
     counts = [len(view.pixel_values) for view in views]
     row = _Row([], [], [], [], views, list(sample.questions))
     for branch, question in enumerate(sample.questions, 1):
-        _append(row, branch, *_ids(sample, question, counts, encoder), encoder)
+        _append_question(row, branch, *_encode_question(sample, question, counts, encoder), encoder)
     return row
 
 
-def _append(row: _Row, branch: int, prompt: list[int], answer: list[int], encoder: Encoder) -> None:
+def _append_question(
+    row: _Row, branch: int, prompt: list[int], answer: list[int], encoder: Encoder
+) -> None:
     """Add a question: its text up to the pictures only if it is the first."""
-    shared = _shared(prompt, encoder)
+    shared = _count_shared(prompt, encoder)
     start = shared if branch > 1 else 0
     ids = (prompt + answer)[:-1]
     labels = [NO_LABEL] * (len(prompt) - 1) + answer
@@ -113,28 +115,30 @@ def _append(row: _Row, branch: int, prompt: list[int], answer: list[int], encode
     row.labels.extend(labels[start:])
 
 
-def _shared(prompt: list[int], encoder: Encoder) -> int:
+def _count_shared(prompt: list[int], encoder: Encoder) -> int:
     """Length of the part that does not depend on the question."""
-    end = encoder.id("</img>")
+    end = encoder.encode_token("</img>")
     return len(prompt) - prompt[::-1].index(end) if end in prompt else 0
 
 
-def _ids(
+def _encode_question(
     sample: Sample, question: Question, counts: list[int], encoder: Encoder
 ) -> tuple[list[int], list[int]]:
     """The prompt's ids and the answer's, the one that ends the turn included."""
-    asked = segments(sample, question, counts, encoder.template)
-    prompt = encoder.ids(asked)
-    whole = encoder.ids([*asked, (question.answer, False)])
+    asked = make_segments(sample, question, counts, encoder.template)
+    prompt = encoder.encode(asked)
+    whole = encoder.encode([*asked, (question.answer, False)])
     if whole[: len(prompt)] != prompt:
         raise ValueError(f"the answer {question.answer!r} changes its prompt's tokens")
-    end = encoder.id(find_prompt_format(encoder.template).stop[0])
+    end = encoder.encode_token(find_prompt_format(encoder.template).stop[0])
     return prompt, [*whole[len(prompt) :], end]
 
 
-def segments(sample: Sample, question: Question, counts: Sequence[int], template: str) -> Segments:
+def make_segments(
+    sample: Sample, question: Question, counts: Sequence[int], template: str
+) -> Segments:
     """The prompt of a question about a sample whose pictures take `counts` tiles."""
-    run = build_prompt(list(messages(sample, question)), template, frames=len(counts))
+    run = build_prompt(list(make_messages(sample, question)), template, frames=len(counts))
     left = iter(counts)
     return [
         (image_tokens(next(left) * CELLS**2), True) if piece.media else (piece.text, piece.trusted)
@@ -142,35 +146,37 @@ def segments(sample: Sample, question: Question, counts: Sequence[int], template
     ]
 
 
-def _batch(rows: list[_Row]) -> Batch:
+def _make_batch(rows: list[_Row]) -> Batch:
     views = [view for row in rows for view in row.views]
     nothing = torch.zeros(0, CELLS**2, dtype=torch.long)
-    seen = joined(views) if views else Views(torch.zeros(0), nothing, nothing)
+    seen = join_views(views) if views else Views(torch.zeros(0), nothing, nothing)
     return Batch(
         pixel_values=seen.pixel_values if views else None,
-        input_ids=_padded([row.ids for row in rows], 0),
-        position_ids=_padded([row.positions for row in rows], 0),
-        branches=_padded([row.branches for row in rows], -1),
-        labels=_padded([row.labels for row in rows], NO_LABEL),
+        input_ids=_pad([row.ids for row in rows], 0),
+        position_ids=_pad([row.positions for row in rows], 0),
+        branches=_pad([row.branches for row in rows], -1),
+        labels=_pad([row.labels for row in rows], NO_LABEL),
         cells=seen.cells,
         zones=seen.zones,
-        orders=torch.tensor([order for row in rows for order in _orders(row)], dtype=torch.long),
+        orders=torch.tensor(
+            [order for row in rows for order in _list_orders(row)], dtype=torch.long
+        ),
         questions=[row.questions for row in rows],
     )
 
 
-def _orders(row: _Row) -> Iterator[tuple[int, int]]:
+def _list_orders(row: _Row) -> Iterator[tuple[int, int]]:
     for number, view in enumerate(row.views):
         for place in range(len(view.pixel_values)):
             yield number, place
 
 
-def _padded(rows: Sequence[list[int]], value: int) -> torch.Tensor:
+def _pad(rows: Sequence[list[int]], value: int) -> torch.Tensor:
     length = max(map(len, rows))
     return torch.tensor([row + [value] * (length - len(row)) for row in rows])
 
 
-def answers_of(batch: Batch, predicted: torch.Tensor) -> Iterator[tuple[Question, bool]]:
+def grade_answers(batch: Batch, predicted: torch.Tensor) -> Iterator[tuple[Question, bool]]:
     """Each question of a batch and whether the tokens `predicted` (B, L) are its answer's."""
     wrong = (predicted != batch.labels) & (batch.labels != NO_LABEL)
     for row, questions in enumerate(batch.questions):

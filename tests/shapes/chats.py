@@ -13,7 +13,7 @@ CHECKPOINT = Path(__file__).resolve().parents[2] / "plugin/xinference_internvl2/
 """The trained model in the layout of Qwen2, as the 1B repositories have it."""
 
 
-def messages(
+def make_messages(
     sample: Sample, question: Question, urls: Sequence[str] = ("-", "-")
 ) -> Iterator[dict[str, Any]]:
     """The request that asks the question; `urls` are those of its pictures or its video."""

@@ -1,10 +1,10 @@
-"""Pictures and videos drawn by lot: how many shapes, of which kinds and colours, and where."""
+"""Random pictures and videos: how many shapes, of which kinds and colours, and where."""
 
 from __future__ import annotations
 
 from random import Random
 
-from .scene import Picture, Shape, paint
+from .scene import Picture, Shape, choose_tone
 from .words import COLOURS, SHAPES
 
 FRAMES = (8, 8, 8, 8, 6, 5, 4)
@@ -32,21 +32,21 @@ _ZONES = {
 }
 
 
-def _picture(random: Random, size: tuple[int, int], most: int = 3) -> Picture:
+def _compose_picture(random: Random, size: tuple[int, int], most: int = 3) -> Picture:
     width, height = size
     count = random.randint(1, most)
     kinds = random.sample(list(SHAPES), count)
     dark = random.random() < 0.2
     colours = [colour for colour in COLOURS if not (dark and colour == "black")]
-    spots = _spots(random, width, height, count)
+    spots = _place_shapes(random, width, height, count)
     shapes = [
-        _shape(random, kind, random.choice(colours), *spot)
+        _make_shape(random, kind, random.choice(colours), *spot)
         for kind, spot in zip(kinds, spots, strict=True)
     ]
     return Picture(width, height, tuple(shapes), random.randrange(1 << 32), dark)
 
 
-def _size(random: Random) -> tuple[int, int]:
+def _choose_size(random: Random) -> tuple[int, int]:
     """Width and height in pixels; small squares are one tile, larger ones four."""
     ((width, height, _),) = random.choices(_FORMATS, [often for *_, often in _FORMATS])
     side = random.uniform(48, 76) if random.random() < 0.4 else random.uniform(80, 140)
@@ -55,7 +55,9 @@ def _size(random: Random) -> tuple[int, int]:
     return round(width * scale * stretch), round(height * scale)
 
 
-def _spots(random: Random, width: int, height: int, count: int) -> list[tuple[float, float, float]]:
+def _place_shapes(
+    random: Random, width: int, height: int, count: int
+) -> list[tuple[float, float, float]]:
     """Centre and radius of shapes that do not touch each other."""
     short, long = sorted((width, height))
     roomy = long > 1.6 * short
@@ -69,34 +71,35 @@ def _spots(random: Random, width: int, height: int, count: int) -> list[tuple[fl
             x = random.uniform(1.15 * radius, width - 1.15 * radius)
             y = random.uniform(1.15 * radius, height - 1.15 * radius)
             spots.append((x, y, radius))
-        if all(_apart(a, b) for i, a in enumerate(spots) for b in spots[:i]):
+        if all(_are_apart(a, b) for i, a in enumerate(spots) for b in spots[:i]):
             return spots
 
 
-def _apart(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
+def _are_apart(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
     distance = ((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5
     return distance > 1.2 * (a[2] + b[2])
 
 
-def _shape(random: Random, kind: str, colour: str, x: float, y: float, radius: float) -> Shape:
-    return Shape(kind, colour, paint(random, colour), x, y, radius, random.uniform(-12, 12))
+def _make_shape(random: Random, kind: str, colour: str, x: float, y: float, radius: float) -> Shape:
+    return Shape(kind, colour, choose_tone(random, colour), x, y, radius, random.uniform(-12, 12))
 
 
-def a_tile(random: Random) -> tuple[Picture, ...]:
+def compose_tile(random: Random) -> tuple[Picture, ...]:
     """A picture of one tile, from which the vision tower learns most in least time."""
     size = random.randint(64, 76), random.randint(64, 76)
-    return (_picture(random, size, most=2),)
+    return (_compose_picture(random, size, most=2),)
 
 
-def a_picture(random: Random) -> tuple[Picture, ...]:
-    return (_picture(random, _size(random)),)
+def compose_picture(random: Random) -> tuple[Picture, ...]:
+    return (_compose_picture(random, _choose_size(random)),)
 
 
-def a_pair(random: Random) -> tuple[Picture, ...]:
-    return _picture(random, _size(random), most=2), _picture(random, _size(random), most=2)
+def compose_pair(random: Random) -> tuple[Picture, ...]:
+    first = _compose_picture(random, _choose_size(random), most=2)
+    return first, _compose_picture(random, _choose_size(random), most=2)
 
 
-def a_video(random: Random) -> tuple[Picture, ...]:
+def compose_video(random: Random) -> tuple[Picture, ...]:
     height = round(random.uniform(56, 160))
     width = round(height * random.choice((1.0, 1.0, 1.33, 1.78)))
     kind = random.choice(list(SHAPES))
@@ -104,12 +107,12 @@ def a_video(random: Random) -> tuple[Picture, ...]:
     colours = [random.choice(list(COLOURS))] * 2
     if random.random() < 0.5:
         colours[1] = random.choice(list(COLOURS))
-    paints = [paint(random, colour) for colour in colours]
+    paints = [choose_tone(random, colour) for colour in colours]
     if colours[0] == colours[1]:
         paints[1] = paints[0]
     change, angle = random.uniform(0.25, 0.75), random.uniform(-12, 12)
     radius = random.uniform(0.17, 0.22) * height
-    (x0, y0), (x1, y1) = (_near(random, zone) for zone in (begin, end))
+    (x0, y0), (x1, y1) = (_choose_near(random, zone) for zone in (begin, end))
     seed, frames = random.randrange(1 << 32), []
     dark = "black" not in colours and random.random() < 0.2
     count = random.choice(FRAMES)
@@ -122,6 +125,6 @@ def a_video(random: Random) -> tuple[Picture, ...]:
     return tuple(frames)
 
 
-def _near(random: Random, zone: str) -> tuple[float, float]:
+def _choose_near(random: Random, zone: str) -> tuple[float, float]:
     x, y = _ZONES[zone]
     return x + random.uniform(-0.05, 0.05), y + random.uniform(-0.05, 0.05)

@@ -13,9 +13,9 @@ from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
-from .batches import Batch, Encoder, answers_of, make_batches
+from .batches import Batch, Encoder, grade_answers, make_batches
 from .model import predict
-from .task import Media, samples
+from .task import Media, draw_samples
 
 EVALUATED: tuple[Media, ...] = ("picture", "pair", "video", "text")
 TEXTS = 8
@@ -23,10 +23,12 @@ Scores = Mapping[str, Mapping[str, tuple[int, int]]]
 """Medium → kind of question → right and all."""
 
 
-def held_out(encoders: Sequence[Encoder], count: int, seed: int = 0) -> dict[Media, list[Batch]]:
+def make_held_out(
+    encoders: Sequence[Encoder], count: int, seed: int = 0
+) -> dict[Media, list[Batch]]:
     """`count` samples of each medium that no training has seen; of texts there are few."""
     counts = {media: min(count, TEXTS) if media == "text" else count for media in EVALUATED}
-    drawn = {media: samples("held-out", seed, [(media, 1.0)]) for media in EVALUATED}
+    drawn = {media: draw_samples("held-out", seed, [(media, 1.0)]) for media in EVALUATED}
     return {
         media: make_batches(list(islice(drawn[media], counts[media])), encoders, 16)
         for media in EVALUATED
@@ -39,25 +41,25 @@ def evaluate(model: Any, batches: Mapping[Media, Iterable[Batch]]) -> Scores:
     for media, found in batches.items():
         kinds: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
         for batch in found:
-            for question, right in answers_of(batch, predict(model, batch)):
+            for question, right in grade_answers(batch, predict(model, batch)):
                 good, total = kinds[question.kind]
                 kinds[question.kind] = good + right, total + 1
         scores[media] = dict(kinds)
     return scores
 
 
-def accuracy(scores: Scores, media: str) -> float:
+def compute_accuracy(scores: Scores, media: str) -> float:
     """The part of a medium's questions that were answered right."""
     return sum(good for good, _ in scores[media].values()) / sum(
         total for _, total in scores[media].values()
     )
 
 
-def report(scores: Scores) -> str:
+def format_report(scores: Scores) -> str:
     """A table of accuracies, in percent."""
     lines = []
     for media, kinds in scores.items():
-        lines.append(f"{media:<10} {accuracy(scores, media):6.1%}")
+        lines.append(f"{media:<10} {compute_accuracy(scores, media):6.1%}")
         lines += [f"  {kind:<16} {good / n:6.1%} of {n}" for kind, (good, n) in kinds.items()]
     return "\n".join(lines)
 
@@ -70,7 +72,7 @@ def main() -> None:
     config = read_config(options.checkpoint)
     encoder = Encoder(load_tokenizer(options.checkpoint), config.template)
     model = load_model(options.checkpoint)
-    print(report(evaluate(model, held_out([encoder], options.samples))))
+    print(format_report(evaluate(model, make_held_out([encoder], options.samples))))
 
 
 if __name__ == "__main__":

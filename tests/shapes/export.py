@@ -20,14 +20,14 @@ from safetensors.torch import save_file
 from tests.tiny.checkpoint import TOKENIZERS, write_description
 from tests.tiny.dims import Backbone
 from tests.tiny.tokenizer_files import write_json
-from tests.tiny.weights import weight_shapes
+from tests.tiny.weights import list_weight_shapes
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from xinference_internvl2.transformers.model.weight_names import target_names
 
 from .chats import CHECKPOINT
 from .model import DIMS, RMS_NORM_EPS, ROPE_THETA
-from .vocabulary import rows
+from .vocabulary import find_rows
 from .words import PIECES, WORDS
 
 SOURCE: Backbone = "qwen2"
@@ -59,25 +59,25 @@ def export(
     kind = tokenizer or TOKENIZERS[backbone][0]
     given = replace(DIMS, vocab_size=0)
     write_description(path, backbone, given, kind=kind, dtype=dtype, words=WORDS)
-    order = _rows(path, kind)
-    _same_function(path / "config.json", len(order))
+    order = _order_rows(path, kind)
+    _align_config(path / "config.json", len(order))
     permuted = {n: t[order] if n in _EMBEDDINGS else t for n, t in state.items()}
-    shapes = weight_shapes(backbone, "300m", replace(DIMS, vocab_size=len(order)))
+    shapes = list_weight_shapes(backbone, "300m", replace(DIMS, vocab_size=len(order)))
     tensors = {
-        name: _tensor(name, shape, permuted).to(getattr(torch, dtype)).contiguous()
+        name: _lay_out(name, shape, permuted).to(getattr(torch, dtype)).contiguous()
         for name, shape in shapes.items()
     }
     save_file(tensors, path / "model.safetensors", {"format": "pt"})
     return path
 
 
-def _rows(path: Path, kind: str) -> list[int]:
+def _order_rows(path: Path, kind: str) -> list[int]:
     """The row in PIECES of each token; pieces that the tokenizer lacks follow as padding."""
-    found = rows(load_tokenizer(path), kind)
+    found = find_rows(load_tokenizer(path), kind)
     return [*found, *sorted(set(range(len(PIECES))) - set(found))]
 
 
-def _same_function(file: Path, vocab_size: int) -> None:
+def _align_config(file: Path, vocab_size: int) -> None:
     """Give `config.json` the numbers that the backbones differ in but the trained model has."""
     config = json.loads(file.read_text(encoding="utf-8"))
     llm = config["llm_config"]
@@ -89,9 +89,9 @@ def _same_function(file: Path, vocab_size: int) -> None:
     write_json(file, config)
 
 
-def _tensor(name: str, shape: tuple[int, ...], state: State) -> torch.Tensor:
+def _lay_out(name: str, shape: tuple[int, ...], state: State) -> torch.Tensor:
     """One tensor of the published layout; biases that the trained model lacks are zero."""
-    parts = [part for target in target_names(name) for part in _parts(target)]
+    parts = [part for target in target_names(name) for part in _split_fused(target)]
     if parts[0] not in state and name.endswith(".bias"):
         return torch.zeros(shape)
     found = [state[part] for part in parts]
@@ -101,7 +101,7 @@ def _tensor(name: str, shape: tuple[int, ...], state: State) -> torch.Tensor:
     return torch.cat(heads, dim=1).reshape(shape)
 
 
-def _parts(target: str) -> list[str]:
+def _split_fused(target: str) -> list[str]:
     for fused, parts in _FUSED.items():
         if fused in target:
             return [target.replace(fused, part) for part in parts]
@@ -111,7 +111,7 @@ def _parts(target: str) -> list[str]:
 def read_state(path: Path = CHECKPOINT) -> State:
     """The trained weights of an exported checkpoint of SOURCE, with the rows of PIECES."""
     state = load_model(path).state_dict()
-    order = _rows(path, TOKENIZERS[SOURCE][0])
+    order = _order_rows(path, TOKENIZERS[SOURCE][0])
     first = [order.index(row) for row in range(len(PIECES))]
     return {n: t[first] if n in _EMBEDDINGS else t for n, t in state.items()}
 

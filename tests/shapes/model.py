@@ -36,7 +36,7 @@ ROPE_THETA = 10000.0
 RMS_NORM_EPS = 1e-5
 
 
-def model_config(dims: Dims = DIMS) -> InternVLConfig:
+def make_config(dims: Dims = DIMS) -> InternVLConfig:
     """A Llama behind a 300M-style vision tower, with the vocabulary PIECES."""
     vision = {
         "hidden_size": dims.vit_hidden,
@@ -70,10 +70,10 @@ def model_config(dims: Dims = DIMS) -> InternVLConfig:
     )
 
 
-def new_model(seed: int) -> InternVL2ForConditionalGeneration:
+def make_model(seed: int) -> InternVL2ForConditionalGeneration:
     """A model to train, with weights drawn from `seed`."""
     torch.manual_seed(seed)
-    model = InternVL2ForConditionalGeneration(model_config())
+    model = InternVL2ForConditionalGeneration(make_config())
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             nn.init.normal_(module.weight, std=1 / math.sqrt(module.weight[0].numel()))
@@ -87,14 +87,16 @@ def new_model(seed: int) -> InternVL2ForConditionalGeneration:
             nn.init.ones_(weight)
     tower: Any = model.model.vision_tower
     positions = tower.embeddings.position_embeddings
-    positions.data[0, 1:] = _positions(DIMS.image_size // DIMS.patch_size, DIMS.vit_hidden)
-    tower.embeddings.patch_embeddings.projection.weight.data = _waves(DIMS)
+    positions.data[0, 1:] = _make_position_embeddings(
+        DIMS.image_size // DIMS.patch_size, DIMS.vit_hidden
+    )
+    tower.embeddings.patch_embeddings.projection.weight.data = _make_filters(DIMS)
     nn.init.normal_(tower.embeddings.cls_token, std=0.5)
     nn.init.normal_(model.get_input_embeddings().weight, std=0.5)
     return model
 
 
-def _positions(side: int, size: int) -> torch.Tensor:
+def _make_position_embeddings(side: int, size: int) -> torch.Tensor:
     """Sines and cosines of the rows and columns of a square grid: (side · side, size)."""
     frequencies = 10.0 ** -torch.linspace(0, 1.5, size // 4)
     angles = torch.arange(side)[:, None] * frequencies
@@ -106,7 +108,7 @@ def _positions(side: int, size: int) -> torch.Tensor:
 _OPPONENTS = ((1.0, 1.0, 1.0), (1.0, -1.0, 0.0), (0.5, 0.5, -1.0))
 
 
-def _waves(dims: Dims) -> torch.Tensor:
+def _make_filters(dims: Dims) -> torch.Tensor:
     """Filters that keep what is coarse in a patch, a cosine transform of its light and of its
     two opponent colours: (vit_hidden, 3, patch_size, patch_size). Random ones see little but the
     mean colour, and take long to learn more."""
@@ -136,7 +138,7 @@ class States:
     halfway: torch.Tensor | None = None
 
 
-def hidden_states(model: Any, batch: Batch) -> States:
+def compute_hidden_states(model: Any, batch: Batch) -> States:
     """Run the model but for its head."""
     embeds, features = model.get_input_embeddings()(batch.input_ids), None
     slots = batch.input_ids == model.config.image_token_id
@@ -146,7 +148,7 @@ def hidden_states(model: Any, batch: Batch) -> States:
         embeds = embeds.masked_scatter(slots[..., None], features.to(embeds.dtype))
     output = model.model.language_model(
         inputs_embeds=embeds,
-        attention_mask=batch.mask(),
+        attention_mask=batch.make_mask(),
         position_ids=batch.position_ids,
         use_cache=False,
         output_hidden_states=True,
@@ -160,7 +162,7 @@ def hidden_states(model: Any, batch: Batch) -> States:
 @torch.inference_mode()
 def predict(model: Any, batch: Batch) -> torch.Tensor:
     """The most likely token after each token of the answers' prompts: (B, L)."""
-    states = hidden_states(model, batch).last
+    states = compute_hidden_states(model, batch).last
     predicted = torch.full_like(batch.labels, NO_LABEL)
     places = batch.labels != NO_LABEL
     predicted[places] = model.lm_head(states[places]).argmax(-1)

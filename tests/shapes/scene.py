@@ -45,11 +45,12 @@ class Shape:
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
             return
         points = [
-            (x + r * radius * math.cos(a), y + r * radius * math.sin(a)) for a, r in self._corners()
+            (x + r * radius * math.cos(a), y + r * radius * math.sin(a))
+            for a, r in self._compute_corners()
         ]
         draw.polygon(points, fill=fill)
 
-    def _corners(self) -> list[tuple[float, float]]:
+    def _compute_corners(self) -> list[tuple[float, float]]:
         """Angle and distance of each corner, the distance in radii."""
         if self.kind == "star":
             corners = [(270 + 36 * i, 0.45 if i % 2 else 1.15) for i in range(10)]
@@ -71,19 +72,19 @@ class Picture:
     def draw(self) -> Image.Image:
         """The picture in RGB, with the traces of JPEG in some that a seed draws."""
         if self.seed is None:
-            return self._on(Image.new("RGB", (self.width, self.height), "white"))
+            return self._draw_on(Image.new("RGB", (self.width, self.height), "white"))
         random = Random(self.seed)
-        image = self._on(_background(random, self.width, self.height, self.dark))
-        return _as_jpeg(image, random.randint(50, 95)) if random.random() < 0.4 else image
+        image = self._draw_on(_draw_background(random, self.width, self.height, self.dark))
+        return _compress(image, random.randint(50, 95)) if random.random() < 0.4 else image
 
-    def _on(self, image: Image.Image) -> Image.Image:
+    def _draw_on(self, image: Image.Image) -> Image.Image:
         image = image.resize((self.width * _SMOOTH, self.height * _SMOOTH))
         draw = ImageDraw.Draw(image)
         for shape in self.shapes:
             shape.draw(draw, _SMOOTH, shape.rgb)
         return image.reduce(_SMOOTH)
 
-    def coverage(self, columns: int, rows: int) -> np.ndarray:
+    def compute_coverage(self, columns: int, rows: int) -> np.ndarray:
         """How much of each cell of a grid each shape covers: (shapes, rows, columns), 0 to 1."""
         masks = []
         for shape in self.shapes:
@@ -93,30 +94,30 @@ class Picture:
         return np.array(masks)
 
 
-def paint(random: Random, colour: str) -> RGB:
+def choose_tone(random: Random, colour: str) -> RGB:
     """One of the many tones that go by the name `colour`."""
     hue, saturation, least, most = _HSV[colour]
     hue += random.uniform(-_DEGREES, _DEGREES)
     saturation *= random.uniform(0.8, 1.05)
-    return _rgb(hue, min(saturation, 1.0), random.uniform(least, most))
+    return _to_rgb(hue, min(saturation, 1.0), random.uniform(least, most))
 
 
-def _rgb(hue: float, saturation: float, value: float) -> RGB:
+def _to_rgb(hue: float, saturation: float, value: float) -> RGB:
     red, green, blue = colorsys.hsv_to_rgb(hue / 360 % 1, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _pale(random: Random, dark: bool) -> RGB:
+def _choose_pale(random: Random, dark: bool) -> RGB:
     value = random.uniform(0.0, 0.2) if dark else random.uniform(0.8, 1.0)
-    return _rgb(random.uniform(0, 360), random.uniform(0, 0.15), value)
+    return _to_rgb(random.uniform(0, 360), random.uniform(0, 0.15), value)
 
 
-def _background(random: Random, width: int, height: int, dark: bool) -> Image.Image:
+def _draw_background(random: Random, width: int, height: int, dark: bool) -> Image.Image:
     """White or black, one tone, a slope of tones, or grain."""
     style = random.choice(("plain", "tone", "slope", "grain"))
     if style == "plain":
         return Image.new("RGB", (width, height), (0, 0, 0) if dark else (255, 255, 255))
-    first, second = np.array(_pale(random, dark)), np.array(_pale(random, dark))
+    first, second = np.array(_choose_pale(random, dark)), np.array(_choose_pale(random, dark))
     if style == "tone":
         return Image.new("RGB", (width, height), tuple(first.tolist()))
     if style == "slope":
@@ -128,7 +129,7 @@ def _background(random: Random, width: int, height: int, dark: bool) -> Image.Im
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
-def _as_jpeg(image: Image.Image, quality: int) -> Image.Image:
+def _compress(image: Image.Image, quality: int) -> Image.Image:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
     return Image.open(file).convert("RGB")

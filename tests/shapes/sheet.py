@@ -25,17 +25,17 @@ class Card:
     right: bool | None = None
 
 
-def contact_sheet(cards: Sequence[Card]) -> Image.Image:
+def draw_contact_sheet(cards: Sequence[Card]) -> Image.Image:
     """The cards row by row."""
     rows = -(-len(cards) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * WIDTH, rows * HEIGHT), _PAPER)
     for index, card in enumerate(cards):
         place = index % COLUMNS * WIDTH, index // COLUMNS * HEIGHT
-        sheet.paste(_drawn(card), place)
+        sheet.paste(_draw_card(card), place)
     return sheet
 
 
-def _drawn(card: Card) -> Image.Image:
+def _draw_card(card: Card) -> Image.Image:
     image = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
     draw = ImageDraw.Draw(image)
     draw.rectangle((4, 4, WIDTH - 5, HEIGHT - 5), outline=_FRAME)
@@ -50,12 +50,12 @@ def _drawn(card: Card) -> Image.Image:
     font, top = ImageFont.load_default(14), _MARGIN + _STILLS + 10
     draw.text((_MARGIN, top), card.question, _INK, font)
     ink = {None: _INK, True: _RIGHT, False: _WRONG}[card.right]
-    for number, line in enumerate(_lines(card.answer, draw, font)):
+    for number, line in enumerate(_wrap(card.answer, draw, font)):
         draw.text((_MARGIN, top + 22 + 18 * number), line, ink, font)
     return image
 
 
-def _lines(text: str, draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont) -> list[str]:
+def _wrap(text: str, draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont) -> list[str]:
     """At most two lines that fit on a card."""
     lines = [""]
     for word in text.split():

@@ -39,10 +39,11 @@ class Views:
 
 def make_views(samples: Sequence[Sample]) -> Views:
     """The tiles of all samples."""
-    return joined([view for sample in samples for view in views_of(sample)])
+    return join_views([view for sample in samples for view in make_views_of(sample)])
 
 
-def joined(views: Sequence[Views]) -> Views:
+def join_views(views: Sequence[Views]) -> Views:
+    """Return the tiles of all views as one."""
     return Views(
         torch.cat([view.pixel_values for view in views]),
         torch.cat([view.cells for view in views]),
@@ -50,43 +51,46 @@ def joined(views: Sequence[Views]) -> Views:
     )
 
 
-def views_of(sample: Sample, max_tiles: int = MAX_TILES) -> list[Views]:
+def make_views_of(sample: Sample, max_tiles: int = MAX_TILES) -> list[Views]:
+    """Return the tiles of each picture of a sample."""
     most = 1 if sample.media == "video" else max_tiles
     return [
         Views(
             image_to_tiles(picture.draw(), image_size=TILE_SIZE, max_tiles=most),
-            *_seen(picture, most),
+            *_label_tokens(picture, most),
         )
         for picture in sample.pictures
     ]
 
 
-def _seen(picture: Picture, most: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _label_tokens(picture: Picture, most: int) -> tuple[torch.Tensor, torch.Tensor]:
     """What each image token of the picture sees, 0 if nothing, and in which zone: (T, C) each."""
     columns, rows = Tiling(TILE_SIZE, 1, most).grid(picture.width, picture.height)
-    tiles = _tiles_of(picture.coverage(columns * _FINE, rows * _FINE), columns, rows)
+    tiles = _cut_into_tiles(picture.compute_coverage(columns * _FINE, rows * _FINE), columns, rows)
     if columns * rows > 1:
-        tiles = np.concatenate([tiles, _tiles_of(picture.coverage(_FINE, _FINE), 1, 1)])
-    cells = np.stack([_cells(picture, tile) for tile in tiles])
-    zones = np.stack([_zones(tile) for tile in tiles])
+        tiles = np.concatenate(
+            [tiles, _cut_into_tiles(picture.compute_coverage(_FINE, _FINE), 1, 1)]
+        )
+    cells = np.stack([_label_cells(picture, tile) for tile in tiles])
+    zones = np.stack([_label_zones(tile) for tile in tiles])
     return torch.from_numpy(cells), torch.from_numpy(np.where(cells > 0, zones, 0))
 
 
-def _tiles_of(coverage: np.ndarray, columns: int, rows: int) -> np.ndarray:
+def _cut_into_tiles(coverage: np.ndarray, columns: int, rows: int) -> np.ndarray:
     """(shapes, rows · fine, columns · fine) → (tiles, shapes, fine, fine)"""
     parts = coverage.reshape(len(coverage), rows, _FINE, columns, _FINE)
     return parts.transpose(1, 3, 0, 2, 4).reshape(rows * columns, -1, _FINE, _FINE)
 
 
-def _by_cell(tile: np.ndarray) -> np.ndarray:
+def _average_cells(tile: np.ndarray) -> np.ndarray:
     """How much of each cell the shapes cover: (shapes, C)"""
     size = _FINE // CELLS
     return tile.reshape(len(tile), CELLS, size, CELLS, size).mean((2, 4)).reshape(len(tile), -1)
 
 
-def _cells(picture: Picture, tile: np.ndarray) -> np.ndarray:
+def _label_cells(picture: Picture, tile: np.ndarray) -> np.ndarray:
     """What each cell of one tile shows most of: (C)"""
-    coverage = _by_cell(tile)
+    coverage = _average_cells(tile)
     names = [
         1 + list(SHAPES).index(s.kind) * len(COLOURS) + list(COLOURS).index(s.colour)
         for s in picture.shapes
@@ -96,10 +100,10 @@ def _cells(picture: Picture, tile: np.ndarray) -> np.ndarray:
     return found
 
 
-def _zones(tile: np.ndarray) -> np.ndarray:
+def _label_zones(tile: np.ndarray) -> np.ndarray:
     """In which zone of the tile the shape lies that each cell shows most of: (C)"""
     middles = (np.arange(_FINE) + 0.5) / _FINE
     mass = tile.sum((1, 2)) + 1e-6
     down = (tile.sum(2) @ middles / mass * ZONES).astype(int)
     across = (tile.sum(1) @ middles / mass * ZONES).astype(int)
-    return np.asarray((down * ZONES + across)[_by_cell(tile).argmax(0)])
+    return np.asarray((down * ZONES + across)[_average_cells(tile).argmax(0)])

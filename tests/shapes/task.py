@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal, get_args
 
-from .compose import a_pair, a_picture, a_tile, a_video
+from .compose import compose_pair, compose_picture, compose_tile, compose_video
 from .questions import (
     Question,
-    about_nothing,
-    about_pair,
-    about_picture,
-    about_video,
+    ask_about_nothing,
+    ask_about_pair,
+    ask_about_picture,
+    ask_about_video,
 )
 from .scene import Picture
 
@@ -42,29 +42,29 @@ class Sample:
     system: str | None = None
 
 
-def samples(split: Split, seed: int, mix: Sequence[tuple[Media, float]]) -> Iterator[Sample]:
+def draw_samples(split: Split, seed: int, mix: Sequence[tuple[Media, float]]) -> Iterator[Sample]:
     """Samples without end, of kinds in the proportions of `mix`; the same for the same seed."""
     random = Random(f"{split}:{seed}")
     kinds, weights = zip(*mix, strict=True)
     while True:
         (media,) = random.choices(kinds, weights)
-        yield sample(random, split, media)
+        yield draw_sample(random, split, media)
 
 
-def sample(random: Random, split: Split, media: Media) -> Sample:
+def draw_sample(random: Random, split: Split, media: Media) -> Sample:
     """One sample whose combination of shapes, colours and places belongs to `split`."""
     while True:
         pictures = _MAKERS[media](random)
         if media == "text" or is_held_out(pictures) == (split == "held-out"):
             break
-    questions = list(_questions(random, media, pictures))
+    questions = list(_ask_questions(random, media, pictures))
     chosen = random.sample(questions, min(MOST_QUESTIONS, len(questions)))
-    asked = tuple(_asked(random, question, questions) for question in chosen)
+    asked = tuple(_vary_question(random, question, questions) for question in chosen)
     system = random.choice(_SYSTEMS) if random.random() < _ODD else None
     return Sample(media, pictures, asked, system)
 
 
-def _asked(random: Random, question: Question, others: Sequence[Question]) -> Question:
+def _vary_question(random: Random, question: Question, others: Sequence[Question]) -> Question:
     """The question as it is, in some other words around it, or second in a conversation."""
     if random.random() < _SECOND:
         return replace(question, after=random.choice(others))
@@ -77,30 +77,32 @@ def _asked(random: Random, question: Question, others: Sequence[Question]) -> Qu
 def is_held_out(pictures: Sequence[Picture]) -> bool:
     """Whether the combination is kept for evaluation: which shapes of which colours are in which
     ninth of the first and of the last picture."""
-    shapes = [sorted(_placed(picture)) for picture in (pictures[0], pictures[-1])]
+    shapes = [sorted(_locate_shapes(picture)) for picture in (pictures[0], pictures[-1])]
     return zlib.crc32(repr(shapes).encode()) % HELD_OUT == 0
 
 
-def _placed(picture: Picture) -> Iterator[tuple[str, str, int, int]]:
+def _locate_shapes(picture: Picture) -> Iterator[tuple[str, str, int, int]]:
     for shape in picture.shapes:
         across, down = int(3 * shape.x / picture.width), int(3 * shape.y / picture.height)
         yield shape.kind, shape.colour, across, down
 
 
-def _questions(random: Random, media: Media, pictures: tuple[Picture, ...]) -> Iterator[Question]:
+def _ask_questions(
+    random: Random, media: Media, pictures: tuple[Picture, ...]
+) -> Iterator[Question]:
     if media in ("tile", "picture"):
-        return about_picture(random, pictures[0])
+        return ask_about_picture(random, pictures[0])
     if media == "pair":
-        return about_pair(random, (pictures[0], pictures[1]))
+        return ask_about_pair(random, (pictures[0], pictures[1]))
     if media == "video":
-        return about_video(random, pictures)
-    return about_nothing(random)
+        return ask_about_video(random, pictures)
+    return ask_about_nothing(random)
 
 
 _MAKERS: dict[Media, Callable[[Random], tuple[Picture, ...]]] = {
-    "tile": a_tile,
-    "picture": a_picture,
-    "pair": a_pair,
-    "video": a_video,
+    "tile": compose_tile,
+    "picture": compose_picture,
+    "pair": compose_pair,
+    "video": compose_video,
     "text": lambda random: (),
 }

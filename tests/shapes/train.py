@@ -21,13 +21,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from tests.tiny.control_tokens import KINDS
 
+from .auxiliary import AuxiliaryHeads, sum_cross_entropy
 from .batches import NO_LABEL, Batch, Encoder, make_batches
-from .evaluate import accuracy, evaluate, held_out, report
-from .helper import Helper, summed_loss
-from .model import hidden_states, new_model
+from .evaluate import compute_accuracy, evaluate, format_report, make_held_out
+from .model import compute_hidden_states, make_model
 from .sight import Views, make_views
-from .task import Media, samples
-from .vocabulary import make_tokenizer, rows
+from .task import Media, draw_samples
+from .vocabulary import find_rows, make_tokenizer
 
 LAYOUTS = ("qwen2", "internlm2", "phi3")  # ChatML without and with BOS, and Phi-3's own
 MIX: dict[Media, float] = {
@@ -37,20 +37,20 @@ MIX: dict[Media, float] = {
     "video": 0.16,
     "text": 0.04,
 }
-WARM_UP = 0.02
-CLIP = 1.0
+WARM_UP = 0.02  # of all steps
+MAX_GRADIENT_NORM = 1.0
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train: `size` samples a step, `part` of them at once in memory. The first `sight`
-    steps teach the vision tower alone, and cost less than half of the others."""
+    """How to train. The first `sight_steps` teach the vision tower alone, and cost less than half
+    of the others; of a batch, `micro_batch_size` samples are in memory at once."""
 
     steps: int = 4500
-    sight: int = 800
-    size: int = 32
-    part: int = 16
-    rate: float = 1.5e-3
+    sight_steps: int = 800
+    batch_size: int = 32
+    micro_batch_size: int = 16
+    learning_rate: float = 1.5e-3
     seed: int = 0
 
 
@@ -62,7 +62,7 @@ class Lesson:
     batches: list[Batch]
 
 
-class Steps(Dataset[Lesson]):
+class Lessons(Dataset[Lesson]):
     """What each step learns from: always the same, in whatever process it is made."""
 
     def __init__(self, settings: Settings, encoders: Sequence[Encoder]) -> None:
@@ -74,78 +74,80 @@ class Steps(Dataset[Lesson]):
     def __getitem__(self, step: int) -> Lesson:
         settings = self._settings
         seed = settings.seed * 1_000_000 + step
-        tiles = samples("train", seed, [("tile", 1.0)])
-        if step < settings.sight:
-            return Lesson(make_views(list(islice(tiles, 3 * settings.size))), [])
-        drawn = list(islice(samples("train", seed, list(MIX.items())), settings.size))
-        views = make_views(list(islice(tiles, settings.size)))
-        return Lesson(views, make_batches(drawn, self._encoders, settings.part))
+        tiles = draw_samples("train", seed, [("tile", 1.0)])
+        if step < settings.sight_steps:
+            return Lesson(make_views(list(islice(tiles, 3 * settings.batch_size))), [])
+        drawn = list(islice(draw_samples("train", seed, list(MIX.items())), settings.batch_size))
+        views = make_views(list(islice(tiles, settings.batch_size)))
+        return Lesson(views, make_batches(drawn, self._encoders, settings.micro_batch_size))
 
 
-def training_encoders() -> list[Encoder]:
+def make_encoders() -> list[Encoder]:
     """Encoders for the layouts that occur, all with the ids of PIECES."""
     encoders = []
     with tempfile.TemporaryDirectory() as folder:
         for kind in LAYOUTS:
             tokenizer = make_tokenizer(Path(folder) / kind, kind)
-            encoders.append(Encoder(tokenizer, KINDS[kind].template, rows(tokenizer, kind)))
+            encoders.append(Encoder(tokenizer, KINDS[kind].template, find_rows(tokenizer, kind)))
     return encoders
 
 
 class Trainer:
-    """A model, the helper of its training, and their optimizer."""
+    """A model, its auxiliary heads, and their optimizer."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.step = settings, 0
-        self.model = new_model(settings.seed)
-        self.helper = Helper()
-        named = [*self.model.named_parameters(), *self.helper.named_parameters()]
+        self.model = make_model(settings.seed)
+        self.auxiliary = AuxiliaryHeads()
+        named = [*self.model.named_parameters(), *self.auxiliary.named_parameters()]
         groups = [
             {"params": [p for n, p in named if p.ndim > 1 and "embed" not in n]},
             {"params": [p for n, p in named if p.ndim <= 1 or "embed" in n], "weight_decay": 0},
         ]
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.05)
 
-    def learn(self, lesson: Lesson) -> tuple[float, float]:
+    def train_step(self, lesson: Lesson) -> tuple[float, float]:
         """Take one step; return the losses of answers, and of what image tokens see."""
         self.optimizer.zero_grad()
-        seen = self._look(lesson.views)
-        answered = self._answer(lesson.batches) if lesson.batches else 0.0
+        seen = self._train_sight(lesson.views)
+        answered = self._train_answers(lesson.batches) if lesson.batches else 0.0
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
-        nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+            group["lr"] = self._compute_learning_rate()
+        nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
         self.optimizer.step()
         self.step += 1
         return answered, seen
 
-    def _look(self, views: Views) -> float:
+    def _train_sight(self, views: Views) -> float:
         features = self.model.model.get_image_features(views.pixel_values).pooler_output
-        loss = self.helper.sight(features, views) / views.cells.numel()
+        loss = self.auxiliary.compute_sight_loss(features, views) / views.cells.numel()
         loss.backward()
         return loss.item()
 
-    def _answer(self, batches: list[Batch]) -> float:
+    def _train_answers(self, batches: list[Batch]) -> float:
         answers = sum(int((b.labels != NO_LABEL).sum()) for b in batches)
         cells = sum(b.cells.numel() for b in batches) or 1
         total = 0.0
         for batch in batches:
-            states = hidden_states(self.model, batch)
+            states = compute_hidden_states(self.model, batch)
             places = batch.labels != NO_LABEL
-            loss = summed_loss(self.model.lm_head(states.last[places]), batch.labels[places])
+            loss = sum_cross_entropy(self.model.lm_head(states.last[places]), batch.labels[places])
             total += loss.item()
             loss = loss / answers
             if states.features is not None and states.halfway is not None:
-                loss = loss + self.helper.sight(states.features, batch) / cells
-                loss = loss + self.helper.order(states.halfway, batch.orders) / cells
+                sight_loss = self.auxiliary.compute_sight_loss(states.features, batch)
+                loss = loss + sight_loss / cells
+                order_loss = self.auxiliary.compute_order_loss(states.halfway, batch.orders)
+                loss = loss + order_loss / cells
             loss.backward()
         return total / answers
 
-    def _rate(self) -> float:
-        """Up in a straight line, down along a cosine."""
+    def _compute_learning_rate(self) -> float:
+        """Return the rate of this step: up in a straight line, down along a cosine."""
         done = self.step / self.settings.steps
         if done < WARM_UP:
-            return self.settings.rate * (self.step + 1) / (WARM_UP * self.settings.steps)
-        return self.settings.rate * 0.5 * (1 + math.cos(math.pi * done))
+            return self.settings.learning_rate * (self.step + 1) / (WARM_UP * self.settings.steps)
+        return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
     def save(self, path: Path) -> None:
         parts = {name: getattr(self, name).state_dict() for name in _PARTS}
@@ -159,7 +161,7 @@ class Trainer:
             getattr(self, name).load_state_dict(saved[name])
 
 
-_PARTS = ("model", "helper", "optimizer")
+_PARTS = ("model", "auxiliary", "optimizer")
 
 
 def train(
@@ -172,14 +174,14 @@ def train(
         evaluated: held-out samples of each medium.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    trainer, encoders, state = Trainer(settings), training_encoders(), directory / "state.pt"
+    trainer, encoders, state = Trainer(settings), make_encoders(), directory / "state.pt"
     if state.exists():
         trainer.load(state)
     left = range(trainer.step, settings.steps)
-    loader = DataLoader(Steps(settings, encoders), None, sampler=left, num_workers=1)
-    start, quick = time.monotonic(), held_out(encoders, max(1, evaluated // 10), seed=1)
+    loader = DataLoader(Lessons(settings, encoders), None, sampler=left, num_workers=1)
+    start, quick = time.monotonic(), make_held_out(encoders, max(1, evaluated // 10), seed=1)
     for lesson in loader:
-        answers, sight = trainer.learn(lesson)
+        answers, sight = trainer.train_step(lesson)
         if trainer.step % report_every:
             continue
         minutes = (time.monotonic() - start) / 60
@@ -188,10 +190,10 @@ def train(
         if trainer.step % (4 * report_every) == 0:
             trainer.save(state)
             scores = evaluate(trainer.model, quick)
-            line += "".join(f", {media} {accuracy(scores, media):.1%}" for media in scores)
+            line += "".join(f", {media} {compute_accuracy(scores, media):.1%}" for media in scores)
         print(line, flush=True)
     trainer.save(state)
-    print(report(evaluate(trainer.model, held_out(encoders, evaluated))), flush=True)
+    print(format_report(evaluate(trainer.model, make_held_out(encoders, evaluated))), flush=True)
     return trainer
 
 
@@ -199,7 +201,8 @@ def main() -> None:
     parser = argparse.ArgumentParser("tests.shapes.train", description=__doc__)
     parser.add_argument("directory", type=Path)
     for name, field in Settings.__dataclass_fields__.items():
-        parser.add_argument(f"--{name}", type=type(field.default), default=field.default)
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=type(field.default), default=field.default)
     options = vars(parser.parse_args())
     torch.set_num_threads(1)  # the other core makes the batches
     train(options.pop("directory"), Settings(**options))

@@ -20,14 +20,14 @@ def make_tokenizer(path: Path, kind: str) -> InternVL2Tokenizer:
     return load_tokenizer(path)
 
 
-def rows(tokenizer: InternVL2Tokenizer, kind: str) -> list[int]:
+def find_rows(tokenizer: InternVL2Tokenizer, kind: str) -> list[int]:
     """The row in PIECES of each id of the tokenizer; of ids that the task has no use for, the
     row of UNKNOWN."""
     vocab = tokenizer.get_vocab()
     found = [PIECES.index(UNKNOWN)] * (max(vocab.values()) + 1)
     names = {control: control for control in CONTROLS} | {
         BOS: KINDS[kind].settings.get("bos_token"),
-        **{word: _written(word, kind) for word in WORDS},
+        **{word: _spell(word, kind) for word in WORDS},
     }
     for row, piece in enumerate(PIECES):
         if names[piece] in vocab:
@@ -35,7 +35,7 @@ def rows(tokenizer: InternVL2Tokenizer, kind: str) -> list[int]:
     return found
 
 
-def _written(word: str, kind: str) -> str:
+def _spell(word: str, kind: str) -> str:
     """How the vocabulary of the tokenizer spells a word."""
     from tokenizers import pre_tokenizers
 

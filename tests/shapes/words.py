@@ -128,7 +128,7 @@ def fill(template: str, **words: str) -> str:
     return template.format(**words, **chinese)
 
 
-def split(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The pieces of a text of the task.
 
     Raises:
@@ -140,7 +140,7 @@ def split(text: str) -> list[str]:
     return words
 
 
-def texts() -> list[str]:
+def list_texts() -> list[str]:
     """Texts that hold every word of the task in every place that it may stand in."""
     filled = [
         fill(template, shape=shape, colour=colour, nth=nth)
@@ -159,6 +159,6 @@ def texts() -> list[str]:
     return [*filled, *contents, *names, *numbers, *layout, *roles, *fixed]
 
 
-WORDS = tuple(sorted({word for text in texts() for word in split(text)}))
+WORDS = tuple(sorted({word for text in list_texts() for word in split_words(text)}))
 PIECES = CONTROLS + WORDS
 """What the model knows: the row of each is its id in training."""

@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 
 import psutil
 
-from .host import BIN, START_SECONDS, Host, free_port
+from .host import BIN, START_SECONDS, Host, find_free_port
 
 
 class Cluster(Host):
@@ -30,13 +30,13 @@ class Cluster(Host):
 
     def _command(self, port: str) -> list[str | Path]:
         command = [BIN / "xinference-supervisor", "--host", "127.0.0.1", "--port", port]
-        return [*command, "--supervisor-port", str(free_port())]
+        return [*command, "--supervisor-port", str(find_free_port())]
 
     def __exit__(self, *exception: object) -> None:
         for name in [*self._workers]:
             self.kill_worker(name)
         # The supervisor has a session of its own.
-        processes = self.processes()
+        processes = self.list_processes()
         super().__exit__(*exception)
         for process in processes:
             with suppress(psutil.NoSuchProcess):
@@ -44,7 +44,7 @@ class Cluster(Host):
 
     def start_worker(self, name: str, **environment: str) -> None:
         """Start a worker with a home of its own."""
-        port, home = str(free_port()), self.home / name
+        port, home = str(find_free_port()), self.home / name
         home.mkdir()
         command = [BIN / "xinference-worker", "--endpoint", self.url, "--host", "127.0.0.1"]
         with (home / "worker.log").open("wb") as log:
@@ -65,12 +65,12 @@ class Cluster(Host):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def known_workers(self) -> set[str]:
+    def list_workers(self) -> set[str]:
         """The addresses of the workers that the supervisor has."""
         return {each["work-ip"] for each in self.get("/v1/workers")}
 
     def wait_for_workers(self) -> None:
-        wait_until(lambda: self.known_workers() >= {*self.addresses.values()}, 2 * START_SECONDS)
+        wait_until(lambda: self.list_workers() >= {*self.addresses.values()}, 2 * START_SECONDS)
 
 
 def wait_until(done: Callable[[], bool], seconds: float = START_SECONDS) -> None:

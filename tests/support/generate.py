@@ -16,7 +16,7 @@ from xinference_internvl2.transformers.engine.sequence import Prompt, Request, S
 from xinference_internvl2.transformers.engine.sequence import Sequence as Generated
 
 
-def request(
+def make_request(
     model: PreTrainedModel,
     input_ids: torch.Tensor,
     pixel_values: torch.Tensor | None,
@@ -38,7 +38,7 @@ def prefill(runner: ModelRunner, sequence: Generated) -> torch.Tensor:
     return found[0][1]
 
 
-def step(runner: ModelRunner, sequences: list[Generated]) -> list[TokenOutput]:
+def run_step(runner: ModelRunner, sequences: list[Generated]) -> list[TokenOutput]:
     """The next token of sequences that share a step."""
     first = sequences[0]
     is_read = first.status is Status.RUNNING and not runner.switches(first.tokens)
@@ -64,6 +64,6 @@ def generate_tokens(
 ) -> Iterator[TokenOutput]:
     """Yield the tokens of sequence number `choice` of those that `sampling` asks for."""
     runner = ModelRunner(model)
-    sequence = request(model, input_ids, pixel_values, sampling, stop_ids).sequences[choice]
+    sequence = make_request(model, input_ids, pixel_values, sampling, stop_ids).sequences[choice]
     while not sequence.is_over:
-        yield from step(runner, [sequence])
+        yield from run_step(runner, [sequence])

@@ -25,7 +25,7 @@ STOP_SECONDS = 30
 CLI_SECONDS = 300
 
 
-def package() -> Path:
+def find_package() -> Path:
     """The directory of the installed host, found without importing it, which takes seconds."""
     spec = importlib.util.find_spec("xinference")
     assert spec is not None
@@ -33,7 +33,7 @@ def package() -> Path:
     return Path(spec.origin).parent
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -45,7 +45,7 @@ class Host:
     def __init__(self, home: Path, **environment: str) -> None:
         self.home = home
         self.log = home / "server.log"
-        self.url = f"http://127.0.0.1:{free_port()}"
+        self.url = f"http://127.0.0.1:{find_free_port()}"
         # A library of AWQ sets them in this process, to folders that outlive it.
         known = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
         self.environment: Mapping[str, str] = {
@@ -102,14 +102,14 @@ class Host:
                 time.sleep(0.5)
         raise RuntimeError(f"xinference-local was not ready in {START_SECONDS} s; see {self.log}")
 
-    def processes(self) -> list[psutil.Process]:
+    def list_processes(self) -> list[psutil.Process]:
         """Those of the server and of the models that it runs, if it runs."""
         if self._process is None or self._process.poll() is not None:
             return []
         first = psutil.Process(self._process.pid)
         return [first, *first.children(recursive=True)]
 
-    def virtual_environments(self) -> int:
+    def count_virtual_environments(self) -> int:
         """How many launches so far got a virtual environment, a new one or one that was there."""
         return self.log.read_text(errors="replace").count(" Installing packages [")
 

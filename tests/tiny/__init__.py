@@ -3,18 +3,18 @@
 >>> make_checkpoint("/some/directory", backbone="qwen2")  # doctest: +SKIP
 """
 
-from .awq import dequantized_twin, quantize_awq
+from .awq import dequantize_awq, quantize_awq
 from .checkpoint import make_checkpoint
 from .dims import PRESETS, Dims
-from .edit import edit_config, shorten, slide
+from .edit import edit_config, set_sliding_window, shorten_context
 
 __all__ = [
     "PRESETS",
     "Dims",
-    "dequantized_twin",
+    "dequantize_awq",
     "edit_config",
     "make_checkpoint",
     "quantize_awq",
-    "shorten",
-    "slide",
+    "set_sliding_window",
+    "shorten_context",
 ]

@@ -11,7 +11,7 @@ from .checkpoint import DTYPES, TOKENIZERS, make_checkpoint
 from .dims import PRESETS, Backbone, Dims, Vit
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "tests.tiny", description="Write a random InternVL2 checkpoint."
     )
@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    options = vars(_parser().parse_args(argv))
+    options = vars(_make_parser().parse_args(argv))
     given = {name: value for name, value in options.items() if value is not None}
     try:
         print(make_checkpoint(given.pop("path"), **given))

@@ -6,19 +6,14 @@ Shapes use: I input features, O output features, G groups of input features. A l
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 
-from .tokenizer_files import write_json
-
-Tensors = dict[str, torch.Tensor]
+from .edit import edit_config
+from .weights import Tensors, copy_checkpoint, read_tensors
 
 # The column that every nibble of an int32 holds, from the lowest one up.
 NIBBLES = (0, 2, 4, 6, 1, 3, 5, 7)
@@ -42,7 +37,7 @@ def unpack(words: torch.Tensor) -> torch.Tensor:
     return columns.flatten(-2)
 
 
-def quantized(weight: torch.Tensor, group_size: int) -> Tensors:
+def quantize_weight(weight: torch.Tensor, group_size: int) -> Tensors:
     """`weight` (O, I) with a scale and a zero point for every output and group of inputs."""
     groups = weight.float().t().unflatten(0, (-1, group_size))
     low, high = groups.amin(1).clamp(max=0), groups.amax(1).clamp(min=0)
@@ -56,7 +51,9 @@ def quantized(weight: torch.Tensor, group_size: int) -> Tensors:
     }
 
 
-def dequantized(qweight: torch.Tensor, qzeros: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
+def dequantize_weight(
+    qweight: torch.Tensor, qzeros: torch.Tensor, scales: torch.Tensor
+) -> torch.Tensor:
     """The weight (O, I) in float32, which holds the product of level and scale exactly."""
     levels, zeros = unpack(qweight), unpack(qzeros)
     groups = levels.unflatten(0, (len(zeros), -1)) - zeros.unsqueeze(1)
@@ -69,57 +66,46 @@ def quantize_awq(source: Path, target: Path, group_size: int = 128) -> Path:
     Raises ValueError for a layer whose dimensions do not fit the layout.
     """
     tensors: Tensors = {}
-    for name, weight in _read(source).items():
+    for name, weight in read_tensors(source).items():
         if not _LINEAR.fullmatch(name) or weight.dim() != 2:
             tensors[name] = weight.half()
             continue
         if weight.shape[0] % 8 or weight.shape[1] % group_size:
             raise ValueError(f"{name} {list(weight.shape)} does not fit groups of {group_size}")
         owner = name.removesuffix("weight")
-        parts = quantized(weight, group_size)
+        parts = quantize_weight(weight, group_size)
         tensors |= {owner + kind: tensor for kind, tensor in parts.items()}
-    return _write(source, target, tensors, lambda config: _published(config, group_size))
+    copy_checkpoint(source, target, tensors)
+    edit_config(target, lambda config: _add_settings(config, group_size))
+    return target
 
 
-def dequantized_twin(awq: Path, target: Path) -> Path:
+def dequantize_awq(awq: Path, target: Path) -> Path:
     """Write to `target` the checkpoint `awq` in float32, with the weights that it stands for."""
-    tensors = _read(awq)
+    tensors = read_tensors(awq)
     floats = {name: x.float() for name, x in tensors.items() if not name.endswith(_PACKED)}
     for name in tensors:
         if name.endswith(_PACKED[0]):
             owner = name.removesuffix(_PACKED[0])
-            floats[f"{owner}.weight"] = dequantized(*(tensors[owner + kind] for kind in _PACKED))
-    return _write(awq, target, floats, _unquantized)
-
-
-def settings_at_the_top(awq: Path) -> None:
-    """Move the settings of the checkpoint `awq` to where only unofficial ones have them."""
-    config = json.loads((awq / "config.json").read_text(encoding="utf-8"))
-    config["quantization_config"] = config["llm_config"].pop("quantization_config")
-    write_json(awq / "config.json", config)
-
-
-def _read(checkpoint: Path) -> Tensors:
-    files = sorted(checkpoint.glob("model*.safetensors"))
-    return {name: tensor for file in files for name, tensor in load_file(file).items()}
-
-
-def _write(
-    source: Path, target: Path, tensors: Tensors, change: Callable[[dict[str, Any]], None]
-) -> Path:
-    target.mkdir(parents=True)
-    for file in source.iterdir():
-        if ".safetensors" not in file.name:
-            shutil.copyfile(file, target / file.name)
-    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    change(config)
-    write_json(target / "config.json", config)
-    save_file(dict(sorted(tensors.items())), target / "model.safetensors", {"format": "pt"})
+            floats[f"{owner}.weight"] = dequantize_weight(
+                *(tensors[owner + kind] for kind in _PACKED)
+            )
+    copy_checkpoint(awq, target, floats)
+    edit_config(target, _remove_settings)
     return target
 
 
-def _published(config: dict[str, Any], group_size: int) -> None:
-    """The settings where the published repositories have them."""
+def move_settings_to_top(awq: Path) -> None:
+    """Move the settings of the checkpoint `awq` to where only unofficial ones have them."""
+
+    def move(config: dict[str, Any]) -> None:
+        config["quantization_config"] = config["llm_config"].pop("quantization_config")
+
+    edit_config(awq, move)
+
+
+def _add_settings(config: dict[str, Any], group_size: int) -> None:
+    """Add the settings where the published repositories have them."""
     config["llm_config"]["quantization_config"] = {
         "bits": 4,
         "group_size": group_size,
@@ -132,7 +118,7 @@ def _published(config: dict[str, Any], group_size: int) -> None:
         part["torch_dtype"] = "float16"
 
 
-def _unquantized(config: dict[str, Any]) -> None:
+def _remove_settings(config: dict[str, Any]) -> None:
     del config["llm_config"]["quantization_config"]
     for part in (config, config["llm_config"], config["vision_config"]):
         part["torch_dtype"] = "float32"

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .config import generation_config, model_config, preprocessor_config
+from .config import make_generation_config, make_model_config, make_preprocessor_config
 from .control_tokens import KINDS
 from .dims import Backbone, Dims, Vit, resolve_dims
 from .tokenizer_files import write_json, write_tokenizer
-from .weights import weight_shapes, write_weights
+from .weights import list_weight_shapes, write_weights
 
 DTYPES = ("bfloat16", "float16", "float32")
 TOKENIZERS = {
@@ -44,7 +44,7 @@ def make_checkpoint(
     kind = _check(backbone, vit, tokenizer, dtype, shards)
     path = Path(path)
     sizes = write_description(path, backbone, sizes, kind=kind, vit=vit, dtype=dtype)
-    shapes = weight_shapes(backbone, vit, sizes)
+    shapes = list_weight_shapes(backbone, vit, sizes)
     write_weights(path, shapes, seed=seed, dtype=dtype, shards=shards)
     return path
 
@@ -65,14 +65,21 @@ def write_description(
     """
     path.mkdir(parents=True, exist_ok=True)
     ids = write_tokenizer(path, kind, words)
-    sizes = replace(sizes, vocab_size=_vocab_size(sizes.vocab_size, ids))
+    sizes = replace(sizes, vocab_size=_resolve_vocab_size(sizes.vocab_size, ids))
     info = KINDS[kind]
-    config = model_config(
-        backbone, vit, sizes, template=info.template, dtype=dtype, token_ids=_token_ids(kind, ids)
+    config = make_model_config(
+        backbone,
+        vit,
+        sizes,
+        template=info.template,
+        dtype=dtype,
+        token_ids=_find_token_ids(kind, ids),
     )
     write_json(path / "config.json", config)
-    write_json(path / "generation_config.json", generation_config([ids[t] for t in info.stops]))
-    write_json(path / "preprocessor_config.json", preprocessor_config(sizes.image_size))
+    write_json(
+        path / "generation_config.json", make_generation_config([ids[t] for t in info.stops])
+    )
+    write_json(path / "preprocessor_config.json", make_preprocessor_config(sizes.image_size))
     return sizes
 
 
@@ -91,7 +98,7 @@ def _check(backbone: Backbone, vit: str, tokenizer: str | None, dtype: str, shar
     return kind
 
 
-def _vocab_size(wanted: int, ids: dict[str, int]) -> int:
+def _resolve_vocab_size(wanted: int, ids: dict[str, int]) -> int:
     """Return the rows of the embedding; 0 asks for as many as the tokenizer needs."""
     needed = max(ids.values()) + 1
     if wanted and wanted < needed:
@@ -99,7 +106,7 @@ def _vocab_size(wanted: int, ids: dict[str, int]) -> int:
     return wanted or needed
 
 
-def _token_ids(kind: str, ids: dict[str, int]) -> dict[str, int | None]:
+def _find_token_ids(kind: str, ids: dict[str, int]) -> dict[str, int | None]:
     """Return the backbone's own bos, eos and pad ids, which differ from the stop ids."""
     settings = KINDS[kind].settings
     return {

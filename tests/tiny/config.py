@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from .dims import Backbone, Dims, Vit
-from .llm_config import Json, llm_config
+from .llm_config import Json, make_llm_config
 
 
-def _vision_config(vit: Vit, dims: Dims) -> Json:
+def _make_vision_config(vit: Vit, dims: Dims) -> Json:
     large = vit == "6b"
     return {
         "architectures": ["InternVisionModel"],
@@ -38,12 +38,12 @@ def _vision_config(vit: Vit, dims: Dims) -> Json:
     }
 
 
-def model_config(
+def make_model_config(
     backbone: Backbone, vit: Vit, dims: Dims, *, template: str, dtype: str, token_ids: Json
 ) -> Json:
     """Return ``config.json``; ``token_ids`` holds the backbone's bos, eos and pad ids."""
-    llm = llm_config(backbone, dims, token_ids)
-    vision = _vision_config(vit, dims)
+    llm = make_llm_config(backbone, dims, token_ids)
+    vision = _make_vision_config(vit, dims)
     for part in (llm, vision):
         part["torch_dtype"] = dtype
     return {
@@ -72,7 +72,7 @@ def model_config(
     }
 
 
-def generation_config(eos_ids: list[int]) -> Json:
+def make_generation_config(eos_ids: list[int]) -> Json:
     """Return ``generation_config.json``."""
     return {
         "_from_model_config": True,
@@ -81,7 +81,7 @@ def generation_config(eos_ids: list[int]) -> Json:
     }
 
 
-def preprocessor_config(image_size: int) -> Json:
+def make_preprocessor_config(image_size: int) -> Json:
     """Return ``preprocessor_config.json``."""
     return {
         "crop_size": image_size,

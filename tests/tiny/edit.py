@@ -7,16 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .tokenizer_files import write_json
+
 
 def edit_config(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Apply a change to the `config.json` of the checkpoint at `path`."""
     file = path / "config.json"
     config = json.loads(file.read_text())
     change(config)
-    file.write_text(json.dumps(config))
+    write_json(file, config)
 
 
-def shorten(path: Path, length: int) -> None:
-    """Let positions be encoded differently beyond this length, in the way that the backbone has."""
+def shorten_context(path: Path, length: int) -> None:
+    """Set the length beyond which positions are rotated otherwise: LongRoPE, or dynamic NTK."""
 
     def change(config: dict[str, Any]) -> None:
         llm = config["llm_config"]
@@ -29,6 +32,6 @@ def shorten(path: Path, length: int) -> None:
     edit_config(path, change)
 
 
-def slide(path: Path, window: int) -> None:
-    """Let the language model attend to so many positions alone."""
+def set_sliding_window(path: Path, window: int) -> None:
+    """Let the language model attend to the last `window` positions alone."""
     edit_config(path, lambda config: config["llm_config"].update(sliding_window=window))

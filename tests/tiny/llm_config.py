@@ -74,7 +74,7 @@ _LLM_DEFAULTS: Json = {
 }
 
 
-def _qwen2(dims: Dims) -> Json:
+def _make_qwen2(dims: Dims) -> Json:
     return {
         "_name_or_path": "Qwen/Qwen2-0.5B-Instruct",
         "model_type": "qwen2",
@@ -88,7 +88,7 @@ def _qwen2(dims: Dims) -> Json:
     }
 
 
-def _internlm2(dims: Dims) -> Json:
+def _make_internlm2(dims: Dims) -> Json:
     return {
         "_name_or_path": "internlm/internlm2-chat-1_8b",
         "model_type": "internlm2",
@@ -105,7 +105,7 @@ def _internlm2(dims: Dims) -> Json:
     }
 
 
-def _phi3(dims: Dims) -> Json:
+def _make_phi3(dims: Dims) -> Json:
     steps = range(dims.head_dim // 2)
     return {
         "_name_or_path": "microsoft/Phi-3-mini-128k-instruct",
@@ -131,7 +131,7 @@ def _phi3(dims: Dims) -> Json:
     }
 
 
-def _llama(dims: Dims) -> Json:
+def _make_llama(dims: Dims) -> Json:
     return {
         "_name_or_path": "NousResearch/Nous-Hermes-2-Yi-34B",
         "model_type": "llama",
@@ -146,10 +146,15 @@ def _llama(dims: Dims) -> Json:
     }
 
 
-_BACKBONES = {"qwen2": _qwen2, "internlm2": _internlm2, "phi3": _phi3, "llama": _llama}
+_BACKBONES = {
+    "qwen2": _make_qwen2,
+    "internlm2": _make_internlm2,
+    "phi3": _make_phi3,
+    "llama": _make_llama,
+}
 
 
-def llm_config(backbone: Backbone, dims: Dims, token_ids: Json) -> Json:
+def make_llm_config(backbone: Backbone, dims: Dims, token_ids: Json) -> Json:
     """Return ``llm_config``; ``token_ids`` holds bos, eos and pad ids."""
     return {
         **_LLM_DEFAULTS,

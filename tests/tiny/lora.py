@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from .edit import edit_config
 from .tokenizer_files import write_json
+from .weights import Tensors, copy_checkpoint, read_tensors
 
-Tensors = dict[str, torch.Tensor]
 Matrices = dict[str, tuple[torch.Tensor, torch.Tensor]]
 
 TARGETS = {
@@ -29,10 +28,10 @@ TARGETS = {
 
 
 def make_matrices(checkpoint: Path, rank: int = 4, parts: Any = TARGETS, seed: int = 0) -> Matrices:
-    """lora_A (R, I) and lora_B (O, R) for every module of the `parts`."""
+    """Return random lora_A (R, I) and lora_B (O, R) for every module of the `parts`."""
     noise = torch.Generator().manual_seed(seed)
     found: Matrices = {}
-    for name, weight in sorted(read(checkpoint).items()):
+    for name, weight in sorted(read_tensors(checkpoint).items()):
         module = name.removesuffix(".weight")
         if name == module or not any(re.fullmatch(TARGETS[part], module) for part in parts):
             continue
@@ -45,7 +44,7 @@ def make_matrices(checkpoint: Path, rank: int = 4, parts: Any = TARGETS, seed: i
 def write_adapter(
     folder: Path, matrices: Matrices, prefix: str = "base_model.model.", **config: Any
 ) -> Path:
-    """An adapter as peft saves it; `config` are fields of `adapter_config.json`."""
+    """Write an adapter as peft saves it; `config` are fields of `adapter_config.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {}
     for module, (a, b) in matrices.items():
@@ -73,60 +72,41 @@ def write_adapter(
     return folder
 
 
-def merged(
+def write_merged(
     checkpoint: Path, target: Path, matrices: Matrices, scale: Callable[[str], float] = lambda _: 2
 ) -> Path:
-    """A checkpoint that was merged before it was saved."""
+    """Write a checkpoint into whose weights the LoRA was merged."""
 
-    def change(tensors: Tensors) -> Tensors:
-        for module, (a, b) in matrices.items():
-            tensors[f"{module}.weight"] += scale(module) * b @ a
-        return tensors
-
-    return _copy(checkpoint, target, change)
+    tensors = read_tensors(checkpoint)
+    for module, (a, b) in matrices.items():
+        tensors[f"{module}.weight"] += scale(module) * b @ a
+    return copy_checkpoint(checkpoint, target, tensors)
 
 
-def unmerged(checkpoint: Path, target: Path, matrices: Matrices) -> Path:
-    """A checkpoint as the published training scripts save it while the LoRA is not merged."""
+def write_unmerged(checkpoint: Path, target: Path, matrices: Matrices) -> Path:
+    """Write a checkpoint as the published training scripts save it, its LoRA not merged."""
     parts = {module.split(".")[0] for module in matrices}
     (rank,) = {len(a) for a, _ in matrices.values()}
 
-    def change(tensors: Tensors) -> Tensors:
-        saved: Tensors = {}
-        for name, tensor in tensors.items():
-            part, rest = name.split(".", 1)
-            module, kind = name.rsplit(".", 1)
-            if part not in parts:
-                saved[name] = tensor
-                continue
-            wrapper = f"{part}.base_model.model."
-            if module not in matrices:
-                saved[wrapper + rest] = tensor
-                continue
-            owner = wrapper + module.split(".", 1)[1]
-            saved[f"{owner}.base_layer.{kind}"] = tensor
-            if kind == "weight":
-                for letter, matrix in zip("AB", matrices[module], strict=True):
-                    saved[f"{owner}.lora_{letter}.default.weight"] = matrix.contiguous()
-        return saved
-
-    _copy(checkpoint, target, change)
+    saved: Tensors = {}
+    for name, tensor in read_tensors(checkpoint).items():
+        part, rest = name.split(".", 1)
+        module, kind = name.rsplit(".", 1)
+        if part not in parts:
+            saved[name] = tensor
+            continue
+        wrapper = f"{part}.base_model.model."
+        if module not in matrices:
+            saved[wrapper + rest] = tensor
+            continue
+        owner = wrapper + module.split(".", 1)[1]
+        saved[f"{owner}.base_layer.{kind}"] = tensor
+        if kind == "weight":
+            for letter, matrix in zip("AB", matrices[module], strict=True):
+                saved[f"{owner}.lora_{letter}.default.weight"] = matrix.contiguous()
+    copy_checkpoint(checkpoint, target, saved)
     ranks = {"use_llm_lora": "language_model", "use_backbone_lora": "vision_model"}
     edit_config(
         target, lambda c: c.update({k: rank if part in parts else 0 for k, part in ranks.items()})
     )
-    return target
-
-
-def read(checkpoint: Path) -> Tensors:
-    files = sorted(checkpoint.glob("model*.safetensors"))
-    return {name: tensor for file in files for name, tensor in load_file(file).items()}
-
-
-def _copy(checkpoint: Path, target: Path, change: Callable[[Tensors], Tensors]) -> Path:
-    shutil.copytree(checkpoint, target)
-    tensors = change(read(checkpoint))
-    for file in target.glob("model*.safetensors*"):
-        file.unlink()
-    save_file(dict(sorted(tensors.items())), target / "model.safetensors", {"format": "pt"})
     return target

@@ -22,8 +22,8 @@ BUFFERS = (
 """What older tools saved beside the weights."""
 
 
-def in_rope_parameters(config: Config, *, keep: bool = False) -> None:
-    """As transformers 5 saves it."""
+def move_to_rope_parameters(config: Config, *, keep: bool = False) -> None:
+    """Move the fields of RoPE to `rope_parameters`, as transformers 5 saves them."""
     llm = config["llm_config"]
     scaling = llm.get("rope_scaling") or {"type": "default"}
     rope = {key: value for key, value in scaling.items() if key != "type"}
@@ -38,7 +38,9 @@ def in_rope_parameters(config: Config, *, keep: bool = False) -> None:
             llm.pop(key, None)
 
 
-def no_scaling(value: Any) -> Callable[[Config], None]:
+def fill_scaling(value: Any) -> Callable[[Config], None]:
+    """Return a change that sets `rope_scaling` where there is none."""
+
     def change(config: Config) -> None:
         llm = config["llm_config"]
         if llm.get("rope_scaling") is None:
@@ -47,30 +49,33 @@ def no_scaling(value: Any) -> Callable[[Config], None]:
     return change
 
 
-def other_dtype(config: Config) -> None:
+def rename_dtype(config: Config) -> None:
+    """Rename `torch_dtype`, as transformers 5 does."""
     for part in (config, config["llm_config"], config["vision_config"]):
         part["dtype"] = part.pop("torch_dtype")
 
 
-def trainers(config: Config) -> None:
+def add_fields_of_trainers(config: Config) -> None:
+    """Add fields that training tools write."""
     config.update(hidden_size=128, img_context_token_id=7, system_message=None, use_cache=False)
     config["llm_config"].update(_attn_implementation_autoset=True, unsloth_version="2025.1")
 
 
 VARIANTS: dict[str, Callable[[Config], Any]] = {
-    "rope_parameters": in_rope_parameters,
-    "both forms": lambda config: in_rope_parameters(config, keep=True),
-    "empty scaling": no_scaling({}),
-    "default scaling": no_scaling({"type": "default"}),
-    "default rope type": no_scaling({"rope_type": "default"}),
-    "dtype": other_dtype,
+    "rope_parameters": move_to_rope_parameters,
+    "both forms": lambda config: move_to_rope_parameters(config, keep=True),
+    "empty scaling": fill_scaling({}),
+    "default scaling": fill_scaling({"type": "default"}),
+    "default rope type": fill_scaling({"rope_type": "default"}),
+    "dtype": rename_dtype,
     "head_dim": lambda config: config["llm_config"].update(head_dim=32),
-    "trainers": trainers,
+    "trainers": add_fields_of_trainers,
 }
 """Name → what a tool makes of a `config.json`."""
 
 
 def add_buffers(checkpoint: Path) -> None:
+    """Add the buffers of older tools to the weights."""
     file = checkpoint / "model.safetensors"
     tensors = load_file(file) | {name: torch.arange(4) for name in BUFFERS}
     save_file(tensors, file, {"format": "pt"})

@@ -13,7 +13,7 @@ from typing import Any
 
 from .control_tokens import INTERNLM2, KINDS, VISION, YI_PIECES
 from .corpus import LINES
-from .whole_words import byte_level_model, sentencepiece_model
+from .whole_words import USER_DEFINED, encode_piece, make_byte_level_model, make_sentencepiece_model
 
 Words = Sequence[str]
 
@@ -30,7 +30,7 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
-def _byte_level(words: Words, *, normalize: bool) -> Any:
+def _make_byte_level(words: Words, *, normalize: bool) -> Any:
     """Return a byte-level BPE without added tokens; ``normalize`` is Qwen2's NFC."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -42,7 +42,7 @@ def _byte_level(words: Words, *, normalize: bool) -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
     tokenizer.decoder = decoders.ByteLevel()
     if words:
-        tokenizer.model = byte_level_model(words, ignore_merges=not normalize)
+        tokenizer.model = make_byte_level_model(words, ignore_merges=not normalize)
         return tokenizer
     trainer = trainers.BpeTrainer(
         vocab_size=BYTE_VOCAB,
@@ -54,7 +54,7 @@ def _byte_level(words: Words, *, normalize: bool) -> Any:
 
 
 def _write_qwen2(path: Path, words: Words) -> dict[str, int]:
-    model = json.loads(_byte_level(words, normalize=True).to_str())["model"]
+    model = json.loads(_make_byte_level(words, normalize=True).to_str())["model"]
     vocab: dict[str, int] = dict(sorted(model["vocab"].items(), key=lambda item: item[1]))
     text = json.dumps(vocab, ensure_ascii=False)
     (path / "vocab.json").write_text(text, encoding="utf-8")
@@ -67,7 +67,7 @@ def _write_qwen2(path: Path, words: Words) -> dict[str, int]:
 def _write_llama3(path: Path, words: Words) -> dict[str, int]:
     from tokenizers import AddedToken, processors
 
-    tokenizer = _byte_level(words, normalize=False)
+    tokenizer = _make_byte_level(words, normalize=False)
     tokens = KINDS["llama3"].own + VISION
     tokenizer.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in tokens])
     bos = tokens[0]
@@ -83,10 +83,10 @@ def _write_llama3(path: Path, words: Words) -> dict[str, int]:
     return {token: tokenizer.token_to_id(token) for token in tokens}
 
 
-def _sentencepiece(words: Words, **options: Any) -> tuple[bytes, int]:
+def _make_sentencepiece(words: Words, **options: Any) -> tuple[bytes, int]:
     """Return ``tokenizer.model`` and the number of its pieces."""
     if words:
-        return sentencepiece_model(words, **options)
+        return make_sentencepiece_model(words, **options)
     return _train_sentencepiece(**options), SENTENCEPIECE_VOCAB
 
 
@@ -115,22 +115,17 @@ def _train_sentencepiece(**options: Any) -> bytes:
 def _write_internlm2(path: Path, words: Words) -> dict[str, int]:
     # The published file ends in placeholder pieces, the last six of which are control tokens.
     placeholders = [f"[UNUSED_TOKEN_{number}]" for number in range(137, 147)]
-    model, count = _sentencepiece(words, add_dummy_prefix=False)
-    (path / "tokenizer.model").write_bytes(model + b"".join(map(_user_defined, placeholders)))
+    model, count = _make_sentencepiece(words, add_dummy_prefix=False)
+    pieces = b"".join(encode_piece(text, 0.0, USER_DEFINED) for text in placeholders)
+    (path / "tokenizer.model").write_bytes(model + pieces)
     size = count + len(placeholders)
     own = {token: size - len(INTERNLM2) + i for i, token in enumerate(INTERNLM2)}
     vision = {token: size + i for i, token in enumerate(VISION)}
     return {"<unk>": 0, "<s>": 1, "</s>": 2, **own, **vision}
 
 
-def _user_defined(text: str) -> bytes:
-    """Return one more piece in protobuf's wire format, to be appended to a model."""
-    piece = b"\x0a" + bytes([len(text)]) + text.encode() + b"\x15\0\0\0\0" + b"\x18\x04"
-    return b"\x0a" + bytes([len(piece)]) + piece
-
-
 def _write_phi3(path: Path, words: Words) -> dict[str, int]:
-    model, count = _sentencepiece(words, add_dummy_prefix=True)
+    model, count = _make_sentencepiece(words, add_dummy_prefix=True)
     (path / "tokenizer.model").write_bytes(model)
     tokens = KINDS["phi3"].own + VISION
     added = {token: count + i for i, token in enumerate(tokens)}
@@ -138,7 +133,7 @@ def _write_phi3(path: Path, words: Words) -> dict[str, int]:
 
 
 def _write_yi(path: Path, words: Words) -> dict[str, int]:
-    model, count = _sentencepiece(
+    model, count = _make_sentencepiece(
         words,
         add_dummy_prefix=False,
         bos_piece="<|startoftext|>",
@@ -160,7 +155,7 @@ _WRITERS = {
 }
 
 
-def _added_token(kind: str, token: str) -> dict[str, Any]:
+def _describe_added_token(kind: str, token: str) -> dict[str, Any]:
     """Return one entry of ``added_tokens_decoder``; Phi-3's flags are the odd ones."""
     strips = kind == "phi3" and token.startswith("<|") and token != "<|endoftext|>"
     plain = kind == "phi3" and token == "</s>"
@@ -181,13 +176,14 @@ def write_tokenizer(path: Path, kind: str, words: Words = ()) -> dict[str, int]:
     """
     ids = _WRITERS[kind](path, words)
     info = KINDS[kind]
-    decoder = {str(i): _added_token(kind, t) for t, i in sorted(ids.items(), key=lambda x: x[1])}
+    in_order = sorted(ids.items(), key=lambda item: item[1])
+    decoder = {str(index): _describe_added_token(kind, token) for token, index in in_order}
     settings = {
         **info.settings,
         "added_tokens_decoder": decoder,
         "additional_special_tokens": list(info.special_map),
     }
-    named = {k: decoder[str(ids[v])] for k, v in _named_tokens(kind).items()}
+    named = {k: decoder[str(ids[v])] for k, v in _find_named_tokens(kind).items()}
     for entry in (flags := {k: dict(v) for k, v in named.items()}).values():
         del entry["special"]
     write_json(path / "tokenizer_config.json", dict(sorted(settings.items())))
@@ -198,7 +194,7 @@ def write_tokenizer(path: Path, kind: str, words: Words = ()) -> dict[str, int]:
     return ids
 
 
-def _named_tokens(kind: str) -> dict[str, str]:
+def _find_named_tokens(kind: str) -> dict[str, str]:
     """Return the bos, eos, pad and unk tokens that the kind has."""
     names = ("bos_token", "eos_token", "pad_token", "unk_token")
     found = {name: KINDS[kind].settings.get(name) for name in names}

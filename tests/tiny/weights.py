@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import zlib
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from .dims import Backbone, Dims, Vit
 
 Shape = tuple[int, ...]
 Table = dict[str, str]
+Tensors = dict[str, torch.Tensor]
 
 _EMBEDDINGS: Table = {
     "vision_model.embeddings.class_embedding": "1 1 E",
@@ -103,7 +105,7 @@ _LAYER: dict[Backbone, Table] = {
 }
 
 
-def _letters(dims: Dims) -> dict[str, int]:
+def _resolve_letters(dims: Dims) -> dict[str, int]:
     query, key = dims.heads * dims.head_dim, dims.kv_heads * dims.head_dim
     return {
         "1": 1,
@@ -124,7 +126,7 @@ def _letters(dims: Dims) -> dict[str, int]:
     }
 
 
-def weight_shapes(backbone: Backbone, vit: Vit, dims: Dims) -> dict[str, Shape]:
+def list_weight_shapes(backbone: Backbone, vit: Vit, dims: Dims) -> dict[str, Shape]:
     """Return every weight's published name and shape, in the order they are written."""
     table: Table = dict(_EMBEDDINGS)
     for index in range(dims.vit_layers):
@@ -135,14 +137,14 @@ def weight_shapes(backbone: Backbone, vit: Vit, dims: Dims) -> dict[str, Shape]:
     for index in range(dims.layers):
         prefix = f"language_model.model.layers.{index}."
         table |= {prefix + name: s for name, s in _LAYER[backbone].items()}
-    letters = _letters(dims)
+    letters = _resolve_letters(dims)
     return {name: tuple(letters[part] for part in s.split()) for name, s in table.items()}
 
 
 _LOGIT_GAIN = 4.0  # spreads the logits, so that greedy tokens survive rounding to bfloat16
 
 
-def _initial(name: str, shape: Shape, seed: int, dtype: torch.dtype) -> torch.Tensor:
+def _draw_weight(name: str, shape: Shape, seed: int, dtype: torch.dtype) -> torch.Tensor:
     """Return one weight of ``shape``, drawn from a generator seeded by ``seed`` and ``name``."""
     generator = torch.Generator().manual_seed(zlib.crc32(f"{seed}:{name}".encode()))
     values = torch.randn(shape, generator=generator)
@@ -160,7 +162,7 @@ def _initial(name: str, shape: Shape, seed: int, dtype: torch.dtype) -> torch.Te
     return values.to(dtype)
 
 
-def _shards(shapes: dict[str, Shape], count: int) -> list[list[str]]:
+def _split_into_shards(shapes: dict[str, Shape], count: int) -> list[list[str]]:
     """Split the names into ``count`` runs of about equal size."""
     total, done = sum(map(math.prod, shapes.values())), 0
     runs: list[list[str]] = [[] for _ in range(count)]
@@ -174,13 +176,13 @@ def write_weights(
     path: Path, shapes: dict[str, Shape], *, seed: int, dtype: str, shards: int
 ) -> None:
     """Write one file, or ``shards`` files and their index; one file is in memory at a time."""
-    runs = _shards(shapes, shards)
+    runs = _split_into_shards(shapes, shards)
     torch_dtype: torch.dtype = getattr(torch, dtype)
     weight_map: dict[str, str] = {}
     for number, run in enumerate(runs, 1):
         file = f"model-{number:05d}-of-{len(runs):05d}.safetensors"
         file = "model.safetensors" if len(runs) == 1 else file
-        tensors = {name: _initial(name, shapes[name], seed, torch_dtype) for name in run}
+        tensors = {name: _draw_weight(name, shapes[name], seed, torch_dtype) for name in run}
         save_file(tensors, path / file, metadata={"format": "pt"})
         weight_map |= dict.fromkeys(run, file)
     if len(runs) > 1:
@@ -188,3 +190,16 @@ def write_weights(
         index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(weight_map.items()))}
         text = json.dumps(index, indent=2) + "\n"
         (path / "model.safetensors.index.json").write_text(text, encoding="utf-8")
+
+
+def read_tensors(checkpoint: Path) -> Tensors:
+    """Return all weights of a checkpoint."""
+    files = sorted(checkpoint.glob("model*.safetensors"))
+    return {name: tensor for file in files for name, tensor in load_file(file).items()}
+
+
+def copy_checkpoint(source: Path, target: Path, tensors: Tensors) -> Path:
+    """Copy the checkpoint `source` with other weights, and return where it is."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.safetensors*"))
+    save_file(dict(sorted(tensors.items())), target / "model.safetensors", {"format": "pt"})
+    return target

@@ -1,4 +1,4 @@
-"""Requests that nobody means well: what each tries to make a server waste, as JSON or worse.
+"""Hostile requests, which try to waste a server's time or memory or to break it.
 
 None of them may take a server down, nor keep it from answering others: each is to be refused as
 the client's fault, or answered.
@@ -15,16 +15,16 @@ from typing import Any
 
 from PIL import Image
 
-from tests.support.chat.media import clip, image, text, uri, user, video
-from tests.unit.media.pictures import encode, many_scans, noise, png
+from tests.support.chat.media import clip, encode, image, text, uri, user, video
+from tests.unit.media.pictures import many_scans, noise, png
 
 Attack = Callable[[random.Random, str], bytes]
-"""Returns the body of a chat request to a model."""
+"""Makes the body of a request to the model of this name."""
 DEEP = 5_000
 MANY = 100_000
 
 
-def chat(model: str, *parts: dict[str, Any], **fields: Any) -> bytes:
+def make_body(model: str, *parts: dict[str, Any], **fields: Any) -> bytes:
     """The body of a request for a few tokens about some parts."""
     body = {"model": model, "messages": [user([*parts, text("?")])], "max_tokens": 4, **fields}
     return json.dumps(body).encode()
@@ -42,16 +42,16 @@ PICTURES: dict[str, Callable[[], bytes]] = {
 
 
 @cache
-def picture(name: str) -> str:
-    """One of them as a `data:` URI."""
+def make_picture(name: str) -> str:
+    """Return one of PICTURES as a `data:` URI."""
     return uri(PICTURES[name]())
 
 
-def _picture(name: str, count: int = 1) -> Attack:
-    return lambda _, model: chat(model, *[image(picture(name))] * count)
+def _attack_with_picture(name: str, count: int = 1) -> Attack:
+    return lambda _, model: make_body(model, *[image(make_picture(name))] * count)
 
 
-def _broken(rng: random.Random, model: str) -> bytes:
+def _attack_with_broken_media(rng: random.Random, model: str) -> bytes:
     """Pictures and videos of which bytes were changed, left out or repeated."""
     good = rng.choice([encode(noise(200, 150)), encode(noise(200, 150), "JPEG"), video()])
     data = bytearray(good)
@@ -60,11 +60,11 @@ def _broken(rng: random.Random, model: str) -> bytes:
     start, stop = sorted(rng.sample(range(len(data)), 2))
     kept = rng.choice([data, data[:stop], data + data[start:stop]])
     kind, part = ("video/mp4", clip) if good is video() else ("image/png", image)
-    return chat(model, part(uri(bytes(kept), kind)))
+    return make_body(model, part(uri(bytes(kept), kind)))
 
 
-def _body(rng: random.Random, model: str) -> bytes:
-    """A body that is no chat request."""
+def _attack_with_no_request(rng: random.Random, model: str) -> bytes:
+    """A body that is no chat request at all."""
     head = f'{{"model":"{model}","messages":'
     return rng.choice(
         [
@@ -80,10 +80,10 @@ def _body(rng: random.Random, model: str) -> bytes:
     )
 
 
-def _many(rng: random.Random, model: str) -> bytes:
+def _attack_with_many(rng: random.Random, model: str) -> bytes:
     """More messages, or parts, than any prompt can hold."""
     if rng.random() < 0.5:
-        return chat(model, *[text("")] * MANY)
+        return make_body(model, *[text("")] * MANY)
     messages = [user("a"), {"role": "assistant", "content": "b"}] * (MANY // 2)
     return json.dumps({"model": model, "messages": messages}).encode()
 
@@ -99,9 +99,9 @@ FIELDS = (
 )
 
 
-def _strange(rng: random.Random, model: str) -> bytes:
+def _attack_with_strange_values(rng: random.Random, model: str) -> bytes:
     """A sound request in which some values are anything at all."""
-    body = json.loads(chat(model, image(uri(encode(noise(60, 40))))))
+    body = json.loads(make_body(model, image(uri(encode(noise(60, 40))))))
     return json.dumps(distort(body, rng)).encode()
 
 
@@ -109,31 +109,31 @@ def distort(body: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     """Change up to three values of a request, and add one, but for its model."""
     model = body["model"]
     for _ in range(rng.randint(1, 3)):
-        place = rng.choice(list(_places(body)))
+        place = rng.choice(list(_list_places(body)))
         place[0][place[1]] = deepcopy(rng.choice(STRANGE))
     if rng.random() < 0.5:
         body[rng.choice(FIELDS)] = deepcopy(rng.choice(STRANGE))
     return {**body, "model": model}
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+def _list_places(value: Any) -> Iterator[tuple[Any, Any]]:
     """Every place in a JSON value where another may stand."""
     keys = range(len(value)) if isinstance(value, list) else value
     for key in keys:
         yield value, key
         if isinstance(value[key], dict | list):
-            yield from _places(value[key])
+            yield from _list_places(value[key])
 
 
 ATTACKS: dict[str, Attack] = {
-    "nine pictures of many tiles": _picture("noise", 9),
-    "thin picture": _picture("thin"),
-    "picture of one row": _picture("low"),
-    "picture of many pixels": _picture("wide"),
-    "small file of a large picture": _picture("large"),
-    "JPEG of many scans": _picture("scans"),
-    "broken picture or video": _broken,
-    "body that is no request": _body,
-    "many messages or parts": _many,
-    "strange values": _strange,
+    "nine pictures of many tiles": _attack_with_picture("noise", 9),
+    "thin picture": _attack_with_picture("thin"),
+    "picture of one row": _attack_with_picture("low"),
+    "picture of many pixels": _attack_with_picture("wide"),
+    "small file of a large picture": _attack_with_picture("large"),
+    "JPEG of many scans": _attack_with_picture("scans"),
+    "broken picture or video": _attack_with_broken_media,
+    "body that is no request": _attack_with_no_request,
+    "many messages or parts": _attack_with_many,
+    "strange values": _attack_with_strange_values,
 }

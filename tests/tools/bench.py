@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.install import environment
-from tests.support.host import package
+from tests.support.host import find_package
 from tests.tiny import make_checkpoint
 
 from .bench_engines import engines
@@ -101,7 +101,7 @@ def build(work: Path) -> None:
 def catalog(work: Path) -> None:
     """Every family of the host's catalog as a spec of ours."""
     host = [sys.executable, "-c", "import xinference.model.llm"]
-    registrations = sorted((package() / "model/llm/models").glob("*.json"))
+    registrations = sorted((find_package() / "model/llm/models").glob("*.json"))
     timed([sys.executable, "-m", "generator", "import", *registrations, "-o", work / "specs"])
     specs = sorted((work / "specs").glob("*.yaml"))
     scratch, baseline = in_turn(

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import openai
 
-from tests.shapes.chats import CHECKPOINT, messages
-from tests.shapes.sheet import Card, contact_sheet
-from tests.shapes.showcase import SHOWCASE, Shown
-from tests.support.chat.media import encoded
+from tests.shapes.chats import CHECKPOINT, make_messages
+from tests.shapes.sheet import Card, draw_contact_sheet
+from tests.shapes.showcase import SHOWCASE, Exhibit
+from tests.support.chat.media import encode
 from tests.support.host import Host
-from tests.support.terminal import inline_image
+from tests.support.terminal import format_inline_image
 from xinference_internvl2.families import records as runtime
 
 UID = "internvl2-demo"
@@ -47,13 +47,13 @@ class Steps:
         print(f"    done in {time.monotonic() - start:.1f} s", flush=True)
 
 
-def launch_options(model: str | None) -> list[str]:
+def choose_launch_options(model: str | None) -> list[str]:
     """Options that choose the model: the small one of this repository, or one of the hub by its
     id."""
     if model is None:
         size, model_format, place = "1", "pytorch", ["--model-path", str(CHECKPOINT)]
     else:
-        size, model_format, place = *_published(model), []
+        size, model_format, place = *_find_published(model), []
     quantization = "Int4" if model_format == "awq" else "none"
     return [
         *("--size-in-billions", size, "--model-format", model_format),
@@ -61,7 +61,7 @@ def launch_options(model: str | None) -> list[str]:
     ]
 
 
-def _published(model: str) -> tuple[str, str]:
+def _find_published(model: str) -> tuple[str, str]:
     (family,) = json.loads((runtime.FAMILIES / "internvl2.json").read_text(encoding="utf-8"))
     for spec in family["model_specs"]:
         if spec["model_src"]["huggingface"]["model_id"] == model:
@@ -77,24 +77,24 @@ def launch(host: Host, engine: str, options: list[str]) -> None:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
 
 
-def show(shown: Shown) -> None:
+def show(exhibit: Exhibit) -> None:
     """Write the pictures to files, and into a terminal that can show them."""
-    files = shown.files()
+    files = exhibit.make_files()
     for name, data in files.items():
         (OUTPUT / name).write_bytes(data)
-    print(f"\n    {', '.join(str(OUTPUT / name) for name in files)}: {shown.about}")
-    for still in shown.stills():
-        print(inline_image(encoded(still), isatty=sys.stdout.isatty()), end="")
+    print(f"\n    {', '.join(str(OUTPUT / name) for name in files)}: {exhibit.about}")
+    for still in exhibit.draw_stills():
+        print(format_inline_image(encode(still), isatty=sys.stdout.isatty()), end="")
 
 
-def ask(host: Host, shown: Shown) -> str:
+def ask(host: Host, exhibit: Exhibit) -> str:
     """Ask the model, print the answer while it comes, and return it."""
     # vLLM counts as launched while its engine still starts, and answers 503 until it has.
     client = openai.OpenAI(base_url=f"{host.url}/v1", api_key="none", timeout=600, max_retries=60)
-    print(f"    question: {shown.question.text}\n    answer: ", end="", flush=True)
+    print(f"    question: {exhibit.question.text}\n    answer: ", end="", flush=True)
     stream = client.chat.completions.create(
         model=UID,
-        messages=list(messages(shown.sample, shown.question, shown.urls())),  # type: ignore[arg-type]
+        messages=list(make_messages(exhibit.sample, exhibit.question, exhibit.make_urls())),  # type: ignore[arg-type]
         max_tokens=32,
         temperature=0,
         stream=True,
@@ -117,14 +117,14 @@ def ask_all(host: Host, *, answers_known: bool) -> None:
     Raises RuntimeError for an answer that is known to be wrong.
     """
     cards, wrong = [], []
-    for shown in SHOWCASE:
-        show(shown)
-        answer = ask(host, shown)
-        right = answer == shown.question.answer if answers_known else None
-        cards.append(Card(shown.stills(), shown.question.text, answer, right))
+    for exhibit in SHOWCASE:
+        show(exhibit)
+        answer = ask(host, exhibit)
+        right = answer == exhibit.question.answer if answers_known else None
+        cards.append(Card(exhibit.draw_stills(), exhibit.question.text, answer, right))
         if right is False:
-            wrong.append(f"{shown.question.text} is {shown.question.answer!r}, not {answer!r}")
-    contact_sheet(cards).save(OUTPUT / "sheet.png", optimize=True)
+            wrong.append(f"{exhibit.question.text} is {exhibit.question.answer!r}, not {answer!r}")
+    draw_contact_sheet(cards).save(OUTPUT / "sheet.png", optimize=True)
     print(f"\n    all of it is in {OUTPUT / 'sheet.png'}")
     if wrong:
         raise RuntimeError("; ".join(wrong))
@@ -142,7 +142,7 @@ def main() -> None:
         host = Host(work).__enter__()
     try:
         with step("Launch the model"):
-            launch(host, options.engine, launch_options(options.model))
+            launch(host, options.engine, choose_launch_options(options.model))
         with step("Ask about pictures and a video"):
             ask_all(host, answers_known=options.model is None)
     finally:

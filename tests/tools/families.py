@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.__main__ import main as generator
-from tests.support.host import package
+from tests.support.host import find_package
 
 BUILT = "plugin/xinference_internvl2/families"
 REASONS = {
@@ -41,7 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser("tests.tools.families", description=__doc__)
     parser.add_argument("--pages", type=Path, help="the published pages of the same version")
     options = parser.parse_args()
-    files = sorted((package() / "model/llm/models").glob("*.json"))
+    files = sorted((find_package() / "model/llm/models").glob("*.json"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         notes = _build(files, folder, options.pages)
@@ -85,10 +85,10 @@ def _compare_registrations(files: list[Path], built: Path, notes: list[str]) -> 
         (original,) = json.loads(path.read_text("utf-8"))
         name = original["model_name"]
         (record,) = json.loads((built / f"{name}.json").read_text("utf-8"))
-        facts += sum(1 for _ in _facts(original))
+        facts += sum(1 for _ in _list_facts(original))
         equal += record == original
         reasons.update(named.get(name, ()))
-        if dict(_facts(_as_read(original))) != dict(_facts(record)):
+        if dict(_list_facts(read_as_host(original))) != dict(_list_facts(record)):
             unexplained.append(name)
     print(f"registrations: {facts} facts; {equal} of {len(files)} are equal as they are")
     for why, count in reasons.most_common():
@@ -98,17 +98,17 @@ def _compare_registrations(files: list[Path], built: Path, notes: list[str]) -> 
     return unexplained
 
 
-def _facts(value: Any, path: str = "$") -> Iterator[tuple[str, Any]]:
+def _list_facts(value: Any, path: str = "$") -> Iterator[tuple[str, Any]]:
     """Yield the values of a record, each with its place."""
     if isinstance(value, dict | list):
         inner = value.items() if isinstance(value, dict) else enumerate(value)
         for key, child in inner:
-            yield from _facts(child, f"{path}.{key}")
+            yield from _list_facts(child, f"{path}.{key}")
     else:
         yield path, value
 
 
-def _as_read(record: Any) -> Any:
+def read_as_host(record: Any) -> Any:
     """Return a record as the host reads it: "9" as 9, and no quantizations beside `model_src`."""
     for spec in record["model_specs"]:
         spec.pop("quantizations", None)

@@ -22,8 +22,8 @@ from tests.shapes.chats import CHECKPOINT
 from tests.support.host import Host
 from xinference_internvl2.media import limits
 
-from .attacks import PICTURES, picture
-from .load_clients import Attacker, Client, Result, report
+from .attacks import PICTURES, make_picture
+from .load_clients import Attacker, Client, Result, print_report
 
 MB = 1 << 20
 MEDIA_MEMORY, KV_CACHE_MEMORY, PREFIX_CACHE_MEMORY = 1024, 256, 64
@@ -45,7 +45,7 @@ SAMPLE_SECONDS = 0.5
 
 
 class Memory(threading.Thread):
-    """The memory of this process's children, in MB: `now()`, and its `peak` while it runs."""
+    """The memory of this process's children, in MB: measured now, and its peak while this runs."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -54,14 +54,14 @@ class Memory(threading.Thread):
 
     def run(self) -> None:
         while not self._done.wait(SAMPLE_SECONDS):
-            self.peak = max(self.peak, self.now())
+            self.peak = max(self.peak, self.measure())
 
     def stop(self) -> None:
         self._done.set()
         self.join()
 
     @staticmethod
-    def now() -> int:
+    def measure() -> int:
         """Pages of their own, and the share of those that they have in common."""
         total = 0
         for process in psutil.Process().children(recursive=True):
@@ -73,9 +73,9 @@ class Memory(threading.Thread):
 
 
 def put_under_load(model: Served, clients: int, seconds: float, hostile: bool) -> list[Result]:
-    """Let clients ask for so long, and half as many attack if it is `hostile`."""
+    """Let clients ask for these seconds; if `hostile`, half as many others attack meanwhile."""
     for name in PICTURES if hostile else ():
-        picture(name)  # drawing it takes seconds
+        make_picture(name)  # drawing it takes seconds
     deadline = time.monotonic() + seconds
     callers: list[Client] = [Client(model, seed, deadline) for seed in range(clients)]
     if hostile:
@@ -89,16 +89,16 @@ def measure(model: Served, clients: int, seconds: float, hostile: bool) -> bool:
     """Print what clients got and how much memory it took; True if nothing is wrong."""
     put_under_load(model, 2, 1, hostile=False)
     memory = Memory()
-    before = memory.now()
+    before = memory.measure()
     memory.start()
     results = put_under_load(model, clients, seconds, hostile)
     memory.stop()
     time.sleep(2)
     allowed = before + MEDIA_MEMORY + ALONE + KV_CACHE_MEMORY + PREFIX_CACHE_MEMORY
     allowed += DECODERS * DECODER_MEMORY + SLACK
-    sound = report(results)
+    sound = print_report(results)
     print(
-        f"memory: {before} MB before, {memory.peak} MB at most, {memory.now()} MB after; "
+        f"memory: {before} MB before, {memory.peak} MB at most, {memory.measure()} MB after; "
         f"allowed are {allowed} MB"
     )
     return sound and memory.peak <= allowed

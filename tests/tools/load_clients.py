@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 
 from tests.e2e.conftest import Served
-from tests.shapes.chats import messages
-from tests.shapes.showcase import SHOWCASE, Shown
+from tests.shapes.chats import make_messages
+from tests.shapes.showcase import SHOWCASE, Exhibit
 
 from .attacks import ATTACKS
 
@@ -41,8 +41,8 @@ class Result:
 
 
 @cache
-def question(shown: Shown) -> list[dict[str, Any]]:
-    return list(messages(shown.sample, shown.question, shown.urls()))
+def make_chat(exhibit: Exhibit) -> list[dict[str, Any]]:
+    return list(make_messages(exhibit.sample, exhibit.question, exhibit.make_urls()))
 
 
 class Client:
@@ -54,9 +54,9 @@ class Client:
 
     def run(self) -> list[Result]:
         with self.http:
-            return list(self._results())
+            return list(self._ask_in_turn())
 
-    def _results(self) -> Iterator[Result]:
+    def _ask_in_turn(self) -> Iterator[Result]:
         while time.monotonic() < self.deadline:
             start = time.monotonic()
             try:
@@ -68,10 +68,10 @@ class Client:
                 time.sleep(min(1, max(0, self.deadline - start)))
 
     def ask(self) -> Result:
-        shown = self.rng.choice(SHOWCASE)
+        exhibit = self.rng.choice(SHOWCASE)
         body = {
             "model": self.model.uid,
-            "messages": question(shown),
+            "messages": make_chat(exhibit),
             "max_tokens": 32,
             "temperature": 0,
             # Or most of it would be known from others before.
@@ -79,26 +79,26 @@ class Client:
         }
         start = time.monotonic()
         stream = self.rng.random() < 1 / 3
-        status, text, pause = self._stream(body) if stream else self._whole(body)
+        status, text, pause = self._ask_stream(body) if stream else self._ask_whole(body)
         seconds = time.monotonic() - start
         if status != 200:
-            return refused_or_failed(shown.name, status, text)
-        outcome = "right" if text == shown.question.answer else "wrong"
-        return Result(outcome, shown.name, seconds, pause, text)
+            return classify_failure(exhibit.name, status, text)
+        outcome = "right" if text == exhibit.question.answer else "wrong"
+        return Result(outcome, exhibit.name, seconds, pause, text)
 
-    def _whole(self, body: dict[str, Any]) -> tuple[int, str, float]:
+    def _ask_whole(self, body: dict[str, Any]) -> tuple[int, str, float]:
         response = self.http.post("chat/completions", json=body)
         if response.status_code != 200:
-            return response.status_code, explain(response), 0
+            return response.status_code, describe_error(response), 0
         return 200, response.json()["choices"][0]["message"]["content"], 0
 
-    def _stream(self, body: dict[str, Any]) -> tuple[int, str, float]:
+    def _ask_stream(self, body: dict[str, Any]) -> tuple[int, str, float]:
         """The status, the text and the longest pause in it."""
         text, times = "", []
         with self.http.stream("POST", "chat/completions", json={**body, "stream": True}) as found:
             if found.status_code != 200:
                 found.read()
-                return found.status_code, explain(found), 0
+                return found.status_code, describe_error(found), 0
             for line in found.iter_lines():
                 if not line.startswith("data: {"):
                     continue
@@ -129,22 +129,22 @@ class Attacker(Client):
             return Result("warded off" if leaves else "failed", name, reason="timeout")
         if response.status_code < 500 and response.status_code not in COME_AGAIN:
             return Result("warded off", name, time.monotonic() - start)
-        return refused_or_failed(name, response.status_code, explain(response))
+        return classify_failure(name, response.status_code, describe_error(response))
 
 
-def explain(response: httpx.Response) -> str:
+def describe_error(response: httpx.Response) -> str:
     """What a server says of an error, with whether it says when to come again."""
     when = response.headers.get("Retry-After")
     return f"{'' if when else 'no Retry-After: '}{response.text[:300]}"
 
 
-def refused_or_failed(what: str, status: int, text: str) -> Result:
+def classify_failure(what: str, status: int, text: str) -> Result:
     if status in COME_AGAIN and not text.startswith("no Retry-After"):
         return Result("refused", what, reason=text)
     return Result("failed", what, reason=f"{status} {text}")
 
 
-def report(results: list[Result]) -> bool:
+def print_report(results: list[Result]) -> bool:
     """Print counts, times and pauses; True if no answer is wrong and nothing failed."""
     counts = Counter(result.outcome for result in results)
     print(", ".join(f"{counts[name]} {name}" for name in ("right", "wrong", "refused", "failed")))

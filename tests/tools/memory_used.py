@@ -28,7 +28,7 @@ class Used:
     answer: int
 
 
-def measured(path: Path, quantization: str, tokens: int, tiles: int) -> Used:
+def measure(path: Path, quantization: str, tokens: int, tiles: int) -> Used:
     """Measure an answer of one token to a prompt of `tokens` with an image of `tiles`."""
     command = [sys.executable, "-m", "tests.tools.memory_used", path, quantization, tokens, tiles]
     # Memory that is freed goes back at once, where otherwise it might stay with the process.
@@ -45,12 +45,12 @@ def measured(path: Path, quantization: str, tokens: int, tiles: int) -> Used:
     return Used(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def _resident(key: str) -> int:
+def _read_resident(key: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(key)) * 1024
 
 
-def _give_back(file: str) -> None:
+def _drop_pages(file: str) -> None:
     """Drop the pages of the mapped file; those that are used again are read again."""
     advise = ctypes.CDLL(None, use_errno=True).madvise
     advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
@@ -60,7 +60,7 @@ def _give_back(file: str) -> None:
             advise(start, end - start, MADV_PAGEOUT)
 
 
-def _options(quantization: str) -> Any:
+def _make_quantization_config(quantization: str) -> Any:
     import torch
     from transformers import BitsAndBytesConfig
 
@@ -101,8 +101,8 @@ def main(path: str, quantization: str, tokens: int, tiles: int) -> Used:
     from xinference_internvl2.transformers.model.from_checkpoint import load_model
     from xinference_internvl2.transformers.model.speed_up import speed_up
 
-    options = _options(quantization)
-    libraries = _resident("VmRSS")
+    options = _make_quantization_config(quantization)
+    libraries = _read_resident("VmRSS")
     model = load_model(path, quantization_config=options)
     speed_up(model)
     checkpoint = read_config(path)
@@ -110,11 +110,11 @@ def main(path: str, quantization: str, tokens: int, tiles: int) -> Used:
     for parameter in model.parameters():
         if parameter.is_floating_point():  # of the file, where no layer has packed it
             parameter.data = parameter.data.clone()
-    _give_back(".safetensors")
+    _drop_pages(".safetensors")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = _resident("VmRSS")
+    before = _read_resident("VmRSS")
     _answer(model, checkpoint, tokens, tiles)
-    peak = _resident("VmHWM")
+    peak = _read_resident("VmHWM")
     return Used(peak - libraries, peak - before)
 
 

@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from generator.__main__ import main
-from tests.support.host import package
+from tests.support.host import find_package
 from tests.tools import families
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,7 +53,7 @@ class Catalog:
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """The host's catalog, imported and built again."""
     folder = tmp_path_factory.mktemp("catalog")
-    paths = sorted((package() / "model/llm/models").glob("*.json"))
+    paths = sorted((find_package() / "model/llm/models").glob("*.json"))
     files = {json.loads(path.read_text("utf-8"))[0]["model_name"]: path for path in paths}
     out, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
@@ -77,17 +77,7 @@ def test_nothing_is_lost(catalog: Catalog) -> None:
     for name in catalog.files:
         original, rebuilt = catalog.original(name), catalog.rebuilt(name)
         assert (original == rebuilt) or name in named, name
-        assert _as_read(original) == rebuilt, name
-
-
-def _as_read(record: Any) -> Any:
-    """Return a record as the host reads it: "9" as 9, and no quantizations beside `model_src`."""
-    for spec in record["model_specs"]:
-        spec.pop("quantizations", None)
-        for key in ("model_size_in_billions", "activated_size_in_billions"):
-            if str(spec.get(key)).isdigit():
-                spec[key] = int(spec[key])
-    return record
+        assert families.read_as_host(original) == rebuilt, name
 
 
 def test_the_comparison_that_people_run_finds_the_same(
@@ -118,7 +108,8 @@ def test_all_that_is_not_expressed_is_named(catalog: Catalog) -> None:
 def test_the_host_accepts_every_registration(catalog: Catalog) -> None:
     names = ("llm.schema.json", "common.schema.json")
     schemas = {
-        name: json.loads((package() / "model/schemas" / name).read_text("utf-8")) for name in names
+        name: json.loads((find_package() / "model/schemas" / name).read_text("utf-8"))
+        for name in names
     }
     registry = Registry().with_resources(
         (name, Resource.from_contents(schema)) for name, schema in schemas.items()
@@ -215,7 +206,7 @@ def test_custom_models_come_back(
     # A custom model is written with an entry for each quantization, and null for what is not set.
     paths = []
     for name in list(catalog.files)[::5]:
-        record = _as_read(catalog.original(name))
+        record = families.read_as_host(catalog.original(name))
         record |= {"model_specs": _launched(record), "is_builtin": False, "model_family": name}
         for entry in record["model_specs"]:
             entry |= dict.fromkeys(["model_uri", "draft_quantizations"]) | entry
@@ -230,7 +221,7 @@ def test_custom_models_come_back(
         # As a set: one of them has an entry twice, word for word.
         mine, theirs = (
             {json.dumps(entry, sort_keys=True) for entry in _launched(data)}
-            for data in (record, _as_read(catalog.original(path.stem)))
+            for data in (record, families.read_as_host(catalog.original(path.stem)))
         )
         assert mine == theirs, path.stem
 
@@ -289,7 +280,8 @@ def test_pages_follow_the_published_style(catalog: Catalog) -> None:
     for name in catalog.files:
         page = (catalog.built / f"docs/models/{name.lower()}.rst").read_text("utf-8")
         # What would be markup is escaped, which the host's own documentation forgets.
-        assert re.sub(r"\\([\\*`|_])", r"\1", page) == _published(_as_read(catalog.original(name)))
+        record = families.read_as_host(catalog.original(name))
+        assert re.sub(r"\\([\\*`|_])", r"\1", page) == _published(record)
 
 
 def test_pages_are_read_without_a_warning(catalog: Catalog) -> None:

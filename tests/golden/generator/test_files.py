@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from generator.__main__ import main
-from tests.support.host import package
+from tests.support.host import find_package
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -137,7 +137,7 @@ def test_registration(built: Path) -> None:
 
 
 def test_registrations_pass_the_schema_of_the_host(built: Path) -> None:
-    schemas = package() / "model/schemas"
+    schemas = find_package() / "model/schemas"
     files = {name: json.loads((schemas / name).read_text("utf-8")) for name in NAMES}
     registry = Registry().with_resources(
         (name, Resource.from_contents(schema)) for name, schema in files.items()

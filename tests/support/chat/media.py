@@ -1,4 +1,7 @@
-"""Pictures and videos for requests, as files and as `data:` URIs."""
+"""Pictures and videos for requests, as files and as `data:` URIs; messages and their parts.
+
+What makes a message or a part of one is named after it, so that a chat reads like its JSON.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from PIL import Image, ImageDraw
 MEDIA_TYPES = {"JPEG": "image/jpeg", "TIFF": "image/tiff"}
 
 
-def drawn(width: int, height: int, mode: str = "RGB") -> Image.Image:
+def draw_picture(width: int, height: int, mode: str = "RGB") -> Image.Image:
     """A picture with something to see in every part of it."""
     image = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(image)
@@ -25,7 +28,7 @@ def drawn(width: int, height: int, mode: str = "RGB") -> Image.Image:
     return image.convert(mode)
 
 
-def encoded(image: Image.Image, image_format: str = "PNG", **options: Any) -> bytes:
+def encode(image: Image.Image, image_format: str = "PNG", **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, image_format, **options)
     return file.getvalue()
@@ -37,10 +40,10 @@ def uri(data: bytes, media_type: str = "image/png") -> str:
 
 def image_uri(image: Image.Image, image_format: str = "PNG", **options: Any) -> str:
     media_type = MEDIA_TYPES.get(image_format, f"image/{image_format.lower()}")
-    return uri(encoded(image, image_format, **options), media_type)
+    return uri(encode(image, image_format, **options), media_type)
 
 
-def film(images: Sequence[Image.Image], container: str = "mp4", rate: int = 8) -> bytes:
+def encode_video(images: Sequence[Image.Image], container: str = "mp4", rate: int = 8) -> bytes:
     """A video of pictures of one size, whose sides are even."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
@@ -60,7 +63,7 @@ def video(frames: int = 24, container: str = "mp4") -> bytes:
         images.append(Image.new("RGB", (128, 96), "white"))
         left = 100 * number // frames
         ImageDraw.Draw(images[-1]).rectangle((left, 30, left + 24, 54), fill="red")
-    return film(images, container)
+    return encode_video(images, container)
 
 
 def video_uri(frames: int = 24) -> str:

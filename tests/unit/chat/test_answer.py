@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from xinference.model.llm.media import load_media_bytes
 
-from tests.support.chat.media import drawn, image, image_uri, user
+from tests.support.chat.media import draw_picture, image, image_uri, user
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat import prepare_within_budget
 from xinference_internvl2.chat.answer import answer
@@ -31,7 +31,7 @@ from xinference_internvl2.media.decoder_pool import choose_decoders
 from xinference_internvl2.media.limits import BYTES_PER_PIXEL, MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
-WIDE = image_uri(drawn(640, 320))
+WIDE = image_uri(draw_picture(640, 320))
 TILES = 9
 """Eight and the thumbnail, of 112 × 112 pixels."""
 BYTES = TILES * 3 * 112**2 + len(read_inline(WIDE) or b"")

@@ -14,7 +14,7 @@ pytest.importorskip("transformers")
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 
 from tests.tiny import make_checkpoint
-from tests.tiny.resaved import in_rope_parameters
+from tests.tiny.resaved import move_to_rope_parameters
 from xinference_internvl2.checkpoint import known_fields
 from xinference_internvl2.checkpoint.config import CheckpointConfig, parse_config
 from xinference_internvl2.errors import CheckpointError
@@ -117,7 +117,7 @@ def saved_again(section: dict[str, Any], form: str) -> dict[str, Any]:
     made = CONFIG_MAPPING[section["model_type"]] if native else PreTrainedConfig
     given = copy.deepcopy({key: value for key, value in section.items() if key != "model_type"})
     if section["model_type"] == "phi3":  # the older form makes its class fail
-        in_rope_parameters({"llm_config": given})
+        move_to_rope_parameters({"llm_config": given})
     config = made(**given)
     assert isinstance(config, PreTrainedConfig)
     assert config.model_type == (section["model_type"] if native else "")

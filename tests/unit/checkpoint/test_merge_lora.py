@@ -14,7 +14,8 @@ pytest.importorskip("torch")
 import torch
 
 from tests.tiny import make_checkpoint
-from tests.tiny.lora import make_matrices, merged, read, unmerged
+from tests.tiny.lora import make_matrices, write_merged, write_unmerged
+from tests.tiny.weights import read_tensors
 from xinference_internvl2.checkpoint.merge_lora import merge_stream
 from xinference_internvl2.errors import CheckpointError
 
@@ -28,8 +29,8 @@ def wrapped(request: pytest.FixtureRequest, tmp_path_factory: Any) -> tuple[Any,
     folder: Path = tmp_path_factory.mktemp("wrapped")
     base = make_checkpoint(folder / "base", backbone=request.param, dtype="float32")
     matrices = make_matrices(base, rank=4, parts=tuple(RANKS))
-    beside = unmerged(base, folder / "unmerged", matrices)
-    return read(beside), read(merged(base, folder / "merged", matrices))
+    beside = write_unmerged(base, folder / "unmerged", matrices)
+    return read_tensors(beside), read_tensors(write_merged(base, folder / "merged", matrices))
 
 
 @pytest.mark.parametrize("order", range(3))

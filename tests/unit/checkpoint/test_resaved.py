@@ -16,7 +16,7 @@ pytest.importorskip("transformers")
 import torch
 
 from tests.tiny import edit_config, make_checkpoint
-from tests.tiny.resaved import VARIANTS, Config, add_buffers, in_rope_parameters
+from tests.tiny.resaved import VARIANTS, Config, add_buffers, move_to_rope_parameters
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.checkpoint.hf_config import check_holds, language_config
 from xinference_internvl2.errors import CheckpointError
@@ -72,7 +72,7 @@ def llm(**values: Any) -> Callable[[Config], Any]:
 
 def rope(**values: Any) -> Callable[[Config], Any]:
     def change(config: Config) -> None:
-        in_rope_parameters(config, keep=True)
+        move_to_rope_parameters(config, keep=True)
         config["llm_config"]["rope_parameters"].update(values)
 
     return change

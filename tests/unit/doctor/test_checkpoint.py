@@ -117,7 +117,7 @@ def test_a_folder_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_pictures_of_the_demo_are_those_of_the_showcase() -> None:
-    shown = {name: data for one in SHOWCASE for name, data in one.files().items()}
+    shown = {name: data for one in SHOWCASE for name, data in one.make_files().items()}
     asked = {(one.question.text, one.question.answer) for one in SHOWCASE}
     for question in QUESTIONS:
         assert (question.text, question.answer) in asked

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.support.chat.cases import IM_SYSTEM
+from tests.support.chat.case import IM_SYSTEM
 from xinference_internvl2.__main__ import main
 from xinference_internvl2.demo.questions import CHECKPOINT
 from xinference_internvl2.doctor import ask

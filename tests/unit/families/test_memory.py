@@ -33,7 +33,7 @@ from generator.spec.load import load_one
 from tests.tiny import make_checkpoint, quantize_awq
 from tests.tiny.dims import Backbone, Dims, Vit, resolve_dims
 from tests.tiny.llm_config import ARCHITECTURES
-from tests.tiny.weights import weight_shapes
+from tests.tiny.weights import list_weight_shapes
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.doctor.checkpoint_memory import estimate_memory
 from xinference_internvl2.families import memory as plugin_memory
@@ -85,7 +85,7 @@ def language(backbone: Backbone, dims: Dims) -> LanguageModel:
 def test_parameters_are_those_of_the_checkpoint(backbone: Backbone, vit: Vit, preset: str) -> None:
     dims = resolve_dims(preset, backbone, {})
     dims = replace(dims, vocab_size=dims.vocab_size or 1000)
-    tensors = sum(map(math.prod, weight_shapes(backbone, vit, dims).values()))
+    tensors = sum(map(math.prod, list_weight_shapes(backbone, vit, dims).values()))
     assert count_parameters(tower(vit, dims), language(backbone, dims)) == tensors
 
 

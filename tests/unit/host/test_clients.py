@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests.support.chat.cases import SQUARE
+from tests.support.chat.case import SQUARE
 
 from .conftest import Model
 

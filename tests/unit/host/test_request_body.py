@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests.support.chat.cases import ANTHROPIC, SQUARE
+from tests.support.chat.case import ANTHROPIC, SQUARE
 from xinference_internvl2.chat.option_table import OPTIONS
 from xinference_internvl2.chat.options import read_options
 from xinference_internvl2.chat.sampling_options import read_sampling

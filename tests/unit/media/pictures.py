@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from tests.support.chat.media import encode
 
 
 def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(pixels).convert(mode)
-
-
-def encode(image: Image.Image, name: str = "PNG", **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, name, **options)
-    return file.getvalue()
 
 
 def png(width: int, height: int, chunks: Iterator[bytes] | tuple[bytes, ...] = ()) -> bytes:

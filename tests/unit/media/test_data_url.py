@@ -7,10 +7,10 @@ import base64
 import pytest
 from PIL import Image
 
-from tests.support.chat.media import video
+from tests.support.chat.media import encode, video
 from xinference_internvl2.media.data_url import read_inline
 
-from .pictures import encode, noise
+from .pictures import noise
 
 # Its base64 has both letters in which the alphabets differ.
 DATA = encode(noise(40, 40))

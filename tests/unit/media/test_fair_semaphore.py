@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.chat.media import encode
 from xinference_internvl2.media import decoder_pool, video
 from xinference_internvl2.media.fair_semaphore import FairSemaphore
 from xinference_internvl2.media.image_file import ImageFile, open_image
 from xinference_internvl2.media.tiles import Tiling
 from xinference_internvl2.media.video import VideoFile, open_video
-
-from .pictures import encode
 
 ONE = Tiling(image_size=56, max_tiles=1)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.chat.media import clip, drawn, image, image_uri, text, user, video_uri
+from tests.support.chat.media import clip, draw_picture, image, image_uri, text, user, video_uri
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prepare import prepare
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
@@ -17,7 +17,7 @@ from xinference_internvl2.families.prompt_formats import find_prompt_format
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
-WIDE, SQUARE = image_uri(drawn(640, 320)), image_uri(drawn(100, 100))
+WIDE, SQUARE = image_uri(draw_picture(640, 320)), image_uri(draw_picture(100, 100))
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
+from tests.support.chat.media import encode
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media import decoder_pool, image_decoder, limits
 from xinference_internvl2.media.image_file import open_image
 from xinference_internvl2.media.tiles import Tiling, cut_tiles
 
-from .pictures import chunk, encode, many_scans, noise, png
+from .pictures import chunk, many_scans, noise, png
 
 ONE = Tiling(image_size=56, max_tiles=1)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.chat.media import clip, drawn, image, image_uri, user, video_uri
+from tests.support.chat.media import clip, draw_picture, image, image_uri, user, video_uri
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
@@ -18,7 +18,7 @@ from xinference_internvl2.media.options import read_request_limits
 from xinference_internvl2.media.source import OpenMedia, open_media
 from xinference_internvl2.media.tiles import Tiling
 
-WIDE = image_uri(drawn(640, 320))
+WIDE = image_uri(draw_picture(640, 320))
 CLIP = video_uri()
 """24 frames, three seconds of them."""
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from xinference.model.llm.media import load_media_bytes
 
-from tests.support.chat.cases import BANNER, CASES, CLIP, SQUARE, Case
+from tests.support.chat.case import BANNER, CLIP, SQUARE, Case
+from tests.support.chat.cases import CASES
 from tests.support.chat.media import clip, image, user
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prompt import build_prompt, collect_media

@@ -11,11 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.support.chat.media import encode
 from xinference_internvl2.media.image_file import open_image
 from xinference_internvl2.media.tiles import Tiling
 from xinference_internvl2.media.upright_rgb import ORIENTATION
 
-from .pictures import encode, noise
+from .pictures import noise
 
 SIDE = 8
 ONE = Tiling(image_size=SIDE, max_tiles=1)

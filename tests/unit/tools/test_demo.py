@@ -9,22 +9,22 @@ import pytest
 from PIL import Image
 
 from tests.install.environment import REPOSITORY
-from tests.shapes.sheet import COLUMNS, HEIGHT, WIDTH, Card, contact_sheet
+from tests.shapes.sheet import COLUMNS, HEIGHT, WIDTH, Card, draw_contact_sheet
 from tests.shapes.showcase import SHOWCASE
-from tests.support.chat.media import drawn, encoded
-from tests.support.terminal import inline_image
+from tests.support.chat.media import draw_picture, encode
+from tests.support.terminal import format_inline_image
 
-PNG = encoded(drawn(300, 200))
+PNG = encode(draw_picture(300, 200))
 
 
 def test_an_iterm_gets_the_file() -> None:
-    sent = inline_image(PNG, isatty=True, environment={"TERM_PROGRAM": "iTerm.app"})
+    sent = format_inline_image(PNG, isatty=True, environment={"TERM_PROGRAM": "iTerm.app"})
     (found,) = re.findall(r"\033\]1337;File=inline=1;size=\d+:(.*)\a\n", sent)
     assert base64.b64decode(found) == PNG
 
 
 def test_a_kitty_gets_the_file_in_chunks() -> None:
-    sent = inline_image(PNG * 9, isatty=True, environment={"TERM": "xterm-kitty"})
+    sent = format_inline_image(PNG * 9, isatty=True, environment={"TERM": "xterm-kitty"})
     chunks = re.findall(r"\033_G([^;]*);([^\033]*)\033\\", sent)
     assert len(chunks) > 2
     assert all(len(data) <= 4096 for _, data in chunks)
@@ -37,13 +37,13 @@ def test_a_kitty_gets_the_file_in_chunks() -> None:
     [(True, {"TERM": "xterm-256color"}), (False, {"TERM": "xterm-kitty"}), (True, {})],
 )
 def test_all_else_gets_nothing(isatty: bool, environment: dict[str, str]) -> None:
-    assert inline_image(PNG, isatty=isatty, environment=environment) == ""
+    assert format_inline_image(PNG, isatty=isatty, environment=environment) == ""
 
 
 def test_the_sheet_has_a_place_for_every_card() -> None:
     red, blue = (Image.new("RGB", (200, 100), colour) for colour in ("red", "blue"))
     cards = [Card([red], "What?", "red", True)] * COLUMNS + [Card([blue, red], "Which?", "a b")]
-    sheet = contact_sheet(cards)
+    sheet = draw_contact_sheet(cards)
     assert sheet.size == (COLUMNS * WIDTH, 2 * HEIGHT)
     colours = {colour for _, colour in sheet.crop((0, HEIGHT, WIDTH, 2 * HEIGHT)).getcolors(9999)}
     assert {(255, 0, 0), (0, 0, 255)} <= colours
@@ -53,6 +53,6 @@ def test_the_sheet_has_a_place_for_every_card() -> None:
 
 
 def test_the_readme_shows_the_sheet_of_right_answers() -> None:
-    cards = [Card(s.stills(), s.question.text, s.question.answer, True) for s in SHOWCASE]
+    cards = [Card(s.draw_stills(), s.question.text, s.question.answer, True) for s in SHOWCASE]
     with Image.open(REPOSITORY / "docs/_static/demo.png") as shown:
-        assert shown.convert("RGB").tobytes() == contact_sheet(cards).tobytes()
+        assert shown.convert("RGB").tobytes() == draw_contact_sheet(cards).tobytes()

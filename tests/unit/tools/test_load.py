@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tools.load_clients import Result, refused_or_failed, report
+from tests.tools.load_clients import Result, classify_failure, print_report
 
 RIGHT = Result("right", "shapes", 1.0, 0.5)
 
@@ -23,7 +23,7 @@ RIGHT = Result("right", "shapes", 1.0, 0.5)
 def test_what_is_sound(
     results: list[Result], sound: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert report(results) is sound
+    assert print_report(results) is sound
     counted = sum(result.outcome == "right" for result in results)
     assert f"{counted} right" in capsys.readouterr().out
 
@@ -39,4 +39,4 @@ def test_what_is_sound(
     ],
 )
 def test_what_counts_as_refused(status: int, text: str, outcome: str) -> None:
-    assert refused_or_failed("shapes", status, text).outcome == outcome
+    assert classify_failure("shapes", status, text).outcome == outcome

@@ -15,13 +15,13 @@ pytest.importorskip("transformers")
 
 from transformers import BitsAndBytesConfig
 
-from tests.shapes.batches import Batch, Encoder, answers_of, make_batches
+from tests.shapes.batches import Batch, Encoder, grade_answers, make_batches
 from tests.shapes.chats import CHECKPOINT
-from tests.shapes.evaluate import EVALUATED, Scores, accuracy, evaluate, held_out
+from tests.shapes.evaluate import EVALUATED, Scores, compute_accuracy, evaluate, make_held_out
 from tests.shapes.model import predict
-from tests.shapes.showcase import SHOWCASE, Shown
+from tests.shapes.showcase import SHOWCASE, Exhibit
 from tests.shapes.sight import MAX_TILES
-from tests.shapes.task import samples
+from tests.shapes.task import draw_samples
 from tests.tiny import quantize_awq
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.media.video import frame_indices
@@ -40,7 +40,7 @@ def encoder() -> Encoder:
 
 @pytest.fixture(scope="module")
 def unseen(encoder: Encoder) -> Mapping[str, list[Batch]]:
-    return held_out([encoder], SAMPLES, seed=2)
+    return make_held_out([encoder], SAMPLES, seed=2)
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +51,12 @@ def scores(unseen: Mapping[str, list[Batch]]) -> Scores:
 def overall(scores: Scores) -> float:
     """Accuracy on all questions that a picture or several were asked about."""
     media = [media for media in EVALUATED if media != "text"]
-    return sum(accuracy(scores, name) for name in media) / len(media)
+    return sum(compute_accuracy(scores, name) for name in media) / len(media)
 
 
 @pytest.mark.parametrize("media", EVALUATED)
 def test_the_checkpoint_sees(scores: Scores, media: str) -> None:
-    assert accuracy(scores, media) >= LEAST[media]
+    assert compute_accuracy(scores, media) >= LEAST[media]
 
 
 @pytest.mark.parametrize(("bits", "loss"), [(8, 0.02), (4, 0.05)])
@@ -79,26 +79,28 @@ def test_awq_sees_as_well(
 
 def test_wide_pictures_need_their_tiles(encoder: Encoder) -> None:
     """What is small in a wide picture is in one of its tiles, and lost in its thumbnail."""
-    drawn = islice(samples("held-out", 3, [("picture", 1.0)]), 400)
+    drawn = islice(draw_samples("held-out", 3, [("picture", 1.0)]), 400)
     wide = [s for s in drawn if s.pictures[0].width > 2.5 * s.pictures[0].height]
     model = load_model(CHECKPOINT, dtype="float32")
     tiled, squeezed = (
-        accuracy(evaluate(model, {"picture": make_batches(wide, [encoder], 16, most)}), "picture")
+        compute_accuracy(
+            evaluate(model, {"picture": make_batches(wide, [encoder], 16, most)}), "picture"
+        )
         for most in (MAX_TILES, 1)
     )
     assert tiled >= LEAST["picture"] - 0.05
     assert squeezed <= tiled - 0.15
 
 
-@pytest.mark.parametrize("shown", SHOWCASE, ids=lambda shown: shown.name)
-def test_the_showcase_is_answered_right(encoder: Encoder, shown: Shown) -> None:
-    sample = shown.sample
+@pytest.mark.parametrize("exhibit", SHOWCASE, ids=lambda exhibit: exhibit.name)
+def test_the_showcase_is_answered_right(encoder: Encoder, exhibit: Exhibit) -> None:
+    sample = exhibit.sample
     if sample.media == "video":
         frames = [sample.pictures[index] for index in frame_indices(len(sample.pictures), 8)]
         sample = replace(sample, pictures=tuple(frames))
     (batch,) = make_batches([sample], [encoder], 1)
     model = load_model(CHECKPOINT, dtype="float32")
-    ((_, right),) = answers_of(batch, predict(model, batch))
+    ((_, right),) = grade_answers(batch, predict(model, batch))
     assert right
 
 

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from tests.tiny import PRESETS, Dims, make_checkpoint
 from tests.tiny.dims import Backbone
-from tests.tiny.weights import weight_shapes
+from tests.tiny.weights import list_weight_shapes
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = ROOT.parent / "shared" / "reference"
@@ -96,7 +96,7 @@ def test_names_and_shapes_agree_with_the_goldens(name: str) -> None:
         vit_heads=vision["num_attention_heads"],
         vit_intermediate=vision["intermediate_size"],
     )
-    assert weight_shapes(llm["model_type"], "300m", dims) == shapes(golden)
+    assert list_weight_shapes(llm["model_type"], "300m", dims) == shapes(golden)
 
 
 def key_tree(value: object) -> object:
@@ -146,7 +146,7 @@ def test_published_dimensions(tmp_path: Path) -> None:
         vision["num_hidden_layers"],
     )
     parameters = sum(
-        torch.Size(shape).numel() for shape in weight_shapes("qwen2", "300m", dims).values()
+        torch.Size(shape).numel() for shape in list_weight_shapes("qwen2", "300m", dims).values()
     )
     assert parameters == pytest.approx(938e6, rel=0.001)
 

@@ -12,7 +12,7 @@ import torch
 
 from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
-from tests.tiny.lora import make_matrices, merged, write_adapter
+from tests.tiny.lora import make_matrices, write_adapter, write_merged
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from xinference_internvl2.transformers.model.lora_adapters import load_adapters
@@ -64,7 +64,9 @@ def test_adapters_share_the_engine_and_nothing_else(
     expected: dict[tuple[str | None, int], list[int]] = {}
     for name in ADAPTERS:
         path = (
-            merged(checkpoint, tmp_path / "merged" / name, matrices[name]) if name else checkpoint
+            write_merged(checkpoint, tmp_path / "merged" / name, matrices[name])
+            if name
+            else checkpoint
         )
         alone = load_model(path)
         for number in NUMBERS:

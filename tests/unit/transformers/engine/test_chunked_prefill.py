@@ -13,8 +13,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from tests.support.generate import prefill, request, step
-from tests.tiny import make_checkpoint, shorten, slide
+from tests.support.generate import make_request, prefill, run_step
+from tests.tiny import make_checkpoint, set_sliding_window, shorten_context
 from xinference_internvl2.engine_outputs import TokenOutput
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine import model_runner
@@ -40,14 +40,14 @@ def read(
     """The logits after a prompt that is read in chunks, and the tokens after it."""
     monkeypatch.setattr(model_runner, "CHUNK", chunk)
     runner = ModelRunner(model)
-    (sequence,) = request(model, *prompt, SamplingParams(6)).sequences
+    (sequence,) = make_request(model, *prompt, SamplingParams(6)).sequences
     logits = prefill(runner, sequence)
     (first,) = sample(logits, [sequence.sampler])
     assert isinstance(first, TokenOutput)
     sequence.accept(first)
     tokens = [first.id]
     while not sequence.is_over:
-        tokens += [token.id for token in step(runner, [sequence])]
+        tokens += [token.id for token in run_step(runner, [sequence])]
     return logits, tokens
 
 
@@ -96,7 +96,7 @@ def test_positions_are_encoded_for_the_whole_prompt(
 ) -> None:
     """Beyond 20 tokens, differently; the first chunk is shorter than that."""
     path = Path(shutil.copytree(checkpoint, tmp_path / "short"))
-    shorten(path, 20)
+    shorten_context(path, 20)
     model, prompt = load_model(path), torch.arange(5, 5 + length)[None]
     compare(monkeypatch, model, 8, prompt, None)
     with torch.inference_mode():
@@ -109,7 +109,7 @@ def test_pieces_keep_within_a_sliding_window(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int
 ) -> None:
     path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
-    slide(path, window)
+    set_sliding_window(path, window)
     model, prompt = load_model(path), torch.arange(5, 25)[None]
     with torch.inference_mode():
         wanted = model(input_ids=prompt, use_cache=False).logits[:, -1]
@@ -154,7 +154,7 @@ def test_several_prompts_are_read_as_each_alone(checkpoint: Path) -> None:
 
     def begin() -> list[Sequence]:
         asked = zip(tokens, pixels, strict=True)
-        made = [request(model, torch.tensor([i]), p, SamplingParams(6)) for i, p in asked]
+        made = [make_request(model, torch.tensor([i]), p, SamplingParams(6)) for i, p in asked]
         return [one.sequences[0] for one in made]
 
     alone, together = begin(), begin()

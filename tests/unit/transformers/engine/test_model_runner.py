@@ -11,8 +11,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from tests.support.generate import generate_tokens, request, step
-from tests.tiny import make_checkpoint, shorten, slide
+from tests.support.generate import generate_tokens, make_request, run_step
+from tests.tiny import make_checkpoint, set_sliding_window, shorten_context
 from xinference_internvl2.engine_outputs import TokenOutput
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner
@@ -28,7 +28,7 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 def shortened(checkpoint: Path, length: int) -> Path:
     copy = Path(shutil.copytree(checkpoint, checkpoint.with_name(f"{checkpoint.name}-short")))
-    shorten(copy, length)
+    shorten_context(copy, length)
     return copy
 
 
@@ -49,7 +49,7 @@ def test_greedy_tokens_are_those_of_generate(checkpoint: Path) -> None:
 def test_dynamic_positions_are_those_of_generate(tmp_path: Path) -> None:
     """Also beyond the trained length, and after an answer that was longer."""
     path = make_checkpoint(tmp_path, backbone="internlm2", dtype="float32")
-    shorten(path, 20)
+    shorten_context(path, 20)
     model = load_model(path)
     for length in (40, 16):
         ids = torch.arange(5, 5 + length)[None]
@@ -61,7 +61,7 @@ def test_dynamic_positions_are_those_of_generate(tmp_path: Path) -> None:
 def test_longrope_switches_for_all_positions_at_once(tmp_path: Path) -> None:
     """As if every token were computed without a cache, on both sides of the original length."""
     path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
-    shorten(path, 20)
+    shorten_context(path, 20)
     model = load_model(path)
     ids = torch.arange(5, 22)[None]
     answer = ids_of(generate_tokens(model, ids, None, SamplingParams(12), []))
@@ -139,7 +139,7 @@ def options(seed: int) -> SamplingParams:
 
 
 def begin(model: PreTrainedModel, ids: torch.Tensor, sampling: SamplingParams) -> Sequence:
-    return request(model, ids, None, sampling).sequences[0]
+    return make_request(model, ids, None, sampling).sequences[0]
 
 
 def batches(runner: ModelRunner, sequences: list[Sequence]) -> list[list[Sequence]]:
@@ -163,7 +163,7 @@ def together(
         if not running:
             return list(found.values())
         for batch in batches(runner, running):
-            for sequence, token in zip(batch, step(runner, batch), strict=True):
+            for sequence, token in zip(batch, run_step(runner, batch), strict=True):
                 found[sequence].append(token)
         running = [sequence for sequence in running if not sequence.is_over]
 
@@ -190,16 +190,16 @@ def test_a_batch_is_one_call_of_the_model(checkpoint: Path) -> None:
     runner = ModelRunner(model)
     sequences = [begin(model, torch.tensor([[5, 6, 7]]), SamplingParams(4)) for _ in range(3)]
     for sequence in sequences:
-        step(runner, [sequence])
+        run_step(runner, [sequence])
     rows: list[int] = []
     model.lm_head.register_forward_hook(lambda _, inputs, output: rows.append(output.shape[1]))
-    step(runner, sequences)
+    run_step(runner, sequences)
     assert rows == [3]
 
 
 def test_a_batch_keeps_within_its_sliding_window(tmp_path: Path) -> None:
     path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
-    slide(path, 8)
+    set_sliding_window(path, 8)
     model = load_model(path)
     prompts = [torch.arange(5, 5 + length)[None] for length in (3, 7, 15)]
     alone = [ids_of(generate_tokens(model, ids, None, SamplingParams(12), [])) for ids in prompts]

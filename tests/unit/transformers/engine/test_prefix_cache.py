@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from tests.support.generate import request, step
-from tests.tiny import make_checkpoint, shorten, slide
+from tests.support.generate import make_request, run_step
+from tests.tiny import make_checkpoint, set_sliding_window, shorten_context
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.engine_outputs import TokenOutput
 from xinference_internvl2.sampling_params import SamplingParams
@@ -59,7 +59,7 @@ def pictures(checkpoint: Path) -> Pictures:
 def finish(runner: ModelRunner, sequence: Sequence) -> list[TokenOutput]:
     found: list[TokenOutput] = []
     while not sequence.is_over:
-        found += step(runner, [sequence])
+        found += run_step(runner, [sequence])
     return found
 
 
@@ -67,7 +67,7 @@ def begin(
     runner: ModelRunner, *prompt: Any, earlier: Sequence | None = None, **options: Any
 ) -> Sequence:
     """A sequence with what it has in common with an earlier one."""
-    (sequence,) = request(runner.model, *prompt, SAMPLING, **options).sequences
+    (sequence,) = make_request(runner.model, *prompt, SAMPLING, **options).sequences
     cache = PrefixCache(0, runner.fixed_length)
     known = [(earlier.keys, earlier.kv)] if earlier and earlier.kv else []
     if found := cache.find(sequence.keys, known):
@@ -178,7 +178,7 @@ def test_an_earlier_sequence_goes_on_untouched(model: PreTrainedModel, pictures:
     _, wanted = ask(model, *question)
     runner = ModelRunner(model)
     sequence = begin(runner, *question)
-    first = step(runner, [sequence])
+    first = run_step(runner, [sequence])
     other = torch.cat([question[0][:, :-1], torch.tensor([[13, 14]])], dim=1)
     _, found = ask(model, other, question[1], earlier=sequence)
     same(found, ask(model, other, question[1])[1])
@@ -206,7 +206,7 @@ def test_only_who_has_the_same_adapter_shares(
 ) -> None:
     ids = torch.arange(20, 40)[None]
     first, second = (
-        request(model, ids, None, SAMPLING, adapter=adapter).sequences[0].keys
+        make_request(model, ids, None, SAMPLING, adapter=adapter).sequences[0].keys
         for adapter in adapters
     )
     assert (first == second) is shared
@@ -218,7 +218,7 @@ def test_lengths_with_other_positions_share_nothing(
 ) -> None:
     """Beyond 20 tokens, where positions are encoded for the length of the whole."""
     path = Path(shutil.copytree(checkpoint, tmp_path / "short"))
-    shorten(path, 20)
+    shorten_context(path, 20)
     model = load_model(path)
     first, second = (torch.arange(5, 5 + length)[None] for length in lengths)
     before, _ = ask(model, first, None)
@@ -229,7 +229,7 @@ def test_lengths_with_other_positions_share_nothing(
 
 def test_what_has_left_a_sliding_window_is_not_taken(tmp_path: Path) -> None:
     path = make_checkpoint(tmp_path, backbone="phi3", dtype="float32")
-    slide(path, 16)
+    set_sliding_window(path, 16)
     model = load_model(path)
     assert model.config.text_config.sliding_window == 16
     for length in (8, 15, 24):

@@ -19,8 +19,8 @@ pytest.importorskip("gptqmodel")
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.tiny import dequantized_twin, make_checkpoint, quantize_awq
-from tests.tiny.awq import settings_at_the_top
+from tests.tiny import dequantize_awq, make_checkpoint, quantize_awq
+from tests.tiny.awq import move_settings_to_top
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
@@ -64,7 +64,7 @@ def awq(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def twin(awq: Path) -> Any:
-    return load_model(dequantized_twin(awq, awq.parent / "twin"), dtype="float32")
+    return load_model(dequantize_awq(awq, awq.parent / "twin"), dtype="float32")
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
@@ -86,8 +86,8 @@ def test_settings_at_the_top_other_groups_and_other_devices(
 ) -> None:
     """A device map that is not the CPU's takes the kernel that runs on every device, here too."""
     path = made(tmp_path, "internlm2", group_size)
-    twin = load_model(dequantized_twin(path, tmp_path / "twin"), dtype="float32")
-    settings_at_the_top(path)
+    twin = load_model(dequantize_awq(path, tmp_path / "twin"), dtype="float32")
+    move_settings_to_top(path)
     model = load_model(path, device_map=device_map)
     assert linear_layers(model) == {True: {kernel}, False: {"Linear"}}
     for ids, pixels in prompts(path, model):

@@ -15,8 +15,8 @@ pytest.importorskip("transformers")
 import torch
 from safetensors.torch import load_file
 
-from tests.tiny import dequantized_twin, make_checkpoint, quantize_awq
-from tests.tiny.awq import LEVELS, dequantized, pack, quantized, unpack
+from tests.tiny import dequantize_awq, make_checkpoint, quantize_awq
+from tests.tiny.awq import LEVELS, dequantize_weight, pack, quantize_weight, unpack
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.checkpoint.weight_format import check_quantization
 from xinference_internvl2.errors import CheckpointError
@@ -61,10 +61,10 @@ def test_packing_is_undone_by_unpacking() -> None:
 
 def test_a_weight_comes_back_within_its_step() -> None:
     weight = torch.randn(64, 256, generator=torch.Generator().manual_seed(0))
-    parts = quantized(weight, 128)
+    parts = quantize_weight(weight, 128)
     # Rounding a level costs half a step, and rounding the zero point as much at the ends.
     steps = parts["scales"].float().repeat_interleave(128, 0).t()
-    difference = (dequantized(**parts) - weight).abs()
+    difference = (dequantize_weight(**parts) - weight).abs()
     assert (difference <= 1.01 * steps).all()
     assert (difference / steps).mean() < 0.3
     levels = unpack(parts["qweight"])
@@ -75,7 +75,7 @@ def test_the_twin_differs_only_where_weights_were_quantized(awq: Path, tmp_path:
     source = {
         k: v for f in awq.parent.glob("source/*.safetensors") for k, v in load_file(f).items()
     }
-    twin_path = dequantized_twin(awq, tmp_path / "twin")
+    twin_path = dequantize_awq(awq, tmp_path / "twin")
     twin = load_file(twin_path / "model.safetensors")
     assert {k: v.shape for k, v in twin.items()} == {k: v.shape for k, v in source.items()}
     changed = {name for name, x in source.items() if not torch.equal(twin[name], x.float())}
@@ -114,7 +114,7 @@ def test_names_shapes_types_and_settings_agree_with_the_golden(tmp_path: Path) -
 @pytest.mark.parametrize("kind", ["text", "image"])
 def test_the_goldens_twin_has_the_goldens_logits(tmp_path: Path, kind: str) -> None:
     """Packed by someone else's code, and answered by someone else's model."""
-    model = load_model(dequantized_twin(GOLDEN, tmp_path / "twin"), dtype="float32")
+    model = load_model(dequantize_awq(GOLDEN, tmp_path / "twin"), dtype="float32")
     expected = load_file(GOLDEN / "golden.safetensors")
     pixels = load_file(GOLDENS / "pixel_values.safetensors")["pixel_values"]
     with torch.inference_mode():

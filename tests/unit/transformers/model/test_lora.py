@@ -16,7 +16,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.tiny import make_checkpoint
-from tests.tiny.lora import TARGETS, Matrices, make_matrices, merged, unmerged, write_adapter
+from tests.tiny.lora import (
+    TARGETS,
+    Matrices,
+    make_matrices,
+    write_adapter,
+    write_merged,
+    write_unmerged,
+)
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from xinference_internvl2.transformers.model.lora_adapters import load_adapters, use_adapter
@@ -57,7 +64,7 @@ def test_adapters_give_the_logits_of_merged_checkpoints(checkpoint: Path, tmp_pa
     }
     expected: dict[str | None, torch.Tensor] = {None: alone}
     for name, matrices in (("every.part", every), ("language", language)):
-        expected[name] = logits(load_model(merged(checkpoint, tmp_path / name, matrices)))
+        expected[name] = logits(load_model(write_merged(checkpoint, tmp_path / name, matrices)))
         assert differ(expected[name], alone) > 0.1
     load_adapters(model, folders)
     for name in (None, "every.part", "language", None, "language", "every.part"):
@@ -72,8 +79,8 @@ def test_unmerged_checkpoints_give_the_logits_of_merged_ones(
     checkpoint: Path, tmp_path: Path, parts: tuple[str, ...]
 ) -> None:
     matrices = make_matrices(checkpoint, rank=8, parts=parts)
-    expected = logits(load_model(merged(checkpoint, tmp_path / "merged", matrices)))
-    found = logits(load_model(unmerged(checkpoint, tmp_path / "unmerged", matrices)))
+    expected = logits(load_model(write_merged(checkpoint, tmp_path / "merged", matrices)))
+    found = logits(load_model(write_unmerged(checkpoint, tmp_path / "unmerged", matrices)))
     assert differ(found, expected) < 1e-4
 
 
@@ -98,7 +105,7 @@ def test_rank_stabilized_and_per_module_scales(internlm2: Path, tmp_path: Path) 
     model = load_model(internlm2)
     load_adapters(model, {"a": write_adapter(tmp_path / "a", matrices, **settings)})
     use_adapter(model, "a")
-    expected = logits(load_model(merged(internlm2, tmp_path / "merged", matrices, scale)))
+    expected = logits(load_model(write_merged(internlm2, tmp_path / "merged", matrices, scale)))
     assert differ(logits(model), expected) < 1e-4
 
 
@@ -111,7 +118,7 @@ def test_prefixes_and_a_language_model_that_was_wrapped_alone(
     model = load_model(internlm2)
     load_adapters(model, {"a": write_adapter(tmp_path / "a", alone, prefix)})
     use_adapter(model, "a")
-    expected = logits(load_model(merged(internlm2, tmp_path / "merged", matrices)))
+    expected = logits(load_model(write_merged(internlm2, tmp_path / "merged", matrices)))
     assert differ(logits(model), expected) < 1e-4
 
 
@@ -244,7 +251,7 @@ UNMERGED: dict[str, tuple[Callable[[dict[str, torch.Tensor]], Any], int, str]] =
 def test_unmerged_checkpoints_that_do_not_fit(internlm2: Path, tmp_path: Path, case: str) -> None:
     change, rank, sentence = UNMERGED[case]
     parts = ("language_model",)
-    path = unmerged(internlm2, tmp_path / "unmerged", make_matrices(internlm2, parts=parts))
+    path = write_unmerged(internlm2, tmp_path / "unmerged", make_matrices(internlm2, parts=parts))
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps({**config, "use_llm_lora": rank}))
     lora_of(path, change)

@@ -12,8 +12,8 @@ pytest.importorskip("torch")
 
 import torch
 
-from tests.tiny import dequantized_twin, make_checkpoint, quantize_awq
-from tests.tiny.lora import make_matrices, merged, write_adapter
+from tests.tiny import dequantize_awq, make_checkpoint, quantize_awq
+from tests.tiny.lora import make_matrices, write_adapter, write_merged
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.transformers.model.cpu import PackedLinear
@@ -50,7 +50,7 @@ def test_beside_bitsandbytes(tmp_path: Path, backbone: Any, name: str, least: fl
     model = load_model(path, quantization_config=bits(name))
     alone = last(model)
     load_adapters(model, {"a": folder})
-    expected = last(load_model(merged(path, tmp_path / "merged", matrices)))
+    expected = last(load_model(write_merged(path, tmp_path / "merged", matrices)))
     assert cosine(last(model, "a"), expected) > least
     assert cosine(alone, expected) < CHANGED
     # bitsandbytes computes the first time in another way than later.
@@ -63,10 +63,10 @@ def test_beside_awq(tmp_path: Path, backbone: Any) -> None:
     sizes = {"hidden": 256, "heads": 8, "intermediate": 512}
     path = make_checkpoint(tmp_path / "base", backbone=backbone, dtype="float16", seed=1, **sizes)
     awq = quantize_awq(path, tmp_path / "awq")
-    twin = dequantized_twin(awq, tmp_path / "twin")
+    twin = dequantize_awq(awq, tmp_path / "twin")
     matrices = make_matrices(path, rank=16)
     folder = write_adapter(tmp_path / "adapter", matrices)
-    expected = last(load_model(merged(twin, tmp_path / "merged", matrices), dtype="float32"))
+    expected = last(load_model(write_merged(twin, tmp_path / "merged", matrices), dtype="float32"))
     model = load_model(awq, dtype="float32")
     alone = last(model)
     load_adapters(model, {"a": folder})

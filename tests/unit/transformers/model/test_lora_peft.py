@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from tests.tiny import make_checkpoint
-from tests.tiny.lora import TARGETS, read
+from tests.tiny.lora import TARGETS
+from tests.tiny.weights import read_tensors
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from xinference_internvl2.transformers.model.lora_adapters import load_adapters, use_adapter
 
@@ -78,7 +79,7 @@ def without_gptqmodel(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("case", SETTINGS)
 def test_peft_merges_to_the_same_model(checkpoint: Path, tmp_path: Path, case: str) -> None:
     torch.manual_seed(0)
-    tensors = read(checkpoint)
+    tensors = read_tensors(checkpoint)
     root = linear_layers(tensors)
     names = [n for n, layer in root.named_modules() if isinstance(layer, nn.Linear)]
     settings = {key: existing(value, names) for key, value in SETTINGS[case].items()}
