@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 from ..errors import CheckpointError
 from .config import MAX_RANK, CheckpointConfig
 from .json_files import Section, read_json, require_folder
-from .safetensors_file import FLOATS, open_file
+from .weight_files import FLOATS, open_file
 
 WEIGHTS = "adapter_model.safetensors"
 

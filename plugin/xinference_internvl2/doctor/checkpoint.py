@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ..chat.context_length import trained_length
 from ..checkpoint.config import CheckpointConfig, find_problems, read_config
-from ..checkpoint.safetensors_file import is_pickled
+from ..checkpoint.weight_files import is_pickled
 from ..checkpoint.weight_format import AWQ, UNQUANTIZED, describe_weights
 from ..errors import CheckpointError
 from ..families.memory import Use
@@ -110,7 +110,7 @@ def _collect(problems: list[str], check: Callable[[], T]) -> T | None:
 
 def _read_shapes(folder: Path, config: CheckpointConfig | None, problems: list[str]) -> Shapes:
     """Return the shapes of all weights; none if a file or a weight has a problem."""
-    from ..checkpoint.safetensors_file import list_weight_files, open_file
+    from ..checkpoint.weight_files import list_weight_files, open_file
 
     before = len(problems)
     for file in _collect(problems, lambda: list_weight_files(folder)) or []:

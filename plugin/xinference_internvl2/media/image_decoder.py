@@ -7,7 +7,6 @@ processor time for an image and `MAX_IMAGE_MEMORY`, and can open neither files n
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -24,7 +23,7 @@ from .limits import (
     MAX_PIXELS,
     MAX_SIDE,
 )
-from .sandbox import confine, count_address_space
+from .sandbox import confine, count_address_space, limit_seconds
 from .tiles import Tiling, cut_tiles
 from .upright_rgb import to_upright_rgb, upright_size
 
@@ -48,21 +47,15 @@ def main() -> None:
     while line := questions.readline():
         question = json.loads(line)
         data = questions.read(question.pop("bytes"))
-        _limit_seconds(MAX_IMAGE_SECONDS)
+        limit_seconds(MAX_IMAGE_SECONDS)
         try:
             _answer(answers, data, **question)
         except RequestError as error:
             _write_line(answers, {"refused": str(error)})
         except MemoryError:
             _write_line(answers, {"refused": _describe_too_large(question["where"])})
-        _limit_seconds(0)
+        limit_seconds(0)
         answers.flush()
-
-
-def _limit_seconds(seconds: float) -> None:
-    """End this process once it has computed for `seconds`; 0 takes the limit away."""
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def _answer(

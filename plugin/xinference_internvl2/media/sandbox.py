@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 
 
@@ -28,6 +29,12 @@ def confine(memory: int, cpu_seconds: int | None = None) -> None:
         for name, limit in limits.items():
             with suppress(ValueError, OSError):
                 resource.setrlimit(name, (limit, limit))
+
+
+def limit_seconds(seconds: float) -> None:
+    """End this process once it has computed for `seconds`; 0 takes the limit away."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def count_address_space() -> int:

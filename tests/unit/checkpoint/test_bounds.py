@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from xinference_internvl2.checkpoint import safetensors_file
+from xinference_internvl2.checkpoint import weight_files
 from xinference_internvl2.checkpoint.json_files import Section
-from xinference_internvl2.checkpoint.safetensors_file import MAX_HEADER_BYTES
+from xinference_internvl2.checkpoint.weight_files import MAX_HEADER_BYTES
 from xinference_internvl2.checkpoint.weight_format import AWQ, _describe_quantization
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.tokenizer import added_tokens
@@ -25,7 +25,7 @@ def test_the_header_of_a_safetensors_file(tmp_path: Path) -> None:
         with file.open("wb") as opened:
             opened.write(size.to_bytes(8, "little"))
             opened.truncate(size + 8)
-        safetensors_file._check_header(file)
+        weight_files._check_header(file)
 
     check(MAX_HEADER_BYTES)
     with pytest.raises(CheckpointError, match=f"a header of {MAX_HEADER_BYTES + 1} bytes"):

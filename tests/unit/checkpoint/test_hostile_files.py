@@ -16,7 +16,7 @@ from xinference_internvl2.checkpoint.json_files import (
     read_bytes,
     read_json,
 )
-from xinference_internvl2.checkpoint.safetensors_file import MAX_FILES
+from xinference_internvl2.checkpoint.weight_files import MAX_FILES
 from xinference_internvl2.doctor.checkpoint import examine
 from xinference_internvl2.errors import MAX_MESSAGE, CheckpointError, RequestError, one_sentence
 from xinference_internvl2.families.memory import Use

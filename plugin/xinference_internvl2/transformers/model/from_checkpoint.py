@@ -23,7 +23,7 @@ from . import awq, bitsandbytes
 from .attention import ATTENTION
 from .config import model_config
 from .loading_progress import Report, watch_loading
-from .weight_files import open_weights
+from .open_weights import open_weights
 from .weight_names import InternVL2ForConditionalGeneration, check_names_and_shapes
 
 

@@ -13,7 +13,7 @@ from transformers import BitsAndBytesConfig
 from tests.tiny import make_checkpoint
 from tests.tiny.sparse import enlarge
 from xinference_internvl2.checkpoint import weight_memory
-from xinference_internvl2.checkpoint.safetensors_file import list_weight_files
+from xinference_internvl2.checkpoint.weight_files import list_weight_files
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.system_memory import MachineMemory
 from xinference_internvl2.transformers.model import from_checkpoint

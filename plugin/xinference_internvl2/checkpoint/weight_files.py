@@ -1,4 +1,4 @@
-"""Opens the safetensors files of a checkpoint; tensors are read lazily."""
+"""Which files hold the weights of a checkpoint, and their tensors, which are read lazily."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import torch
 
 from ...checkpoint.config import CheckpointConfig
 from ...checkpoint.merge_lora import add, is_unused, merge
-from ...checkpoint.safetensors_file import FLOATS, list_weight_files, open_file
+from ...checkpoint.weight_files import FLOATS, list_weight_files, open_file
 from ...errors import CheckpointError
 from .fused_weights import INTEGERS
 
