@@ -15,7 +15,7 @@ from tests.shapes.export import export, read_state
 from tests.shapes.showcase import CONTENTS, draw_shapes
 from tests.support.host import Host
 from tests.tiny import make_checkpoint, quantize_awq
-from xinference_internvl2.vllm.requirements import missing_awq_kernel
+from xinference_internvl2.vllm.requirements import explain_missing_awq_kernel
 
 from .conftest import (
     VLLM_AT_ONCE,
@@ -110,7 +110,7 @@ def test_what_is_launched_as_something_else_is_named(
 @pytest.fixture(params=ROWS)
 def row(request: pytest.FixtureRequest, host: Host, checkpoint: Maker) -> Iterator[Served]:
     engine, spec, backbone, quantization = ROWS[request.param]
-    if engine == "vLLM" and (missing := missing_awq_kernel()):
+    if engine == "vLLM" and (missing := explain_missing_awq_kernel()):
         pytest.skip(missing)
     uid = request.param.replace(" ", "-")
     path = checkpoint(backbone, spec.model_format)

@@ -13,7 +13,7 @@ from .conftest import printed
 from .steps import TOKENS
 
 pytestmark = pytest.mark.host
-AHEAD = 128
+MAX_AHEAD = 128
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_what_nobody_reads_is_not_written_and_keeps_nobody_waiting(
     steps: dict[str, Any],
 ) -> None:
-    assert steps["unread"] == [AHEAD, TOKENS]
+    assert steps["unread"] == [MAX_AHEAD, TOKENS]
 
 
 def test_only_who_has_the_same_salt_is_not_read_again(steps: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from xinference_internvl2.host.catalog import LOADERS
-from xinference_internvl2.vllm.requirements import missing_awq_kernel
+from xinference_internvl2.vllm.requirements import explain_missing_awq_kernel
 
 from .conftest import EXTENSION, OFF
 from .environment import REPOSITORY, Environment
@@ -44,7 +44,7 @@ def matrix(family: str) -> dict[str, list[list[Any]]]:
 
 def computes(engine: str, model_format: str) -> bool:
     """Whether this machine does; what the query says where it does not is another test's."""
-    return engine != "vLLM" or model_format != "awq" or not missing_awq_kernel()
+    return engine != "vLLM" or model_format != "awq" or not explain_missing_awq_kernel()
 
 
 def others(table: dict[str, Any]) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def test_launching_follows_the_matrix(refreshed: dict[str, Any]) -> None:
     ours = "InternVL2TransformersModel"
     assert launches.pop(f"{FAMILY} transformers pytorch 1 8-bit") == ours
     assert launches.pop(f"{FAMILY} Transformers awq 2 Int4") == ours
-    kernel = missing_awq_kernel()
+    kernel = explain_missing_awq_kernel()
     assert launches.pop(f"{FAMILY} vllm awq 2 Int4") == (kernel or "InternVL2VLLMModel")
     assert launches.pop("my-internvl2 Transformers pytorch 3 none") == ours
     assert launches.pop("qwen2-vl-instruct Transformers pytorch 2 none") == "Qwen2VLChatModel"

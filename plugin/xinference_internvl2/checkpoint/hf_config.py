@@ -11,7 +11,7 @@ from ..errors import CheckpointError
 from .config import CheckpointConfig
 
 
-def language_config(checkpoint: CheckpointConfig) -> PreTrainedConfig:
+def build_language_config(checkpoint: CheckpointConfig) -> PreTrainedConfig:
     """Return transformers' configuration of the language model.
 
     Raises:
@@ -27,11 +27,11 @@ def language_config(checkpoint: CheckpointConfig) -> PreTrainedConfig:
     given = {**fields, "rope_parameters": dict(fields["rope_parameters"])}
     tokens = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
     config = CONFIG_MAPPING[checkpoint.backbone.model_type](**given, **tokens)
-    check_holds(config, fields)
+    check_kept(config, fields)
     return config
 
 
-def check_holds(config: PreTrainedConfig, fields: Mapping[str, Any]) -> None:
+def check_kept(config: PreTrainedConfig, fields: Mapping[str, Any]) -> None:
     """Check that a configuration object holds the `fields` that it was built from.
 
     A class may put a default of its own in place of one.

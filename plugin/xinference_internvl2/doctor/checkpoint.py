@@ -121,14 +121,14 @@ def _read_shapes(folder: Path, config: CheckpointConfig | None, problems: list[s
 
 
 def _check_shapes(config: CheckpointConfig) -> Shapes:
-    from ..transformers.model.from_checkpoint import open_checked
+    from ..transformers.model.from_checkpoint import open_checkpoint
 
     found = describe_weights(config)
     if found not in FORMATS:
         raise CheckpointError(
             f"{config.path} holds {found}; use a checkpoint with {UNQUANTIZED} or {AWQ}"
         )
-    _, _, tensors = open_checked(config)
+    _, _, tensors = open_checkpoint(config)
     return {name: tuple(tensor.get_shape()) for name, tensor in tensors.items()}
 
 

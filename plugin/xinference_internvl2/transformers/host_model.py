@@ -39,7 +39,7 @@ from ..media.limits import read_launch_limits
 from ..media.pixel_values import normalize_on_device
 from ..tokenizer.tokenizer import load_tokenizer
 from .engine.async_engine import AsyncEngine
-from .engine.constraint import Constraint, Grammars
+from .engine.constraint import Constraint, ConstraintBuilder
 from .engine.limits import EngineLimits
 from .engine.sequence import Prompt
 from .launch_options import OPTIONS
@@ -47,7 +47,7 @@ from .model.bitsandbytes import build_quantization_config
 from .model.dtype import choose_dtype, read_dtype
 from .model.lora_adapters import load_adapters
 from .model.speed_up import speed_up
-from .requirements import missing_library
+from .requirements import explain_missing_library
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class InternVL2TransformersModel(PytorchChatModel):
         """Return True if this loader serves the spec here, or False and the reason."""
         verdict = serves(llm_family, llm_spec, quantization, ENGINE)
         virtual_env = virtual_env_allows_missing_engine()
-        missing = missing_library(quantization, virtual_env=virtual_env)
+        missing = explain_missing_library(quantization, virtual_env=virtual_env)
         return (False, missing) if verdict is True and missing else verdict
 
     def load(self) -> None:
@@ -96,11 +96,11 @@ class InternVL2TransformersModel(PytorchChatModel):
             self._checkpoint = read_config(self.model_path)
             check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
             self._tokenizer = load_tokenizer(self.model_path, self._checkpoint.llm["vocab_size"])
-        if missing := missing_library(self.quantization):
+        if missing := explain_missing_library(self.quantization):
             raise CheckpointError(missing)
         self._served = self._build_served()
         vocabulary = self._checkpoint.llm["vocab_size"]
-        self._grammars = Grammars(self._tokenizer, vocabulary, self._served.stop_ids)
+        self._constraints = ConstraintBuilder(self._tokenizer, vocabulary, self._served.stop_ids)
         self._engine = AsyncEngine(self._load_model, engine_limits, normalize_on_device)
         self._report_progress(1, "Ready")
 
@@ -214,7 +214,7 @@ class InternVL2TransformersModel(PytorchChatModel):
 
     def _build_constraint(self, request: ChatRequest) -> Constraint | None:
         form = request.sampling.constraint
-        return self._grammars.constraint(*form) if form else None
+        return self._constraints.build(*form) if form else None
 
     @staticmethod
     def _build_prompt(request: ChatRequest) -> Prompt:

@@ -29,7 +29,7 @@ _LIBRARIES = {
 }
 
 
-def missing_library(quantization: str | None, *, virtual_env: bool = False) -> str | None:
+def explain_missing_library(quantization: str | None, *, virtual_env: bool = False) -> str | None:
     """Return why Transformers cannot serve the quantization, or None if it can.
 
     Args:

@@ -18,7 +18,7 @@ from transformers import PreTrainedConfig
 
 from ..checkpoint.backbones import BACKBONES
 from ..checkpoint.config import parse_config
-from ..checkpoint.hf_config import language_config
+from ..checkpoint.hf_config import build_language_config
 from ..checkpoint.merge_lora import merge_stream
 from ..families.prompt_formats import DEFAULT_FAMILY, find_prompt_format
 from ..families.records import PromptFormat, load_runtimes
@@ -64,7 +64,7 @@ class InternVLChatConfig(PreTrainedConfig):
             qk_normalization=checkpoint.vision["use_qk_norm"],
             initializer_factor=1.0,
         )
-        self.text_config = language_config(checkpoint)
+        self.text_config = build_language_config(checkpoint)
         if self.text_config.rope_parameters["rope_type"] == "dynamic":
             # vLLM serves no more positions than the file says, and up to there both are the same.
             theta = self.text_config.rope_parameters["rope_theta"]

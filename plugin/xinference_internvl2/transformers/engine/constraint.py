@@ -44,7 +44,7 @@ class Constraint:
         self._matcher.consume_token(token)
 
 
-class Grammars:
+class ConstraintBuilder:
     """Makes constraints for a tokenizer.
 
     Args:
@@ -58,7 +58,7 @@ class Grammars:
         self._stop_ids = list(stop_ids)
         self._known: Any = None
 
-    def constraint(self, kind: str, value: Any) -> Constraint:
+    def build(self, kind: str, value: Any) -> Constraint:
         """Return what holds a sequence to a grammar; see `compile_grammar`."""
         from llguidance import LLMatcher
         from llguidance.hf import from_tokenizer

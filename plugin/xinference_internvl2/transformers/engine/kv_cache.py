@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from ..model.attention_mask import windows
+from ..model.attention_mask import list_windows
 
-ROOM = 256
+INITIAL_ROOM = 256
 """Tokens for which a cache has room at first, beyond those that are there already."""
 
 
@@ -23,7 +23,7 @@ class KVCachePool:
     def __init__(self, config: Any, dtype: torch.dtype) -> None:
         heads = config.num_key_value_heads
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        self.windows = windows(config)
+        self.windows = list_windows(config)
         self.bytes_per_token: int = 2 * len(self.windows) * heads * size * dtype.itemsize
         self.bytes_held = 0
 
@@ -98,7 +98,7 @@ class KVCache:
         return copy
 
     def free(self) -> None:
-        """Let go of the memory; the cache is of no use any more."""
+        """Free the memory; the cache cannot be used any more."""
         self._pool.bytes_held -= self.bytes
         self.capacity = self.length = 0
         self._keys, self._values = [], []

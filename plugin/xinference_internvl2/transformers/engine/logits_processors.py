@@ -49,11 +49,11 @@ def build_processors(
             _OpenAIPenalties(sampling.presence_penalty, sampling.frequency_penalty, prompt_tokens)
         )
     if sampling.temperature > 0:
-        found += _cuts(sampling)
+        found += _build_filters(sampling)
     return found
 
 
-def _cuts(sampling: SamplingParams) -> LogitsProcessorList:
+def _build_filters(sampling: SamplingParams) -> LogitsProcessorList:
     """The temperature, and what leaves out unlikely tokens."""
     found = LogitsProcessorList([TemperatureLogitsWarper(sampling.temperature)])
     if sampling.top_k > 0:

@@ -26,7 +26,7 @@ ToPixels = Callable[[torch.Tensor], torch.Tensor]
 
 
 class ModelRunner:
-    """Has a model and the caches of its sequences.
+    """Computes the steps of a model, and has the KV caches of its sequences.
 
     Args:
         to_pixels: the tiles of prompts, (tiles, 3, tile_size, tile_size) on the model's device, as
@@ -36,28 +36,30 @@ class ModelRunner:
     def __init__(self, model: PreTrainedModel, to_pixels: ToPixels = torch.as_tensor) -> None:
         self.model, self._to_pixels = model, to_pixels
         config = model.config.text_config
-        how = config.rope_parameters, config.max_position_embeddings
-        self.encoding, self.switches = partial(rope.encoding, *how), partial(rope.switches, *how)
-        self.fixed_length = rope.fixed_length(*how)
+        rope_arguments = config.rope_parameters, config.max_position_embeddings
+        self.encoding = partial(rope.encoding, *rope_arguments)
+        self.switches = partial(rope.switches, *rope_arguments)
+        self.fixed_length = rope.fixed_length(*rope_arguments)
         self.pool = KVCachePool(config, model.dtype)
 
     def fits(self, sequences: Many[Sequence], other: Sequence) -> bool:
-        """Whether what is left to read of all `sequences` and of the `other` is one chunk; any
-        sequence by itself has its place."""
+        """Whether the unread tokens of `sequences` and of the `other` fit into one chunk; a
+        sequence alone always does."""
         unread = sum(one.tokens - one.read for one in (*sequences, other))
         return not sequences or unread <= CHUNK
 
     @torch.inference_mode()
     def prefill(self, sequences: Many[Sequence]) -> list[tuple[Sequence, torch.Tensor]]:
-        """Take the next step of reading the tokens of sequences, which fit into a chunk.
+        """Read the next chunk of each sequence, or look at the next tiles of it.
 
         Returns:
-            Those that are read now, and the logits after their last tokens, (1, vocabulary).
+            The sequences of which all is read, and the logits after their last tokens, each
+            (1, vocabulary).
         """
         chunks = {}
         for sequence in sequences:
             stop = min(sequence.read + CHUNK, sequence.tokens)
-            if not self._see(sequence, sequence.read, stop):
+            if not self._encode_next_tiles(sequence, sequence.read, stop):
                 chunks[sequence] = range(sequence.read, stop)
         if not chunks:
             return []
@@ -65,7 +67,7 @@ class ModelRunner:
         read = [one for one, chunk in chunks.items() if chunk.stop == one.tokens]
         logits = self._forward(chunks, torch.cat(embeds, dim=1), read)
         for sequence in read:
-            self._forget(sequence)
+            self._free_pictures(sequence)
         return [*zip(read, logits[:, None], strict=True)]
 
     @torch.inference_mode()
@@ -94,7 +96,7 @@ class ModelRunner:
             cache.length = chunk.stop
         return logits
 
-    def _see(self, sequence: Sequence, start: int, stop: int) -> bool:
+    def _encode_next_tiles(self, sequence: Sequence, start: int, stop: int) -> bool:
         """Look at the next tiles of a chunk of a prompt; False if there are none."""
         prompt = sequence.request.prompt
         tiles = self._tiles(prompt, start, stop)
@@ -104,7 +106,7 @@ class ModelRunner:
             self._encode_tiles(prompt, unseen)
         return bool(unseen)
 
-    def _forget(self, sequence: Sequence) -> None:
+    def _free_pictures(self, sequence: Sequence) -> None:
         """Let go of the pictures of a prompt that has been read."""
         prompt = sequence.request.prompt
         most = len(prompt.ids) + sequence.request.sampling.max_tokens

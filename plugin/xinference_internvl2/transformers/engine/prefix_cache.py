@@ -22,12 +22,12 @@ class PrefixCache:
 
     Args:
         max_bytes: that all of them may hold together.
-        same_encoding: the length up to which positions are encoded alike in every sequence; longer
+        fixed_length: the length up to which positions are encoded alike in every sequence; longer
             ones share nothing.
     """
 
-    def __init__(self, max_bytes: int, same_encoding: float) -> None:
-        self.max_bytes, self._same_encoding = max_bytes, same_encoding
+    def __init__(self, max_bytes: int, fixed_length: float) -> None:
+        self.max_bytes, self._fixed_length = max_bytes, fixed_length
         self._entries: list[Entry] = []
 
     @property
@@ -44,7 +44,7 @@ class PrefixCache:
         """
         best: tuple[int, Entry] | None = None
         for entry in (*running, *self._entries):
-            known = self._known(keys, entry)
+            known = self._count_reusable(keys, entry)
             if known > (best[0] if best else 0):
                 best = known, entry
         if best is None:
@@ -71,19 +71,19 @@ class PrefixCache:
             sequence.free()
             sequence.kv = kv.copy(known, sequence.capacity)
 
-    def _known(self, keys: Sequence[Hashable], entry: Entry) -> int:
-        if max(len(keys), len(entry[0])) > self._same_encoding:
+    def _count_reusable(self, keys: Sequence[Hashable], entry: Entry) -> int:
+        if max(len(keys), len(entry[0])) > self._fixed_length:
             return 0
         # The last token is read in any case: what follows it is wanted.
-        return min(_common(keys, entry[0]), entry[1].length, len(keys) - 1)
+        return min(_count_common(keys, entry[0]), entry[1].length, len(keys) - 1)
 
     def store(self, keys: Sequence[Hashable], kv: KVCache) -> None:
         """Take over the cache of a sequence, in the place of those that it begins with."""
         read = keys[: kv.length]
-        if kv.bytes > self.max_bytes or len(keys) > self._same_encoding:
+        if kv.bytes > self.max_bytes or len(keys) > self._fixed_length:
             kv.free()
             return
-        for entry in [e for e in self._entries if _common(e[0], read) >= e[1].length]:
+        for entry in [e for e in self._entries if _count_common(e[0], read) >= e[1].length]:
             self._drop(entry)
         self._entries.append((read, kv))
         while self.bytes_held > self.max_bytes:
@@ -98,6 +98,6 @@ class PrefixCache:
         entry[1].free()
 
 
-def _common(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
-    """With how many equal keys both begin."""
+def _count_common(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
+    """Return how many keys both begin with."""
     return sum(1 for _ in takewhile(bool, map(eq, first, second)))

@@ -90,7 +90,7 @@ def sample(logits: torch.Tensor, states: Sequence[SamplerState]) -> list[TokenOu
     finite = logits.sum(dim=-1).isfinite()
     found = torch.stack([tokens, finite.long(), highest.isneginf().long()]).tolist()
     return [
-        errors.get(state) or _output(state, row, *result)
+        errors.get(state) or _build_output(state, row, *result)
         for state, row, *result in zip(states, allowed, *found, strict=True)
     ]
 
@@ -129,7 +129,7 @@ def _constrain(
     return torch.cat(rows), errors
 
 
-def _output(
+def _build_output(
     state: SamplerState, row: torch.Tensor, token: int, is_finite: int, is_impossible: int
 ) -> TokenOutput | Exception:
     """What is told of a token that was sampled, by the logits, (vocabulary,), of those that the
@@ -142,10 +142,10 @@ def _output(
         state.constraint.accept(token)
     if state.logprobs is None:
         return TokenOutput(state.choice, token)
-    return _with_logprobs(state.choice, token, row, state.logprobs)
+    return _add_logprobs(state.choice, token, row, state.logprobs)
 
 
-def _with_logprobs(choice: int, token: int, row: torch.Tensor, count: int) -> TokenOutput:
+def _add_logprobs(choice: int, token: int, row: torch.Tensor, count: int) -> TokenOutput:
     """The token with the logprobs that the model itself gives, by its logits of (vocabulary,):
     those before penalties and temperature, of itself and of the `count` likeliest."""
     logprobs = row.log_softmax(-1)

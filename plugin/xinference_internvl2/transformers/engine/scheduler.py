@@ -78,24 +78,24 @@ class Scheduler:
         groups: dict[Hashable, list[Sequence]] = {}
         for sequence in active:
             if sequence.status is Status.RUNNING:
-                groups.setdefault(self._kind(sequence), []).append(sequence)
+                groups.setdefault(self._batch_key(sequence), []).append(sequence)
         prompts = [sequence for sequence in active if sequence.status is Status.PREFILL]
-        return Step(self._choose(prompts), list(groups.values()))
+        return Step(self._choose_prefill(prompts), list(groups.values()))
 
     def _admit(self) -> list[Request]:
         """The requests that take part, in the order of their arrival, with those that begin."""
         active: list[Request] = []
         for request in self.running:
-            if request.wanted > 0 and self._fit(active, request):
+            if request.wanted > 0 and self._fits(active, request):
                 active.append(request)
-        while self.waiting and self._fit(active, self.waiting[0]) and self._has_room():
+        while self.waiting and self._fits(active, self.waiting[0]) and self._has_room():
             request = self.waiting.popleft()
             request.sequences[0].status = Status.PREFILL
             self.running.append(request)
             active.append(request)
         return active
 
-    def _fit(self, active: list[Request], request: Request) -> bool:
+    def _fits(self, active: list[Request], request: Request) -> bool:
         return _count([*active, request]) <= self.max_sequences
 
     def _has_room(self) -> bool:
@@ -106,14 +106,14 @@ class Scheduler:
         tokens = sum(request.most_tokens for request in requests)
         return _count(requests) <= 2 * self.max_sequences and tokens <= self.max_tokens
 
-    def _kind(self, sequence: Sequence) -> Hashable:
-        """What sequences have in common that can be computed at once."""
+    def _batch_key(self, sequence: Sequence) -> Hashable:
+        """Return what is equal for sequences that can be computed in one batch."""
         alike = self._encoding(sequence.tokens) or id(sequence)
         return sequence.request.prompt.adapter, alike
 
-    def _choose(self, prompts: list[Sequence]) -> list[Sequence]:
-        """In turn the oldest prompt and the one that is read soonest: a short question does not
-        wait for long ones before it, nor a long one for ever. Then those that are read along."""
+    def _choose_prefill(self, prompts: list[Sequence]) -> list[Sequence]:
+        """Take the oldest prompt and the one with the fewest unread tokens in turn, so that none
+        waits for ever and a short question does not wait for long ones. Short ones come along."""
         if not prompts:
             return []
         self._oldest_next = not self._oldest_next
@@ -122,8 +122,8 @@ class Scheduler:
             chosen = min(prompts, key=lambda sequence: sequence.tokens - sequence.read)
         if not _is_short(chosen):
             return [chosen]
-        kind = self._kind(chosen)
-        others = [each for each in prompts if _is_short(each) and self._kind(each) == kind]
+        kind = self._batch_key(chosen)
+        others = [each for each in prompts if _is_short(each) and self._batch_key(each) == kind]
         return [chosen, *(each for each in others if each is not chosen)]
 
 

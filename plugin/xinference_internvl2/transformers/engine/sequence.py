@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...engine_outputs import FinishOutput, TokenOutput
 from ...sampling_params import SamplingParams
 from .constraint import Constraint
-from .kv_cache import ROOM, KVCache
+from .kv_cache import INITIAL_ROOM, KVCache
 from .prefix_keys import build_prefix_keys, digest_tile
 from .sampler import SamplerState
 
@@ -104,7 +104,7 @@ class Sequence:
     @property
     def capacity(self) -> int:
         """Tokens for which its cache has room at first."""
-        return self.tokens + min(self.request.sampling.max_tokens, ROOM)
+        return self.tokens + min(self.request.sampling.max_tokens, INITIAL_ROOM)
 
     @property
     def is_over(self) -> bool:

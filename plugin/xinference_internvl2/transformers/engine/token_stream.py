@@ -33,7 +33,7 @@ class TokenStream:
         return await self._items.get()
 
 
-def for_reader(error: BaseException) -> Exception:
+def to_reader_error(error: BaseException) -> Exception:
     """Return an error as a reader may have it."""
     if isinstance(error, Exception):
         # Frames hold what was being computed, for as long as somebody holds the error.

@@ -27,7 +27,7 @@ class Chunk:
         return Chunk(self.count, self.mask if self.mask is None else self.mask.to(device))
 
 
-def windows(config: Any) -> list[int | None]:
+def list_windows(config: Any) -> list[int | None]:
     """How many positions each layer of the language model attends to, or None for all."""
     window = getattr(config, "sliding_window", None)
     kinds = getattr(config, "layer_types", None) or ["sliding_attention"] * config.num_hidden_layers
@@ -36,10 +36,10 @@ def windows(config: Any) -> list[int | None]:
 
 def build_row(chunks: Sequence[range], window: int | None, device: torch.device) -> list[Chunk]:
     """What is in the row of positions, for a layer that attends to a window."""
-    return [Chunk(len(chunk), _mask(chunk, window, device)) for chunk in chunks]
+    return [Chunk(len(chunk), _build_mask(chunk, window, device)) for chunk in chunks]
 
 
-def _mask(chunk: range, window: int | None, device: torch.device) -> torch.Tensor | None:
+def _build_mask(chunk: range, window: int | None, device: torch.device) -> torch.Tensor | None:
     """(1, 1, positions, keys), True where a position attends to a key, of the keys that lie in the
     window of any of them; None where attention needs no mask: causal, or of one position."""
     start, stop = chunk.start, chunk.stop

@@ -18,7 +18,7 @@ _LAYERS = "model.language_model.layers."
 _VALUES = 8
 
 
-def packed_shapes(
+def pack_shapes(
     wanted: Mapping[str, tuple[int, ...]], group: int, head_size: int
 ) -> dict[str, tuple[int, ...]]:
     """The parameters `wanted` (name → shape) as an AWQ checkpoint has them: in place of a linear
@@ -45,7 +45,7 @@ def packed_shapes(
     return shapes
 
 
-def settings(group: int, kept: tuple[str, ...], on_cpu: bool) -> dict[str, Any]:
+def build_config(group: int, kept: tuple[str, ...], on_cpu: bool) -> dict[str, Any]:
     """What transformers needs to put gptqmodel's layers in place of all but the modules `kept`.
 
     Only kernels that come compiled with torch: gptqmodel would choose faster ones for a GPU, but
@@ -64,7 +64,7 @@ def settings(group: int, kept: tuple[str, ...], on_cpu: bool) -> dict[str, Any]:
     return config
 
 
-class _InType:
+class _CastSlice:
     """A lazy slice of a safetensors file, whose values are of type `dtype` once they are read."""
 
     def __init__(self, tensor: Any, dtype: torch.dtype) -> None:
@@ -82,7 +82,7 @@ def cast_floats(tensors: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Any
     """The lazy `tensors` of a checkpoint, all but those of packed layers in the type `dtype`:
     transformers would leave every one in the type that its file has."""
     return {
-        name: tensor if name.endswith((*INTEGERS, "scales")) else _InType(tensor, dtype)
+        name: tensor if name.endswith((*INTEGERS, "scales")) else _CastSlice(tensor, dtype)
         for name, tensor in tensors.items()
     }
 

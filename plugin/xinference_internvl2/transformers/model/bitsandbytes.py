@@ -10,7 +10,7 @@ from transformers import BitsAndBytesConfig
 
 from ...errors import CheckpointError
 
-KEPT = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
+UNQUANTIZED = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
 """Modules that stay as they are when a quantization is applied while loading."""
 
 # What is packed for a CPU with bfloat16 at a time, and the block of values with a scale.
@@ -39,10 +39,10 @@ def build_quantization_config(
     return BitsAndBytesConfig(**chosen) if chosen else None
 
 
-def language_model_only(quantization_config: Any) -> Any:
+def skip_other_modules(quantization_config: Any) -> Any:
     """The configuration, told to leave all but the language model as it is."""
     if getattr(quantization_config, "llm_int8_skip_modules", False) is None:
-        quantization_config.llm_int8_skip_modules = list(KEPT)
+        quantization_config.llm_int8_skip_modules = list(UNQUANTIZED)
     return quantization_config
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transformers import InternVLConfig
 
 from ...checkpoint.config import CheckpointConfig
-from ...checkpoint.hf_config import check_holds, language_config
+from ...checkpoint.hf_config import build_language_config, check_kept
 from ...tokenizer.files import token_id
 from ...tokenizer.image_tokens import IMAGE_TOKEN
 
@@ -18,7 +18,7 @@ def model_config(checkpoint: CheckpointConfig) -> InternVLConfig:
     """
     config = InternVLConfig(
         vision_config=dict(checkpoint.vision),
-        text_config=language_config(checkpoint),
+        text_config=build_language_config(checkpoint),
         image_token_id=token_id(checkpoint.path, IMAGE_TOKEN, checkpoint.llm["vocab_size"]),
         image_seq_length=checkpoint.tokens_per_tile,
         downsample_ratio=checkpoint.downsample_ratio,
@@ -26,5 +26,5 @@ def model_config(checkpoint: CheckpointConfig) -> InternVLConfig:
         tie_word_embeddings=checkpoint.llm["tie_word_embeddings"],
     )
     sides = {name: (checkpoint.vision[name],) * 2 for name in ("image_size", "patch_size")}
-    check_holds(config.vision_config, {**checkpoint.vision, **sides})
+    check_kept(config.vision_config, {**checkpoint.vision, **sides})
     return config

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from .attention_mask import build_row, windows
+from .attention_mask import build_row, list_windows
 
 
 def forward(
@@ -35,7 +35,7 @@ def forward(
     numbers = [[position for chunk in chunks for position in chunk]]
     positions = torch.tensor(numbers, device=embeds.device)
     encoded = _position_embeddings(language.rotary_emb, embeds, positions, tokens)
-    reach = windows(language.config)
+    reach = list_windows(language.config)
     row = {window: build_row(chunks, window, embeds.device) for window in {*reach}}
     hidden = embeds
     for layer, window in zip(language.layers, reach, strict=True):

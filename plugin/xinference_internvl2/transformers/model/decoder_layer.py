@@ -39,9 +39,9 @@ class DecoderLayer(nn.Module):
         attention, mlp = layer.self_attn, layer.mlp
         self.layer_idx, self.head_dim = attention.layer_idx, attention.head_dim
         self.scaling, self.num_key_value_groups = attention.scaling, attention.num_key_value_groups
-        self.qkv_proj = _one(attention, "qkv_proj", ("q_proj", "k_proj", "v_proj"))
+        self.qkv_proj = _join_layers(attention, "qkv_proj", ("q_proj", "k_proj", "v_proj"))
         self.o_proj = attention.o_proj
-        self.gate_up_proj = _one(mlp, "gate_up_proj", ("gate_proj", "up_proj"))
+        self.gate_up_proj = _join_layers(mlp, "gate_up_proj", ("gate_proj", "up_proj"))
         self.activation = getattr(mlp, "act_fn", None) or mlp.activation_fn
         self.down_proj = mlp.down_proj
         self.input_layernorm = layer.input_layernorm
@@ -116,7 +116,7 @@ class JoinedLinear(nn.Module):
         return torch.cat([part(rows) for part in self.parts], dim=-1)
 
 
-def _one(owner: Any, name: str, parts: Sequence[str]) -> nn.Module:
+def _join_layers(owner: Any, name: str, parts: Sequence[str]) -> nn.Module:
     """The layer `name` of `owner`, or its `parts` as one layer."""
     if hasattr(owner, name):
         return cast(nn.Module, getattr(owner, name))

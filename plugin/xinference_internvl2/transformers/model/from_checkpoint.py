@@ -18,7 +18,7 @@ from ...checkpoint.config import CheckpointConfig, read_config
 from ...checkpoint.weight_format import awq_group_size
 from ...checkpoint.weight_memory import check_memory
 from ...errors import CheckpointError
-from ..requirements import missing_library
+from ..requirements import explain_missing_library
 from . import awq, bitsandbytes
 from .attention import ATTENTION
 from .config import model_config
@@ -55,20 +55,21 @@ def load_model(
     """
     checkpoint = read_config(path)
     dtype = _torch_dtype(dtype or checkpoint.dtype)
-    group, config, tensors = open_checked(checkpoint, quantization_config)
-    if _is_cpu(device_map):
+    group, config, tensors = open_checkpoint(checkpoint, quantization_config)
+    on_cpu = _is_cpu(device_map)
+    if on_cpu:
         bits = bitsandbytes.bits(quantization_config)
         check_memory(checkpoint.path, tensors, dtype.itemsize, bits)
     with watch_loading(report):
         if group is None:
             return _load_tensors(config, tensors, dtype, device_map, quantization_config)
-        config.quantization_config = awq.settings(group, bitsandbytes.KEPT, _is_cpu(device_map))
+        config.quantization_config = awq.build_config(group, bitsandbytes.UNQUANTIZED, on_cpu)
         model = _load_tensors(config, awq.cast_floats(tensors, dtype), dtype, device_map, None)
     awq.prepare(model)
     return model
 
 
-def open_checked(
+def open_checkpoint(
     checkpoint: CheckpointConfig, quantization_config: Any = None
 ) -> tuple[int | None, InternVLConfig, dict[str, Any]]:
     """Open the weights and compare their names, types and shapes with the configuration.
@@ -100,7 +101,7 @@ def _load_tensors(
         state_dict=tensors,
         dtype=dtype,
         device_map=device_map,
-        quantization_config=bitsandbytes.language_model_only(quantization_config),
+        quantization_config=bitsandbytes.skip_other_modules(quantization_config),
         generation_config=GenerationConfig(),
         output_loading_info=True,
     )
@@ -119,7 +120,7 @@ def _awq_group_size(checkpoint: CheckpointConfig, quantization_config: Any) -> i
         raise CheckpointError(
             f"{checkpoint.path} is quantized already; launch it without a quantization_config"
         )
-    if missing := missing_library("Int4"):
+    if missing := explain_missing_library("Int4"):
         raise CheckpointError(missing)
     return group
 
@@ -136,7 +137,7 @@ def _stored_shapes(
     if awq_group is None:
         return shapes
     text = config.text_config
-    return awq.packed_shapes(shapes, awq_group, text.hidden_size // text.num_attention_heads)
+    return awq.pack_shapes(shapes, awq_group, text.hidden_size // text.num_attention_heads)
 
 
 def _check_tensors(

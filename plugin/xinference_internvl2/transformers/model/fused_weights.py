@@ -21,7 +21,7 @@ def output_axis(name: str) -> int:
     return -1 if name.endswith((*INTEGERS, "scales")) else 0
 
 
-def split_grouped(rows: torch.Tensor, text_config: Any) -> tuple[torch.Tensor, ...]:
+def split_qkv(rows: torch.Tensor, text_config: Any) -> tuple[torch.Tensor, ...]:
     """Rows of (K, Q + 2, D) → those of q (K·Q·D), k and v (K·D each)."""
     groups = text_config.num_key_value_heads
     queries = text_config.num_attention_heads // groups
@@ -51,7 +51,7 @@ class SplitGroupedQKV(ConversionOps):
         (value,) = input_dict.values()
         tensor = value[0] if isinstance(value, list) else value
         axis = output_axis(full_layer_name)
-        parts = split_grouped(tensor.movedim(axis, 0), config.text_config)
+        parts = split_qkv(tensor.movedim(axis, 0), config.text_config)
         moved = (part.movedim(0, axis).contiguous() for part in parts)
         return dict(zip(target_patterns, moved, strict=True))
 

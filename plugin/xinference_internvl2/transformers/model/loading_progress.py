@@ -31,10 +31,10 @@ def _watch(
     report: Report, make: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
     bar = make(*args, **options)
-    return _Watched(bar, len(args[0]), report) if args and hasattr(args[0], "__len__") else bar
+    return _ReportingBar(bar, len(args[0]), report) if args and hasattr(args[0], "__len__") else bar
 
 
-class _Watched:
+class _ReportingBar:
     """A progress bar that reports every `STEP` of the way as well."""
 
     def __init__(self, bar: Any, total: int, report: Report) -> None:

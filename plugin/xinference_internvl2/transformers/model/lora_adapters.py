@@ -99,7 +99,7 @@ def _read(model: PreTrainedModel, folder: Path) -> dict[str, Matrices]:
     found: dict[str, Matrices] = {}
     for module, parts in read_matrices(folder).items():
         names = [name.removesuffix(".weight") for name in target_names(f"{module}.weight")]
-        layers = [_base(modules.get(name)) for name in names]
+        layers = [_unwrap(modules.get(name)) for name in names]
         if any(not hasattr(layer, "in_features") for layer in layers):
             raise CheckpointError(
                 f"{folder}: {module} is no linear layer of the model; check that the adapter was "
@@ -114,6 +114,6 @@ def _read(model: PreTrainedModel, folder: Path) -> dict[str, Matrices]:
     return found
 
 
-def _base(module: Any) -> Any:
+def _unwrap(module: Any) -> Any:
     """The layer itself, where an adapter was loaded before."""
     return module.layer if isinstance(module, LoraLinear) else module

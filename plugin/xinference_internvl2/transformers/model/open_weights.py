@@ -13,7 +13,7 @@ from ...errors import CheckpointError
 from .fused_weights import INTEGERS
 
 
-class _Merged:
+class _MergedSlice:
     """A weight to which its LoRA weights are added once it is read."""
 
     def __init__(self, weight: Any, lora_a: Any, lora_b: Any) -> None:
@@ -52,4 +52,4 @@ def open_weights(checkpoint: CheckpointConfig, *, packed: bool) -> dict[str, Any
                     f"{' or '.join(types)}; download it again"
                 )
             tensors[name] = tensor
-    return merge(tensors, checkpoint.lora_ranks, _Merged)
+    return merge(tensors, checkpoint.lora_ranks, _MergedSlice)

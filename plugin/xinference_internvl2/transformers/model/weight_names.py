@@ -12,7 +12,7 @@ from transformers.conversion_mapping import register_checkpoint_conversion_mappi
 from transformers.core_model_loading import Chunk, WeightConverter, WeightRenaming
 
 from ...errors import CheckpointError
-from .fused_weights import SplitGroupedQKV, output_axis, split_grouped
+from .fused_weights import SplitGroupedQKV, output_axis, split_qkv
 
 RENAMES = {
     r"^vision_model\.": "model.vision_tower.",
@@ -99,7 +99,7 @@ def split_rows(name: str, rows: torch.Tensor, text_config: Any) -> tuple[torch.T
     """What the rows of the checkpoint's tensor `name` become, in the order of `target_names`."""
     if len(target_names(name)) == 1:
         return (rows,)
-    return split_grouped(rows, text_config) if ".wqkv." in name else rows.chunk(3)
+    return split_qkv(rows, text_config) if ".wqkv." in name else rows.chunk(3)
 
 
 def check_names_and_shapes(

@@ -17,14 +17,14 @@ from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from xinference_internvl2.engine_outputs import FinishOutput, PromptOutput
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.transformers.engine.async_engine import AHEAD, STOPPED, AsyncEngine
+from xinference_internvl2.transformers.engine.async_engine import MAX_AHEAD, STOPPED, AsyncEngine
 from xinference_internvl2.transformers.engine.limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 from .conftest import Steps, all_of, ids, run, started, tokens_of, until
 
-LONG = 3 * AHEAD
+LONG = 3 * MAX_AHEAD
 
 
 def alone(model: PreTrainedModel, number: int, sampling: SamplingParams, n: int = 0) -> list[int]:
@@ -34,7 +34,7 @@ def alone(model: PreTrainedModel, number: int, sampling: SamplingParams, n: int 
 
 @pytest.mark.parametrize("max_sequences", [1, 3, 16])
 def test_every_reader_has_its_own_tokens(tiny: PreTrainedModel, max_sequences: int) -> None:
-    lengths = [1, AHEAD, AHEAD + 1, 5, 40, 7]
+    lengths = [1, MAX_AHEAD, MAX_AHEAD + 1, 5, 40, 7]
     wanted = [alone(tiny, number, SamplingParams(n)) for number, n in enumerate(lengths)]
 
     async def ask(engine: AsyncEngine) -> list[list[int]]:
@@ -47,7 +47,7 @@ def test_every_reader_has_its_own_tokens(tiny: PreTrainedModel, max_sequences: i
 
 def test_sequences_of_a_request_come_side_by_side(tiny: PreTrainedModel, steps: Steps) -> None:
     """And read its prompt once."""
-    sampling = SamplingParams(2 * AHEAD, temperature=1.0, seed=5, n=3)
+    sampling = SamplingParams(2 * MAX_AHEAD, temperature=1.0, seed=5, n=3)
     with started(tiny) as engine:
         outputs = run(all_of_prompt(engine, sampling))
     assert [kind for kind, _ in steps.log].count("prefill") == 1
@@ -121,10 +121,10 @@ def test_paused_readers_keep_few_caches_and_come_before_new_ones(
             engine.generate(Prompt(ids(number)), SamplingParams(LONG), []) for number in range(4)
         )
         await anext(first)
-        await until(lambda: steps.decoded(0) == AHEAD - 1)
+        await until(lambda: steps.decoded(0) == MAX_AHEAD - 1)
         await anext(second)
         waiting = [asyncio.create_task(anext(reader)) for reader in others]
-        await until(lambda: steps.decoded(1) == AHEAD - 1)
+        await until(lambda: steps.decoded(1) == MAX_AHEAD - 1)
         # Both are paused, and hold all the caches there may be.
         await asyncio.sleep(0)
         assert steps.begun() == [0, 1]
@@ -132,7 +132,7 @@ def test_paused_readers_keep_few_caches_and_come_before_new_ones(
         assert (await all_of(first))[-1] == FinishOutput(0, "length")
         await waiting[0]
         assert steps.begun() == [0, 1, 2]
-        await until(lambda: steps.decoded(2) == AHEAD - 1)
+        await until(lambda: steps.decoded(2) == MAX_AHEAD - 1)
         await second.aclose()
         await waiting[1]
         assert steps.begun() == [0, 1, 2, 3]
@@ -151,8 +151,8 @@ def test_no_more_than_so_much_is_generated_ahead_of_a_reader(
         await anext(outputs)
         # Others are answered however long a reader pauses.
         for number in (1, 2):
-            assert len(await tokens_of(engine, number, AHEAD)) == AHEAD
-        assert steps.decoded(0) == AHEAD - 1
+            assert len(await tokens_of(engine, number, MAX_AHEAD)) == MAX_AHEAD
+        assert steps.decoded(0) == MAX_AHEAD - 1
         rest = await all_of(outputs)
         assert rest[-1] == FinishOutput(0, "length")
         assert len(rest) == LONG + 1
@@ -163,7 +163,7 @@ def test_no_more_than_so_much_is_generated_ahead_of_a_reader(
 
 
 @pytest.mark.parametrize(
-    ("read", "decoded"), [(AHEAD // 2 - 1, AHEAD), (AHEAD // 2, 3 * AHEAD // 2)]
+    ("read", "decoded"), [(MAX_AHEAD // 2 - 1, MAX_AHEAD), (MAX_AHEAD // 2, 3 * MAX_AHEAD // 2)]
 )
 def test_a_reader_asks_for_more_well_before_it_waits(
     tiny: PreTrainedModel, steps: Steps, read: int, decoded: int

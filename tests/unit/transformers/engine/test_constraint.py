@@ -21,7 +21,7 @@ from xinference_internvl2.grammar import BROKEN_OFF
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
-from xinference_internvl2.transformers.engine.constraint import Constraint, Grammars
+from xinference_internvl2.transformers.engine.constraint import Constraint, ConstraintBuilder
 
 from .conftest import run, started
 
@@ -40,9 +40,9 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> InternVL2Tokenizer:
 
 
 @pytest.fixture(scope="module")
-def grammars(tiny: PreTrainedModel, tokenizer: InternVL2Tokenizer) -> Grammars:
+def grammars(tiny: PreTrainedModel, tokenizer: InternVL2Tokenizer) -> ConstraintBuilder:
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    return Grammars(tokenizer, tiny.config.text_config.vocab_size, [end])
+    return ConstraintBuilder(tokenizer, tiny.config.text_config.vocab_size, [end])
 
 
 async def answers(
@@ -75,11 +75,11 @@ def check(kind: str, value: Any, text: str) -> None:
 
 
 def test_answers_of_different_forms_are_written_at_once(
-    tiny: PreTrainedModel, tokenizer: InternVL2Tokenizer, grammars: Grammars
+    tiny: PreTrainedModel, tokenizer: InternVL2Tokenizer, grammars: ConstraintBuilder
 ) -> None:
     async def all_at_once(engine: AsyncEngine) -> list[tuple[list[str], set[str]]]:
         jobs = [
-            answers(engine, tokenizer, grammars.constraint(*form), temperature=t, seed=1, n=n)
+            answers(engine, tokenizer, grammars.build(*form), temperature=t, seed=1, n=n)
             for form in FORMS
             for t, n in ((0.0, 1), (1.0, 3))
         ]
@@ -94,13 +94,13 @@ def test_answers_of_different_forms_are_written_at_once(
 
 
 def test_a_form_that_fails_in_the_middle_fails_its_request_alone(
-    tiny: PreTrainedModel, tokenizer: InternVL2Tokenizer, grammars: Grammars
+    tiny: PreTrainedModel, tokenizer: InternVL2Tokenizer, grammars: ConstraintBuilder
 ) -> None:
     """The library reads `<ref>` as one token, and then does not know it as the text of the form."""
 
     async def both(engine: AsyncEngine) -> tuple[Any, ...]:
         jobs = [
-            answers(engine, tokenizer, grammars.constraint("choice", [choice]))
+            answers(engine, tokenizer, grammars.build("choice", [choice]))
             for choice in ("a <ref>", "left")
         ]
         return tuple(await asyncio.gather(*jobs, return_exceptions=True))
@@ -116,7 +116,9 @@ def test_a_form_that_fails_in_the_middle_fails_its_request_alone(
 def test_every_tokenizer_knows_the_form_and_the_end(tmp_path: Path, backbone: str) -> None:
     tokenizer = load_tokenizer(make_checkpoint(tmp_path / backbone, backbone=backbone))
     stop = tokenizer.convert_tokens_to_ids("<|end|>" if backbone == "phi3" else "<|im_end|>")
-    constraint = Grammars(tokenizer, len(tokenizer), [stop]).constraint("choice", ["red", "blue"])
+    constraint = ConstraintBuilder(tokenizer, len(tokenizer), [stop]).build(
+        "choice", ["red", "blue"]
+    )
     said: list[int] = []
     generator = torch.Generator().manual_seed(0)
     for _ in range(9):
