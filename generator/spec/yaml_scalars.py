@@ -10,7 +10,7 @@ import re
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INT = re.compile(r"[-+]?[0-9]+")
+_INT = re.compile(r"[-+]?([0-9]+)")
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
@@ -25,9 +25,9 @@ def resolve_plain(plain: str) -> str | int | float | bool | None:
     if plain in _BOOL:
         return _BOOL[plain]
     if plain[0] in "+-.0123456789":
-        if _INT.fullmatch(plain):
-            if len(plain) > _MAX_DIGITS:
-                raise ValueError(f"a number of {len(plain)} digits is too large; correct it")
+        if match := _INT.fullmatch(plain):
+            if (digits := len(match[1])) > _MAX_DIGITS:
+                raise ValueError(f"a number of {digits} digits is too large; correct it")
             return int(plain)
         if _FLOAT.fullmatch(plain):
             return float(plain.lower().replace(".inf", "inf").replace(".nan", "nan"))

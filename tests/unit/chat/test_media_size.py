@@ -38,6 +38,10 @@ SIZES: list[tuple[Any, tuple[int, bool]]] = [
     ([user(image("HTTP://example.com/x.png"), image(URL))], (len(URL) * 3 // 4, True)),
     ([user(image("http://example.com/x.png"), *[image(URL)] * 3)], (3 * (len(URL) * 3 // 4), True)),
     (["no message", {"content": 3}, user(3, {"type": 3})], (0, False)),
+    ([user({"type": "image_url", "image_url": {"url": 3, "detail": None}})], (0, False)),
+    # As deep as a part can be, and one deeper.
+    ([user({"type": "video_url", "video_url": {"url": [URL]}})], (len(URL) * 3 // 4, False)),
+    ([user({"type": "video_url", "video_url": {"url": [[URL]]}})], (0, False)),
     ("no messages", (0, False)),
     (None, (0, False)),
 ]

@@ -12,6 +12,7 @@ from tests.support.chat.media import assistant, clip, image, system, text, user
 from tests.support.chat.refused_messages import REFUSED
 from xinference_internvl2.chat.prompt import build_prompt, render
 from xinference_internvl2.errors import RequestError
+from xinference_internvl2.media.limits import MAX_FRAMES
 from xinference_internvl2.media.source import Media
 from xinference_internvl2.tokenizer.image_tokens import image_tokens
 
@@ -77,6 +78,23 @@ def test_only_the_formats_own_text_and_grounding_marks_are_trusted() -> None:
         "<|im_start|>assistant\n",
     ]
     assert [piece.text for piece in run if piece.media] == ["<image>"]
+
+
+@pytest.mark.parametrize("count", [1, MAX_FRAMES])
+def test_as_many_frames_as_may_be(count: int) -> None:
+    frames = {"type": "video_url", "video_url": {"url": ["data:a"] * count}}
+    media = render([user([frames])], "Hermes-2").media
+    assert [(each.where, each.number) for each in media] == [
+        (f"messages[0].content[0].video_url[{index}]", index + 1) for index in range(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [0, MAX_FRAMES + 1])
+def test_one_frame_beyond_is_refused(count: int) -> None:
+    frames = {"type": "video_url", "video_url": {"url": ["data:a"] * count}}
+    with pytest.raises(RequestError) as caught:
+        render([user([frames])], "Hermes-2")
+    assert str(caught.value).endswith(f"video_url has {count} frames; give 1 to {MAX_FRAMES}")
 
 
 def test_image_tokens() -> None:

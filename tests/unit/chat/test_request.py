@@ -15,6 +15,7 @@ from xinference.model.llm.media import load_media_bytes
 
 from tests.support.chat.media import video_uri
 from tests.tiny import make_checkpoint
+from xinference_internvl2.chat.anthropic_request import prepare_anthropic_request
 from xinference_internvl2.chat.context_length import trained_length
 from xinference_internvl2.chat.launch_prompt import LaunchPrompt, read_launch_prompt
 from xinference_internvl2.chat.prepare import prepare
@@ -158,6 +159,24 @@ def test_an_answer_at_the_end_is_continued_or_answered(
     served: ServedCheckpoint, options: dict[str, Any], end: str
 ) -> None:
     assert served.tokenizer.decode(prepare(CONTINUED, options, served).ids).endswith(end)
+
+
+def test_only_a_request_of_the_anthropic_routes_leaves_cached_tokens_out(
+    served: ServedCheckpoint,
+) -> None:
+    prepared = prepare_anthropic_request([ASKED], {"max_tokens": 3})
+    assert (prepared["input_tokens"], prepared["cache_control_applied"]) == (0, False)
+    assert "stream_options" not in prepared["generate_config"]
+    request = prepare(prepared["messages"], prepared["generate_config"], served)
+    assert (request.sampling.max_tokens, request.reports_cached_tokens) == (3, False)
+    assert prepare([ASKED], {"max_tokens": 3}, served).reports_cached_tokens
+
+
+def test_a_stream_of_the_anthropic_routes_begins_with_the_length_of_the_prompt() -> None:
+    config = {"stream": True}
+    options = prepare_anthropic_request([ASKED], config)["generate_config"]
+    assert options["stream_options"] == {"include_usage": True, "continuous_usage_stats": True}
+    assert config == {"stream": True}
 
 
 CONTINUED_WRONG: list[tuple[list[Any], dict[str, Any], str]] = [

@@ -237,7 +237,8 @@ def test_a_prompt_is_rendered_in_place_of_an_answer() -> None:
     found = build_render_response("uid", request)
     assert (found["prompt"], found["prompt_token_ids"]) == ("<|im_start|>", [1, 2])
     assert (found["usage"]["prompt_tokens"], found["usage"]["completion_tokens"]) == (2, 0)
-    assert found["choices"][0]["message"]["content"] == ""
+    (choice,) = found["choices"]
+    assert (choice["index"], choice["message"]["content"]) == (0, "")
 
 
 @pytest.mark.parametrize("skip", [True, False])

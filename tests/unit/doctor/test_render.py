@@ -53,7 +53,9 @@ def test_the_prompt_is_printed(
     assert main(["render", str(CHECKPOINT), str(request_file), *options]) == 0
     assert capsys.readouterr().out == prompt + "\n"
     assert main(["render", str(CHECKPOINT), str(request_file), *options, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert json.dumps(prompt, ensure_ascii=False) in printed
+    found = json.loads(printed)
     assert (found["prompt"], found["tiles"]) == (prompt, [1, 1])
     assert len(found["prompt_token_ids"]) > 2 * 6
 

@@ -23,8 +23,15 @@ from generator.spec.yaml_scalars import resolve_plain, resolve_quoted
         ("1.5", 1.5),
         ("1e3", 1000.0),
         ("true", True),
+        ("True", True),
+        ("TRUE", True),
+        ("false", False),
+        ("False", False),
         ("FALSE", False),
+        ("tRUE", "tRUE"),
         ("null", None),
+        ("Null", None),
+        ("NULL", None),
         ("~", None),
         ("", None),
         ("no", "no"),
@@ -38,11 +45,26 @@ from generator.spec.yaml_scalars import resolve_plain, resolve_quoted
         ("4-bit", "4-bit"),
         ("=", "="),
         (".inf", float("inf")),
+        ("-.Inf", float("-inf")),
+        ("+.INF", float("inf")),
+        ("9" * 18, 999_999_999_999_999_999),
+        ("-" + "9" * 18, -999_999_999_999_999_999),
     ],
 )
 def test_resolve(plain: str, value: object) -> None:
     assert resolve_plain(plain) == value
     assert type(resolve_plain(plain)) is type(value)
+
+
+@pytest.mark.parametrize("plain", ["9" * 19, "+" + "9" * 19])
+def test_a_number_of_more_than_eighteen_digits_is_refused(plain: str) -> None:
+    with pytest.raises(ValueError, match=r"^a number of 19 digits is too large; correct it$"):
+        resolve_plain(plain)
+
+
+@pytest.mark.parametrize("plain", [".nan", ".NaN", ".NAN"])
+def test_resolve_what_is_no_number(plain: str) -> None:
+    assert str(resolve_plain(plain)) == "nan"
 
 
 def test_half_a_character_of_the_pure_parser() -> None:
