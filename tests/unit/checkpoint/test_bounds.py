@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from xinference_internvl2.checkpoint import weight_files
+from xinference_internvl2.checkpoint import lora_adapters, rope, weight_files
 from xinference_internvl2.checkpoint.json_files import Section
 from xinference_internvl2.checkpoint.weight_files import MAX_HEADER_BYTES
 from xinference_internvl2.checkpoint.weight_format import AWQ, _describe_quantization
@@ -85,6 +86,44 @@ def test_a_whole_number(value: int, fine: bool) -> None:
         return
     with pytest.raises(CheckpointError, match="but must be a whole number from 3 to 5"):
         section.integer("x", 3, 5)
+
+
+@pytest.mark.parametrize(("length", "shown"), [(78, 80), (79, 80)])
+def test_eighty_characters_of_a_wrong_value_are_shown(length: int, shown: int) -> None:
+    whole = '"' + "a" * length + '"'
+    sentence = str(Section(FILE, "", {"x": "a" * length}).refuse("x", "a number"))
+    assert f": x is {whole[:shown]}, but must be a number" in sentence
+
+
+def test_keys_are_computed_again_at_the_first_token_beyond_the_short_encoding() -> None:
+    longrope: Any = {"rope_type": "longrope", "original_max_position_embeddings": 16}
+    found = {tokens: rope.switches(longrope, 64, tokens) for tokens in (15, 16, 17, 18)}
+    assert found == {15: False, 16: False, 17: True, 18: False}
+    assert not rope.switches({"rope_type": "dynamic"}, 16, 17)  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize("patterns", [None, {}])
+def test_an_adapter_may_have_no_alpha_patterns(patterns: Any) -> None:
+    section = Section(FILE, "", {"alpha_pattern": patterns})
+    assert lora_adapters._read_patterns(section, "alpha_pattern") == {}
+
+
+@pytest.mark.parametrize(("length", "fine"), [(0, False), (1, True), (200, True), (201, False)])
+def test_the_length_of_a_pattern(length: int, fine: bool) -> None:
+    section = Section(FILE, "", {"alpha_pattern": {"a" * length: 5}})
+    if fine:
+        assert lora_adapters._read_patterns(section, "alpha_pattern") == {"a" * length: 5.0}
+        return
+    with pytest.raises(CheckpointError, match="without regular expressions"):
+        lora_adapters._read_patterns(section, "alpha_pattern")
+
+
+@pytest.mark.parametrize(("held", "given"), [(None, {"a": 1}), ({"a": 1}, None), (3, 4)])
+def test_a_configuration_that_holds_another_value(held: Any, given: Any) -> None:
+    hf_config = pytest.importorskip("xinference_internvl2.checkpoint.hf_config")
+    with pytest.raises(CheckpointError, match=f"SimpleNamespace holds x {held} in place of"):
+        hf_config.check_kept(SimpleNamespace(x=held), {"x": given})
+    hf_config.check_kept(SimpleNamespace(x={"a": 1, "b": 2}), {"x": {"a": 1}})
 
 
 def test_a_wrong_value_is_noted_and_another_read_in_its_place() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ pytest.importorskip("transformers")
 from tests.shapes.showcase import SHOWCASE
 from tests.tiny import edit_config, make_checkpoint, quantize_awq
 from xinference_internvl2.__main__ import main
+from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.demo.questions import CHECKPOINT, PICTURES, QUESTIONS
 from xinference_internvl2.doctor import checkpoint
+from xinference_internvl2.doctor.checkpoint_memory import estimate_memory
 from xinference_internvl2.doctor.devices import Device
 from xinference_internvl2.families.memory import Use
 
@@ -35,6 +38,22 @@ def test_a_whole_checkpoint() -> None:
     # Six tiles of 56 pixels and a thumbnail.
     assert found.use.picture_tokens < 1000
     assert json.loads(checkpoint.as_json(found))["problems"] == []
+
+
+def test_names_are_written_as_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "模型"
+    folder.mkdir()
+    assert str(folder) in checkpoint.as_json(checkpoint.examine(folder, MACHINE, Use()))
+
+
+@pytest.mark.parametrize(("keys", "copied"), [(1, True), (-1, True), (0, False)])
+def test_attention_copies_keys_that_query_heads_share(keys: int, copied: bool) -> None:
+    """`keys` is the number of key heads; 0 and less are counted from that of the query heads."""
+    config = read_config(CHECKPOINT)
+    heads = config.llm["num_attention_heads"]
+    llm = {**config.llm, "num_key_value_heads": keys if keys > 0 else heads + keys}
+    found = estimate_memory(replace(config, llm=llm), {}).copies_per_token
+    assert found == (4 * config.llm["hidden_size"] if copied else 0)
 
 
 def test_all_problems_at_once(tmp_path: Path) -> None:

@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from xinference_internvl2 import __main__ as command_line
-from xinference_internvl2.doctor import devices, installation
+from xinference_internvl2.doctor import devices, installation, machine
+from xinference_internvl2.doctor.fits import list_fits
+from xinference_internvl2.families.memory import Use
 
 PLUGIN = Path(__file__).resolve().parents[3] / "plugin"
 HEAVY = ("torch", "transformers", "vllm", "xinference")
@@ -115,6 +119,28 @@ def test_what_the_pth_file_keeps_quiet_is_said(
     found = str(installation.find_load_failure(interpreter(tmp_path)))
     assert "No module named 'nothing_of_this_name'" in found
     assert "--force-reinstall" in found
+
+
+def test_an_interpreter_has_its_time_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        asked.update(options)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(installation.subprocess, "run", run)
+    assert installation.find_load_failure(sys.executable) is None
+    assert asked["text"] is True
+    assert asked["timeout"] >= 10
+
+
+@pytest.mark.parametrize("lacking", [None, "best", "loaded", "xinference"])
+def test_the_exit_status_tells_what_can_be_launched(lacking: str | None) -> None:
+    device = [devices.Device("gpu", "A card", 10**12, 10**12)]
+    fit = list_fits(device, Use())[0]
+    report = machine.Report(*("0", "4.1.0", "", True, "", None, [], device, Use(), [fit], [], fit))
+    found = replace(report, **{lacking: None}) if lacking else report
+    assert found.status == (1 if lacking else 0)
 
 
 def test_a_server_in_another_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import gc
 import pytest
 
 from xinference_internvl2.errors import OverloadedError, RequestError
+from xinference_internvl2.media import budget as budget_module
 from xinference_internvl2.media import limits
 from xinference_internvl2.media.budget import Budget, Reservation
 from xinference_internvl2.system_memory import MachineMemory
@@ -132,6 +133,26 @@ def test_who_waits_in_a_loop_that_is_closed_holds_nothing() -> None:
     loop.close()
     first.release()
     assert budget.tiles.free == 10
+
+
+@pytest.mark.parametrize(
+    ("pool", "size", "trimmed"),
+    [("tiles", 16 * MB, 1), ("tiles", 16 * MB - 1, 0), ("files", 16 * MB, 0)],
+)
+def test_the_system_gets_large_tiles_back(
+    pool: str, size: int, trimmed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trims: list[None] = []
+    monkeypatch.setattr(budget_module, "trim", lambda: trims.append(None))
+
+    async def take_and_release() -> None:
+        budget = Budget(64 * MB)
+        reservation = Reservation(budget)
+        await reservation.move_to(getattr(budget, pool), size)
+        reservation.release()
+
+    asyncio.run(take_and_release())
+    assert len(trims) == trimmed
 
 
 def test_the_default_follows_from_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:

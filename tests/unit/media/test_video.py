@@ -89,6 +89,15 @@ def test_indices(total: int, count: int, indices: list[int]) -> None:
     assert frame_indices(total, count) == indices
 
 
+@pytest.mark.parametrize(("end", "index"), [(8, 8), (9, 9)])
+def test_a_part_of_a_video_ends_with_its_last_frame(end: float, index: int) -> None:
+    assert frame_indices(10, 1, rate=1, start=end, end=end) == [index]
+
+
+def test_a_part_that_ends_after_the_video_ends_with_its_last_frame() -> None:
+    assert frame_indices(10, 1, rate=1, start=9, end=10) == [9]
+
+
 # Fewer frames than are asked for, as many, and more; one at either side; the most of a request.
 @pytest.mark.parametrize(
     ("total", "count"), [(1, 1), (1, 8), (3, 8), (8, 8), (8, 64), (301, 1), (301, 64)]

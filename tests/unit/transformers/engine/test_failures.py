@@ -190,3 +190,10 @@ def test_nobody_waits_for_an_engine_that_has_ended(tiny: PreTrainedModel) -> Non
 
 async def anext_of(engine: AsyncEngine) -> Any:
     return await anext(engine.generate(Prompt([5, 6]), async_engine.SamplingParams(1), []))
+
+
+def test_an_engine_keeps_no_interpreter_from_its_end(tiny: PreTrainedModel) -> None:
+    with started(tiny):
+        threads = [thread for thread in threading.enumerate() if thread.name == "engine"]
+        assert threads
+        assert all(thread.daemon for thread in threads)

@@ -10,7 +10,11 @@ from transformers.utils import logging
 from tests.tiny import make_checkpoint
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.loading_progress import STEP, watch_loading
+from xinference_internvl2.transformers.model.loading_progress import (
+    STEP,
+    _watch,
+    watch_loading,
+)
 
 
 def test_loading_is_reported_to_its_end(tmp_path: Path) -> None:
@@ -21,6 +25,14 @@ def test_loading_is_reported_to_its_end(tmp_path: Path) -> None:
     assert 3 < len(parts) <= 1 / STEP
     assert parts[0] < 0.5
     assert parts[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "watched"), [((), False), ((iter("ab"),), False), (("ab",), True)]
+)
+def test_only_what_has_a_length_is_reported(args: tuple[object, ...], watched: bool) -> None:
+    bar = _watch(print, lambda *_: "a bar", args, {})
+    assert (bar == "a bar") is not watched
 
 
 def test_who_watched_before_watches_again() -> None:
