@@ -48,9 +48,9 @@ release: $(VENV)/.requirements ## Build sdist and wheel into dist/, and check th
 	$(UV) build --quiet --out-dir dist
 	$(BIN)/pytest tests/install/test_release.py tests/install/test_wheel.py --distributions dist
 
-hosts: build/pins-$(XINFERENCE).txt ## Test the registration with another Xinference. XINFERENCE=4.0.1
+hosts: build/pins-$(XINFERENCE).txt ## Test registration and API with another Xinference. XINFERENCE=4.0.1
 	$(MAKE) VENV=.venv-$(XINFERENCE) PINS=$< .venv-$(XINFERENCE)/.plugin .venv-$(XINFERENCE)/.vllm
-	.venv-$(XINFERENCE)/bin/pytest tests/install
+	.venv-$(XINFERENCE)/bin/pytest tests/install tests/unit/host
 
 bench: $(VENV)/.plugin $(VENV)/.vllm ## Print speed and memory as ratios against named baselines.
 	$(BIN)/python -m tests.tools.bench

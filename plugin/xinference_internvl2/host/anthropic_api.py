@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import sys
 import uuid
 from collections.abc import Callable, Mapping
@@ -24,6 +25,20 @@ _READ = {
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
     **{"n": (1,), "logprobs": (False,), "top_logprobs": (0,)},
     **{"boxes": (False,), "render": (False,), "stream_options": ({},)},
+}
+# The host reads them since 4.1. An earlier one drops them, so only what changes no answer is taken:
+# prompts are kept in a cache anyway, and there is no reasoning.
+_READ_SINCE_4_1: dict[str, tuple[Any, ...]] = {
+    "output_config": ({},),
+    "output_format": (),
+    "cache_control": (
+        {"type": "ephemeral"},
+        *({"type": "ephemeral", "ttl": ttl} for ttl in ("5m", "1h")),
+    ),
+    "context_management": (
+        *({}, {"edits": []}),
+        {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+    ),
 }
 _KEYS = {
     "output_config": ("effort", "format"),
@@ -56,11 +71,19 @@ def read(call: ApiCall) -> None:
         (name, _SAME_ANSWERS.get(value, value) if name == _VERSION else value)
         for name, value in call.headers
     ]
-    call.options = {name: value for name, value in call.body.items() if name not in _READ}
+    unread = {} if _reads_output_config() else _READ_SINCE_4_1
+    read = _READ - unread.keys()
+    call.options = {name: value for name, value in call.body.items() if name not in read}
     # It is in `options`, and the model refuses it with a sentence of its own.
     call.body.pop("thinking", None)
-    refuse_unless_neutral(call, _NEUTRAL, "leave it out, or use /v1/chat/completions")
+    neutral = {**_NEUTRAL, **unread}
+    refuse_unless_neutral(call, neutral, "leave it out, or use /v1/chat/completions")
     _read_messages(call)
+
+
+def _reads_output_config() -> bool:
+    protocol = importlib.import_module("xinference.api.protocols.anthropic")
+    return hasattr(protocol.CanonicalChatRequest, "response_format")
 
 
 def _check_objects(body: Mapping[str, Any]) -> None:

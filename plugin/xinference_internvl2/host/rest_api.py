@@ -55,6 +55,8 @@ ROUTES = {
     "create_message": Api(anthropic_api.read, anthropic_api.refuse),
     "count_anthropic_tokens": Api(anthropic_api.read, anthropic_api.refuse),
 }
+NOT_EVERYWHERE = {"count_anthropic_tokens"}
+"""Routes that the host has only since 4.1."""
 
 
 def activate() -> bool:
@@ -63,8 +65,9 @@ def activate() -> bool:
     protocol = importlib.import_module("xinference.api.protocols.anthropic")
     keep_messages = functools.partial(anthropic_api.keep_messages, protocol)
     api = host.RESTfulAPI
+    routes = [name for name in ROUTES if name not in NOT_EVERYWHERE or hasattr(api, name)]
     extensions: list[tuple[Any, str, Callable[[Any], Any]]] = [
-        *((api, name, functools.partial(_open_route, host, ROUTES[name])) for name in ROUTES),
+        *((api, name, functools.partial(_open_route, host, ROUTES[name])) for name in routes),
         (api, "_get_model_last_error", _raise_refusals),
         (api, "handle_request_limit_error", functools.partial(_keep_sentences, host)),
         (api, "extract_guided_params", chat_api.hand_over_options),
@@ -107,6 +110,7 @@ async def _answer(
 ) -> Any:
     normalize(call.body)
     api.read(call)
+    _keep_cache_salt(host, call)
     invalid = importlib.import_module("xinference._compat").ValidationError
     closed = importlib.import_module("xoscar").ServerClosed
     response, headers = None, None
@@ -132,6 +136,12 @@ async def _answer(
     elif response is not None:
         return response
     return _refuse(host, api, request, call, status, message, headers)
+
+
+def _keep_cache_salt(host: ModuleType, call: ApiCall) -> None:
+    """Before 4.1 the host drops it."""
+    if "cache_salt" in call.body and not hasattr(host.RESTfulAPI, "_apply_cache_salt"):
+        call.options["cache_salt"] = call.body.pop("cache_salt")
 
 
 async def _call_route(

@@ -8,7 +8,7 @@ import logging
 from .. import __version__
 from ..patching import log_once
 
-TESTED_HOSTS = ("4.1.0",)
+TESTED_HOSTS = ("4.0.0", "4.0.1", "4.1.0")
 
 
 def warn_if_untested() -> None:

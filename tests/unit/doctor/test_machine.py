@@ -160,7 +160,8 @@ def test_a_server_in_another_interpreter(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_tested_version_of_xinference(monkeypatch: pytest.MonkeyPatch) -> None:
     for version, words in (
         ("4.1.0", "tested with"),
-        ("4.0.0", "not tested"),
+        ("4.0.0", "tested with"),
+        ("3.9.9", "not tested"),
         (None, "not installed"),
     ):
         monkeypatch.setattr(installation, "_find_version", lambda _, version=version: version)

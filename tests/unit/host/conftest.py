@@ -169,6 +169,19 @@ def _app(_model: Model, tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
 
 
 @pytest.fixture
+def counts(_app: FastAPI) -> bool:
+    """Whether this Xinference counts tokens for Anthropic's clients, as it does since 4.1."""
+    return any(getattr(r, "path", "") == "/v1/messages/count_tokens" for r in _app.routes)
+
+
+@pytest.fixture
+def counting(counts: bool) -> None:
+    """What a test needs that is about the counting of tokens alone."""
+    if not counts:
+        pytest.skip("this Xinference counts no tokens for Anthropic's clients")
+
+
+@pytest.fixture
 def client(_app: FastAPI, model: Model) -> Iterator[TestClient]:
     """Sends requests to the host's API."""
     headers = {"anthropic-version": "2023-06-01"}

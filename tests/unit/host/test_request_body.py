@@ -65,6 +65,35 @@ def test_a_field_that_an_api_reads_itself_is_no_less_strict(
 
 
 @APIS
+def test_a_cache_salt_reaches_the_model(client: TestClient, model: Model, api: str) -> None:
+    assert post(client, api, cache_salt="mine").status_code == 200
+    assert model.requests[-1].cache_salt == "mine"
+
+
+SINCE_4_1: list[tuple[str, Any, bool]] = [
+    ("output_config", {}, True),
+    ("output_config", {"format": {"type": "json_schema", "schema": {}}}, False),
+    ("output_format", {"type": "json_schema", "schema": {}}, False),
+    ("cache_control", {"type": "ephemeral", "ttl": "1h"}, True),
+    ("cache_control", {"type": "ephemeral", "ttl": "2h"}, False),
+    ("context_management", {"edits": []}, True),
+    ("context_management", {"edits": [{"type": "compact_20260112"}]}, False),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "taken"), SINCE_4_1)
+def test_what_xinference_does_not_read_is_without_effect_or_refused(
+    client: TestClient, name: str, value: Any, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a later one, as if it were 4.0."""
+    canonical = "xinference.api.protocols.anthropic.CanonicalChatRequest.response_format"
+    monkeypatch.delattr(canonical, raising=False)
+    response = post(client, "messages", **{name: value})
+    assert response.status_code == (200 if taken else 400)
+    assert taken or message(response).startswith(f"{name} {value!r:.80} is not supported by this")
+
+
+@APIS
 @pytest.mark.parametrize(
     "name", ["temperature", "stop", "seed", "n", "stream", "tools", "invented"]
 )
@@ -198,13 +227,13 @@ PLACES: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("api", "fields", "place"), PLACES)
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_place_at_fault_is_the_one_in_the_body(
-    client: TestClient, api: str, fields: dict[str, Any], place: str, stream: bool
+    client: TestClient, api: str, fields: dict[str, Any], place: str, stream: bool, counts: bool
 ) -> None:
     body = json.dumps({**BODIES[api], **fields, "stream": stream})
     response = client.post(f"/v1/{api}", content=body)
     assert response.status_code == 400
     assert message(response).startswith(place)
-    if api == "messages":
+    if api == "messages" and counts:
         counted = client.post("/v1/messages/count_tokens", content=body)
         assert counted.status_code == 400
         assert message(counted).startswith(place)
@@ -233,9 +262,10 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_message_is_the_servers_fault(
-    client: TestClient, shape: str, caplog: pytest.LogCaptureFixture
+    client: TestClient, shape: str, counts: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for api in ("chat/completions", "responses", "messages", "messages/count_tokens"):
+    apis = ["chat/completions", "responses", "messages"]
+    for api in [*apis, "messages/count_tokens"] if counts else apis:
         field = "input" if api == "responses" else "messages"
         for junk in JUNK:
             caplog.clear()
@@ -283,7 +313,7 @@ def test_one_prompt_may_come_in_a_list(client: TestClient, model: Model) -> None
 
 
 def test_a_full_model_counts_no_tokens_either(
-    client: TestClient, model: Model, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, model: Model, counting: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*args: Any) -> Any:
         raise from_another_process(OverloadedError("too many requests wait"))
