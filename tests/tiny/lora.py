@@ -51,7 +51,7 @@ def write_adapter(
         tensors[f"{prefix}{module}.lora_A.weight"] = a.contiguous()
         tensors[f"{prefix}{module}.lora_B.weight"] = b.contiguous()
     save_file(tensors, folder / "adapter_model.safetensors", {"format": "pt"})
-    (rank,) = {len(a) for a, _ in matrices.values()}
+    rank = max(len(a) for a, _ in matrices.values())
     settings = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",

@@ -46,12 +46,19 @@ def test_control_tokens_of_a_user_stay_text(load, name: str) -> None:
         text = random_text(rng, list(slow.added))
         ids = encode_segments(fast, [(text, False)])
         assert not controls & set(ids[len(start) :]), text
-        assert not controls & set(
-            fast(text, split_special_tokens=True, add_special_tokens=False).input_ids
-        ), text
+        split = fast(text, split_special_tokens=True, add_special_tokens=False).input_ids
+        assert not controls & set(split), text
+        assert split == ids[len(start) :], text
         if "▁" not in text:
             shown = fast.decode(ids[len(start) :])
             assert shown == (text if name not in ("qwen2", "InternVL2-1B") else nfc(text))
+
+
+@pytest.mark.parametrize("name", ["phi3", LEGACY])
+def test_words_that_were_split_before_get_no_prefix_space(load, name: str) -> None:
+    fast, _ = load(name)
+    ids = fast(["the", "red"], is_split_into_words=True, add_special_tokens=False).input_ids
+    assert "".join(fast.convert_ids_to_tokens(ids)) == "thered"
 
 
 def nfc(text: str) -> str:

@@ -79,3 +79,15 @@ def test_top_p_leaves_what_transformers_leaves(
     assert torch.equal(found[left], row[left])
     assert found[~left].isneginf().all()
     assert left.all() or row[left].min() > row[~left].max()
+
+
+@pytest.mark.parametrize(("top_p", "sorts"), [(0.499, False), (0.501, True)])
+def test_a_cpu_sorts_a_vocabulary_only_where_the_likeliest_are_not_enough(
+    monkeypatch: pytest.MonkeyPatch, top_p: float, sorts: bool
+) -> None:
+    """The likeliest 1024 are enough for half of 2048 tokens that are equally likely."""
+    calls: list[torch.Tensor] = []
+    monkeypatch.setattr(TopPLogitsWarper, "__call__", lambda _, __, row: calls.append(row) or row)
+    (_, ours) = build_processors(SamplingParams(9, 1.0, top_p=top_p), 0, [], CPU)
+    ours(torch.zeros(1, 0).long(), torch.zeros(1, 2048))
+    assert bool(calls) is sorts

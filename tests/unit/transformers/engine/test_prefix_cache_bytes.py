@@ -7,8 +7,11 @@ import math
 import pytest
 import torch
 
+from xinference_internvl2.engine_outputs import TokenOutput
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.kv_cache import KVCache, KVCachePool
 from xinference_internvl2.transformers.engine.prefix_cache import PrefixCache
+from xinference_internvl2.transformers.engine.sequence import Prompt, Request
 
 from .test_kv_cache import pool
 
@@ -101,3 +104,20 @@ def test_running_sequences_serve_as_well() -> None:
     assert cache.find("abcd", [("abcz", running)]) == (running, 3)
     cache.clear()
     assert cache.bytes_held == 0
+
+
+@pytest.mark.parametrize(("begun", "taken", "counted"), [(False, 3, 3), (True, 4, 0)])
+def test_what_is_taken_counts_only_before_the_answer_begins(
+    begun: bool, taken: int, counted: int
+) -> None:
+    """An answer that is read again, since positions are now encoded differently, is no prompt."""
+    made = pool()
+    cache = prefixes(made, 99)
+    request = Request(Prompt([5, 6, 7, 8]), SamplingParams(9), (), 0, torch.device("cpu"))
+    (sequence,) = request.sequences
+    cache.store([*sequence.keys], cache_of(made, 4))
+    if begun:
+        sequence.accept(TokenOutput(0, 9))
+    for _ in range(2):
+        cache.reuse(sequence, [request])
+        assert (sequence.read, request.cached_tokens) == (taken, counted)

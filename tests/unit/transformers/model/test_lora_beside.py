@@ -11,10 +11,12 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from safetensors.torch import load_file
 
 from tests.tiny import dequantize_awq, make_checkpoint, quantize_awq
 from tests.tiny.lora import make_matrices, write_adapter, write_merged
 from xinference_internvl2.checkpoint.config import read_config
+from xinference_internvl2.checkpoint.lora_adapters import WEIGHTS
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.transformers.model.cpu import PackedLinear
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
@@ -126,6 +128,23 @@ def test_vllm_is_given_the_least_rank_that_it_has(tmp_path: Path, rank: int, mos
     assert found == most
     written = json.loads((folders["large"] / "adapter_config.json").read_text())
     assert (written["r"], written["lora_alpha"]) == (rank, rank)
+
+
+def test_layers_of_one_adapter_may_differ_in_rank(tmp_path: Path) -> None:
+    path = make_checkpoint(tmp_path / "base", backbone="qwen2")
+    matrices = make_matrices(path, rank=16, parts=("language_model",))
+    first, *_, last_one = matrices
+    for module in (first, last_one):
+        a, b = matrices[module]
+        matrices[module] = a[:4], b[:, :4]
+    folder = write_adapter(tmp_path / "adapter", matrices, lora_alpha=24)
+    folders, found = write_adapters(read_config(path), {"a": str(folder)}, tmp_path / "written")
+    written = json.loads((folders["a"] / "adapter_config.json").read_text())
+    assert (written["r"], written["lora_alpha"], found) == (16, 16, 16)
+    tensors = load_file(folders["a"] / WEIGHTS)
+    for module, (a, b) in matrices.items():
+        scaled = tensors[f"base_model.model.{module}.lora_B.weight"]
+        assert torch.allclose(scaled, b * 24 / len(a)), module
 
 
 def test_a_rank_beyond_is_refused_by_vllm_alone(tmp_path: Path) -> None:
