@@ -121,3 +121,17 @@ def test_what_is_taken_counts_only_before_the_answer_begins(
     for _ in range(2):
         cache.reuse(sequence, [request])
         assert (sequence.read, request.cached_tokens) == (taken, counted)
+
+
+def test_what_another_answer_has_read_further_is_taken() -> None:
+    """And counted without what was read before; where it is not further, nothing is copied."""
+    made = pool()
+    cache = prefixes(made, 0)
+    request = Request(Prompt([5, 6, 7, 8]), SamplingParams(9, n=2), (), 0, torch.device("cpu"))
+    first, second = request.sequences
+    first.kv, second.kv = cache_of(made, 3), cache_of(made, 2)
+    cache.reuse(second, [request])
+    assert (second.read, request.cached_tokens) == (3, 1)
+    kept = second.kv
+    cache.reuse(second, [request])
+    assert second.kv is kept
