@@ -6,14 +6,11 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from xinference.model.llm.media import load_media_bytes
 
 from tests.support.chat.media import draw_picture, image, image_uri, user
-from tests.tiny import make_checkpoint
 from xinference_internvl2.chat import prepare_within_budget
 from xinference_internvl2.chat.answer import answer
 from xinference_internvl2.chat.count_tokens import count_tokens
@@ -21,35 +18,18 @@ from xinference_internvl2.chat.pending_requests import PendingRequests
 from xinference_internvl2.chat.prepare import decode_on_thread
 from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
-from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.engine_outputs import FinishOutput, TokenOutput
 from xinference_internvl2.errors import OverloadedError, RequestError
-from xinference_internvl2.families.prompt_formats import find_prompt_format
 from xinference_internvl2.media.budget import Budget
 from xinference_internvl2.media.data_url import read_inline
 from xinference_internvl2.media.decoder_pool import choose_decoders
-from xinference_internvl2.media.limits import BYTES_PER_PIXEL, MediaLimits
-from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
+from xinference_internvl2.media.limits import BYTES_PER_PIXEL
 
 WIDE = image_uri(draw_picture(640, 320))
 TILES = 9
 """Eight and the thumbnail, of 112 × 112 pixels."""
 BYTES = TILES * 3 * 112**2 + len(read_inline(WIDE) or b"")
 ASK = [user([image(WIDE)])]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> ServedCheckpoint:
-    path: Path = make_checkpoint(tmp_path_factory.mktemp("checkpoint"), backbone="qwen2")
-    config = read_config(path)
-    return ServedCheckpoint(
-        config,
-        load_tokenizer(path),
-        find_prompt_format(config.template),
-        4096,
-        MediaLimits(config.max_tiles),
-        load_media_bytes,
-    )
 
 
 class Engine:

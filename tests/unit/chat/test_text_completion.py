@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from xinference.model.llm.media import load_media_bytes
 
-from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.option_table import MAX_TOP_LOGPROBS
 from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.chat.text_completion import complete
-from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.engine_outputs import FinishOutput, TokenOutput
 from xinference_internvl2.errors import RequestError
-from xinference_internvl2.families.prompt_formats import find_prompt_format
-from xinference_internvl2.media.limits import MediaLimits
-from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> ServedCheckpoint:
-    path: Path = make_checkpoint(tmp_path_factory.mktemp("checkpoint"), backbone="qwen2")
-    config = read_config(path)
-    return ServedCheckpoint(
-        config,
-        load_tokenizer(path),
-        find_prompt_format(config.template),
-        4096,
-        MediaLimits(config.max_tiles),
-        load_media_bytes,
-    )
-
-
-def ask(served: ServedCheckpoint, stream: bool = False, **options: Any) -> list[Any]:
+def ask(model: ServedCheckpoint, stream: bool = False, **options: Any) -> list[Any]:
     """Return the response, or its chunks, of an engine that writes `The fox`."""
-    ids = served.tokenizer.encode("The fox", add_special_tokens=False)
+    ids = model.tokenizer.encode("The fox", add_special_tokens=False)
 
     async def write() -> AsyncGenerator[TokenOutput | FinishOutput, None]:
         for index in ids:
@@ -50,16 +29,16 @@ def ask(served: ServedCheckpoint, stream: bool = False, **options: Any) -> list[
         return write()
 
     async def answered() -> list[Any]:
-        found: Any = await complete("uid", "Once", {"stream": stream, **options}, served, generate)
+        found: Any = await complete("uid", "Once", {"stream": stream, **options}, model, generate)
         return [chunk async for chunk in found] if stream else [found]
 
     return asyncio.run(answered())
 
 
-def test_logprobs_are_lists_of_the_whole_text(served: ServedCheckpoint) -> None:
-    (plain,) = ask(served)
+def test_logprobs_are_lists_of_the_whole_text(model: ServedCheckpoint) -> None:
+    (plain,) = ask(model)
     assert plain["choices"][0]["logprobs"] is None
-    (found,) = ask(served, logprobs=2)
+    (found,) = ask(model, logprobs=2)
     (choice,) = found["choices"]
     assert (choice["index"], choice["finish_reason"]) == (0, "stop")
     lists = choice["logprobs"]
@@ -72,9 +51,9 @@ def test_logprobs_are_lists_of_the_whole_text(served: ServedCheckpoint) -> None:
     assert lists["text_offset"] == [len("".join(tokens[:index])) for index in range(len(tokens))]
 
 
-def test_the_chunks_of_a_stream_have_the_same_lists(served: ServedCheckpoint) -> None:
-    (whole,) = ask(served, logprobs=1)
-    accepted, *parts = ask(served, stream=True, logprobs=1)
+def test_the_chunks_of_a_stream_have_the_same_lists(model: ServedCheckpoint) -> None:
+    (whole,) = ask(model, logprobs=1)
+    accepted, *parts = ask(model, stream=True, logprobs=1)
     assert accepted["choices"][0] == {
         **{"index": 0, "text": "", "logprobs": None, "finish_reason": None}
     }
@@ -85,17 +64,17 @@ def test_the_chunks_of_a_stream_have_the_same_lists(served: ServedCheckpoint) ->
 
 
 @pytest.mark.parametrize("count", [0, MAX_TOP_LOGPROBS])
-def test_as_many_logprobs_as_may_be(served: ServedCheckpoint, count: int) -> None:
-    assert ask(served, logprobs=count)[0]["choices"][0]["logprobs"]["tokens"]
+def test_as_many_logprobs_as_may_be(model: ServedCheckpoint, count: int) -> None:
+    assert ask(model, logprobs=count)[0]["choices"][0]["logprobs"]["tokens"]
 
 
 @pytest.mark.parametrize("count", [-1, MAX_TOP_LOGPROBS + 1])
-def test_one_beyond_is_refused(served: ServedCheckpoint, count: int) -> None:
+def test_one_beyond_is_refused(model: ServedCheckpoint, count: int) -> None:
     with pytest.raises(RequestError, match=f"logprobs {count} is not a whole number from 0 to"):
-        ask(served, logprobs=count)
+        ask(model, logprobs=count)
 
 
-def test_a_prompt_is_a_text_that_is_not_empty(served: ServedCheckpoint) -> None:
+def test_a_prompt_is_a_text_that_is_not_empty(model: ServedCheckpoint) -> None:
     for prompt in ("", 3):
         with pytest.raises(RequestError, match="prompt has to be a string that is not empty"):
-            asyncio.run(complete("uid", prompt, {}, served, None))  # type: ignore[arg-type]
+            asyncio.run(complete("uid", prompt, {}, model, None))  # type: ignore[arg-type]
