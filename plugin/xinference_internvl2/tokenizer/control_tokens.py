@@ -1,4 +1,4 @@
-"""Tells control tokens of the prompt format from the same letters in the text of a user.
+"""Finds added tokens in text: control tokens in trusted text alone, those of a fine-tune in any.
 
 The text of a user never becomes a control token, whatever its letters are.
 """

@@ -18,7 +18,7 @@ from ..checkpoint.backbones import CONTROL_TOKENS
 from ..checkpoint.json_files import read_object
 from ..errors import CheckpointError
 from . import backend as backends
-from .added_tokens import (
+from .added_token_files import (
     check_count,
     file_error,
     has_vocab_and_merges,

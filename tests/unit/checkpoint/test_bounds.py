@@ -13,8 +13,8 @@ from xinference_internvl2.checkpoint.json_files import Section
 from xinference_internvl2.checkpoint.weight_files import MAX_HEADER_BYTES
 from xinference_internvl2.checkpoint.weight_format import AWQ, _describe_quantization
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.tokenizer import added_tokens
-from xinference_internvl2.tokenizer.added_tokens import MAX_ADDED, MAX_CONTENT, MAX_ID
+from xinference_internvl2.tokenizer import added_token_files
+from xinference_internvl2.tokenizer.added_token_files import MAX_ADDED, MAX_CONTENT, MAX_ID
 
 FILE = Path("tokenizer.json")
 
@@ -35,27 +35,27 @@ def test_the_header_of_a_safetensors_file(tmp_path: Path) -> None:
 
 def test_the_id_of_a_token() -> None:
     for index in (0, MAX_ID - 1):
-        assert added_tokens._parse_id(index, "id", FILE) == index
-        assert [*added_tokens._from_config({str(index): {"content": "a"}}, FILE)] == [index]
+        assert added_token_files._parse_id(index, "id", FILE) == index
+        assert [*added_token_files._from_config({str(index): {"content": "a"}}, FILE)] == [index]
     for wrong in (-1, MAX_ID):
         with pytest.raises(CheckpointError, match="id is not a whole number from 0 to"):
-            added_tokens._parse_id(wrong, "id", FILE)
+            added_token_files._parse_id(wrong, "id", FILE)
         with pytest.raises(CheckpointError, match="an id"):
-            added_tokens._from_config({str(wrong): {"content": "a"}}, FILE)
+            added_token_files._from_config({str(wrong): {"content": "a"}}, FILE)
 
 
 def test_the_text_of_a_token() -> None:
     for length in (1, MAX_CONTENT):
-        assert added_tokens._parse_token({"content": "a" * length}, "it", FILE, ()).content
+        assert added_token_files._parse_token({"content": "a" * length}, "it", FILE, ()).content
     for wrong in (0, MAX_CONTENT + 1):
         with pytest.raises(CheckpointError, match=f"a text of 1 to {MAX_CONTENT} characters"):
-            added_tokens._parse_token({"content": "a" * wrong}, "it", FILE, ())
+            added_token_files._parse_token({"content": "a" * wrong}, "it", FILE, ())
 
 
 def test_the_number_of_added_tokens() -> None:
-    added_tokens.check_count(range(MAX_ADDED), "it", FILE)
+    added_token_files.check_count(range(MAX_ADDED), "it", FILE)
     with pytest.raises(CheckpointError, match=f"it has {MAX_ADDED + 1} tokens"):
-        added_tokens.check_count(range(MAX_ADDED + 1), "it", FILE)
+        added_token_files.check_count(range(MAX_ADDED + 1), "it", FILE)
 
 
 @pytest.mark.parametrize(("bits", "layout"), [(4, "gemv"), (8, "gemm"), (3, "gemm")])
