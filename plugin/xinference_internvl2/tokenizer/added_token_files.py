@@ -15,11 +15,11 @@ from typing import Any, TypeGuard
 
 from tokenizers import AddedToken
 
-from ..checkpoint.backbones import CONTROL_TOKENS
 from ..checkpoint.json_files import read_json, read_object
 from ..errors import CheckpointError
 from . import backend as backends
 from .backend import quote
+from .token_kinds import is_control
 
 MAX_ID = 1 << 24
 MAX_ADDED = 4096
@@ -122,8 +122,7 @@ def _parse_token(entry: Any, where: str, path: Path, names: tuple[str, ...]) -> 
     for name, flag in flags.items():
         if not isinstance(flag, bool):
             raise file_error(path, f"{where}: {name} is neither true nor false", flag)
-    # Whatever a file says: no text of a user may become a control token.
-    flags["special"] = flags["special"] or content in CONTROL_TOKENS
+    flags["special"] = is_control(content, flags["special"])
     return AddedToken(content, **({"normalized": False} | flags))
 
 

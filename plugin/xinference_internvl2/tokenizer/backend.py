@@ -7,8 +7,7 @@ names is ignored.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tokenizers.processors import TemplateProcessing
 from ..checkpoint.json_files import read_bytes, read_object
 from ..errors import CheckpointError
 from .sentencepiece import USER_DEFINED, SentencePieceModel, rank_merges
+from .token_kinds import is_control_piece
 
 QWEN2_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -36,9 +36,6 @@ MAX_BYTES = 32 * 1024 * 1024
 """Of a file with a vocabulary; the largest published one has 9 MB."""
 MAX_MERGES = 1 << 20
 """Lines of `merges.txt`; the published one has 151,292."""
-
-_LIKE_CONTROL = re.compile(r"<.+>")
-"""User-defined pieces that are control tokens, though no file calls them special."""
 
 
 def from_sentencepiece(
@@ -62,7 +59,7 @@ def from_sentencepiece(
     # User-defined pieces are never joined with a neighbour, which is what an added token is.
     own = [model.texts[index] for index in model.ids_of(USER_DEFINED) if index not in added]
     tokenizer.add_tokens(
-        [AddedToken(t, normalized=False, special=bool(_LIKE_CONTROL.fullmatch(t))) for t in own]
+        [AddedToken(t, normalized=False, special=is_control_piece(t)) for t in own]
     )
     return tokenizer
 
@@ -128,19 +125,6 @@ def prepend_token(tokenizer: Tokenizer, token: str) -> None:
     tokenizer.post_processor = TemplateProcessing(
         single="start $A", pair="start $A start $B", special_tokens=[start]
     )
-
-
-def copy_without_control_tokens(tokenizer: Tokenizer, controls: Collection[str]) -> Tokenizer:
-    """Return a tokenizer with the same vocabulary that reads the texts `controls` as plain text."""
-    twin = Tokenizer(tokenizer.model)
-    # The setters refuse None.
-    if tokenizer.normalizer is not None:
-        twin.normalizer = tokenizer.normalizer
-    if tokenizer.pre_tokenizer is not None:
-        twin.pre_tokenizer = tokenizer.pre_tokenizer
-    known = tokenizer.get_added_tokens_decoder()
-    twin.add_tokens([token for _, token in sorted(known.items()) if token.content not in controls])
-    return twin
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from typing import Any, Literal, cast, get_args
 
 from tokenizers import AddedToken, Tokenizer
 
-from ..checkpoint.backbones import CONTROL_TOKENS
 from ..checkpoint.json_files import read_object
 from ..errors import CheckpointError
 from . import backend as backends
@@ -29,6 +28,7 @@ from .added_token_files import (
 )
 from .image_tokens import REQUIRED
 from .sentencepiece import USER_DEFINED, read_sentencepiece
+from .token_kinds import find_fine_tuned
 from .tokenizer_json import from_tokenizer_json
 
 Prefix = Literal["none", "first", "every"]
@@ -78,8 +78,7 @@ def read_tokenizer_files(directory: Path) -> TokenizerFiles:
     additional = [
         t for t in _read_additional_tokens(config, path) if backend.token_to_id(t) is not None
     ]
-    fine_tuned = frozenset(t.content for t in added.values() if t.content not in CONTROL_TOKENS)
-    fine_tuned -= {*named.values()}
+    fine_tuned = find_fine_tuned((t.content for t in added.values()), named.values())
     return TokenizerFiles(backend, prefix, named, additional, fine_tuned)
 
 

@@ -18,8 +18,9 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 from ..checkpoint.json_files import require_folder
 from ..errors import CheckpointError, RequestError
 from .backend import quote, translate_panics
-from .control_tokens import SPACE, ControlTokens
 from .files import SAVED_PREFIX, Prefix, read_tokenizer_files
+from .token_kinds import sort_tokens
+from .tokens_in_text import SPACE, TokensInText
 
 _BYTE_OF = {letter: byte for byte, letter in bytes_to_unicode().items()}
 """Letter of a byte-level token → the byte that it stands for."""
@@ -53,9 +54,8 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
         self._tokenizer = backend  # transformers' own keyword would copy it
         self._prefix, start = prefix, backend.encode("").ids
         super().__init__(**{SAVED_PREFIX: prefix}, **named)
-        self._control_tokens = ControlTokens(self._tokenizer, start, prefix, fine_tuned)
-        known = self._tokenizer.get_added_tokens_decoder().items()
-        self._special_ids = frozenset(index for index, token in known if token.special)
+        self._kinds = sort_tokens(self._tokenizer, fine_tuned)
+        self._tokens_in_text = TokensInText(self._tokenizer, start, prefix, self._kinds)
         bytes_by_id = {self._tokenizer.token_to_id(f"<0x{byte:02X}>"): byte for byte in range(256)}
         self._byte_values = {i: byte for i, byte in bytes_by_id.items() if i is not None}
 
@@ -80,13 +80,13 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
             return text
         ids = [token_ids] if isinstance(token_ids, int) else token_ids
         return self._decode_bytes(
-            [i for i in ids if not skip_special_tokens or i not in self._special_ids]
+            [i for i in ids if not skip_special_tokens or i not in self._kinds.special_ids]
         )
 
     def token_bytes(self, index: int) -> bytes:
         """Return the UTF-8 bytes of the token `index`, which may be a part of a character."""
         text = self._tokenizer.id_to_token(index) or ""
-        if text in self._control_tokens.controls or text in self._control_tokens.fine_tuned:
+        if text in self._kinds.controls or text in self._kinds.fine_tuned:
             return text.encode()
         if not self._byte_values:
             return bytes(_BYTE_OF[letter] for letter in text if letter in _BYTE_OF)
@@ -108,7 +108,7 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
     def _add_prefix_spaces(self, text: Any, trusted: bool) -> Any:
         """Return the text or texts with the prefix spaces that the backend does not add."""
         if isinstance(text, str):
-            return "".join(self._control_tokens.split([(text, trusted)], self.all_special_tokens))
+            return "".join(self._tokens_in_text.split([(text, trusted)], self.all_special_tokens))
         if isinstance(text, (list, tuple)):
             return [self._add_prefix_spaces(item, trusted) for item in text]
         return text
@@ -178,7 +178,7 @@ def encode_segments(
     """
     _refuse_surrogates(segments)
     with translate_panics(RequestError(f"{_TOO_MUCH}; send less text")):
-        return tokenizer._control_tokens.encode(segments, tokenizer.all_special_tokens)
+        return tokenizer._tokens_in_text.encode(segments, tokenizer.all_special_tokens)
 
 
 def _refuse_surrogates(segments: Sequence[tuple[str, bool]]) -> None:

@@ -174,6 +174,6 @@ def test_only_panics_are_turned_into_errors(load, monkeypatch: pytest.MonkeyPatc
         def fail(*args: object, kind: type[BaseException] = kind) -> None:
             raise kind
 
-        monkeypatch.setattr(fast._control_tokens, "split", fail)
+        monkeypatch.setattr(fast._tokens_in_text, "split", fail)
         with pytest.raises(kind):
             encode_segments(fast, [("a", True)])

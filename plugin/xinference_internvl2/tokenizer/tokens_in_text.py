@@ -10,42 +10,37 @@ from collections.abc import Collection, Sequence
 
 from tokenizers import Tokenizer
 
-from .backend import copy_without_control_tokens
 from .files import Prefix
+from .token_kinds import TokenKinds
 
 SPACE = "▁"
 
 
-class ControlTokens:
-    """The control tokens of a tokenizer, found in trusted segments of a prompt alone.
+class TokensInText:
+    """The added tokens of a tokenizer, found in the segments of a prompt.
 
     Args:
         backend: with all of its tokens.
         start: the tokens that every prompt begins with.
-        fine_tuned: tokens that further training added, which are found in every text.
+        kinds: its added tokens by what text they are found in.
     """
 
     def __init__(
-        self, backend: Tokenizer, start: list[int], prefix: Prefix, fine_tuned: frozenset[str]
+        self, backend: Tokenizer, start: list[int], prefix: Prefix, kinds: TokenKinds
     ) -> None:
         self._start, self._prefix = start, prefix
-        known = backend.get_added_tokens_decoder().items()
-        self.controls = {
-            token.content: index
-            for index, token in known
-            if token.special and token.content not in fine_tuned
-        }
-        self.fine_tuned = {t.content: index for index, t in known if t.content in fine_tuned}
-        self._eats_right = {token.content for _, token in known if token.rstrip}
-        self._eats_left = {token.content for _, token in known if token.lstrip}
+        self._fine_tuned = kinds.fine_tuned
+        known = backend.get_added_tokens_decoder().values()
+        self._eats_right = {token.content for token in known if token.rstrip}
+        self._eats_left = {token.content for token in known if token.lstrip}
         # The prefix space before each run of text would hide them from the backend.
-        split = self.fine_tuned if prefix == "every" else {}
-        self._ids = self.controls | split
+        split = kinds.fine_tuned if prefix == "every" else {}
+        self._ids = kinds.controls | split
         self._control, self._fine_tuned_alone = _compile_any(self._ids), _compile_any(split)
-        self._plain = copy_without_control_tokens(backend, self.controls)
+        self._plain = _copy_without_control_tokens(backend, kinds.controls)
         # The copy gives tokens that are not in the vocabulary ids of its own.
-        twin = {text: self._plain.token_to_id(text) for text in self.fine_tuned}
-        self._renumbered = {twin[text]: index for text, index in self.fine_tuned.items()}
+        twin = {text: self._plain.token_to_id(text) for text in kinds.fine_tuned}
+        self._renumbered = {twin[text]: index for text, index in kinds.fine_tuned.items()}
 
     def encode(self, segments: Sequence[tuple[str, bool]], named: Collection[str]) -> list[int]:
         """Return the token ids of (text, trusted) segments; `named` are the tokens with a role."""
@@ -81,9 +76,22 @@ class ControlTokens:
             return parts
         if not parts[0] and parts[1] in named:
             return parts
-        if any(parts[0].startswith(token) for token in named if token in self.fine_tuned):
+        if any(parts[0].startswith(token) for token in named if token in self._fine_tuned):
             return parts
         return [SPACE + parts[0], *parts[1:]]
+
+
+def _copy_without_control_tokens(tokenizer: Tokenizer, controls: Collection[str]) -> Tokenizer:
+    """Return a tokenizer with the same vocabulary that reads the texts `controls` as plain text."""
+    twin = Tokenizer(tokenizer.model)
+    # The setters refuse None.
+    if tokenizer.normalizer is not None:
+        twin.normalizer = tokenizer.normalizer
+    if tokenizer.pre_tokenizer is not None:
+        twin.pre_tokenizer = tokenizer.pre_tokenizer
+    known = tokenizer.get_added_tokens_decoder()
+    twin.add_tokens([token for _, token in sorted(known.items()) if token.content not in controls])
+    return twin
 
 
 def _compile_any(texts: Collection[str]) -> re.Pattern[str]:
