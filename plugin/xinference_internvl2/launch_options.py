@@ -1,4 +1,8 @@
-"""The options of a launch: each is honoured, known to be neutral, or refused by name."""
+"""The options of a launch: each is honoured, known to be neutral, or refused by name.
+
+The values of an option are read by the `launch_options` of the room that it is for: `media`,
+`chat`, or an engine.
+"""
 
 from __future__ import annotations
 

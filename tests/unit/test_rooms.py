@@ -34,7 +34,7 @@ ROOMS = {
         "transformers.__init__": "",
         "launch_options": "",
         "transformers.requirements": "",
-        "transformers.launch_options": "launch_options media chat.launch_prompt",
+        "transformers.launch_options": "launch_options media chat.launch_options",
         "transformers.model": "checkpoint tokenizer transformers.requirements",
         "transformers.engine": "checkpoint.rope transformers.model grammar",
         "transformers.host_model": f"{SHARED} transformers",

@@ -45,3 +45,8 @@ def count_room(prompt_tokens: int, context_length: int) -> int:
             f"{context_length}; send less text or fewer images"
         )
     return context_length - prompt_tokens
+
+
+def count_tiles_left(taken: int, context_length: int, tokens_per_tile: int) -> int:
+    """Return how many tiles fit beside the `taken` tokens of text and answer; below 0 for none."""
+    return (context_length - taken) // tokens_per_tile

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 from ..errors import NO_TOOL_RESULT, NO_TOOLS, RequestError
 from ..media.limits import MAX_FRAMES
-from ..media.options import MEDIA_OPTIONS, read_values
+from ..media.request_options import MEDIA_OPTIONS, read_values
 from ..media.source import Media
 from .option_table import Option
 from .option_values import Described, Values

@@ -9,9 +9,9 @@ from typing import Any
 from ..media.budget import Reservation
 from ..media.limits import MAX_FETCHED_BYTES
 from .media_size import measure_media
-from .prepare import decode_on_thread, prepare_on_thread
 from .request import ChatRequest
 from .served_checkpoint import ServedCheckpoint
+from .threads import decode_on_thread, prepare_on_thread
 
 
 async def prepare_request(

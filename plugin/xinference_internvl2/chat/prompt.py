@@ -15,6 +15,7 @@ from ..families.prompt_formats import find_prompt_format
 from ..families.records import PromptFormat
 from ..media.limits import DEFAULT_FRAMES
 from ..media.source import Media
+from .image_labels import Labels
 from .messages import Turn, read_turns
 
 PLACEHOLDER = "<image>"
@@ -92,7 +93,7 @@ def build_prompt(
     turns = read_turns(messages)
     if turns[0].role != "system":
         turns.insert(0, Turn("system", [prompt_format.system_text], "the prompt format"))
-    labels = _Labels(_count_images(turns) if image_labels else 0, frames)
+    labels = Labels(_count_images(turns) if image_labels else 0, frames)
     prompt: list[Segment] = []
     for turn in turns:
         prompt.append(Segment(prompt_format.roles[turn.role], trusted=True))
@@ -111,7 +112,7 @@ def _count_images(turns: Sequence[Turn]) -> int:
     return sum(isinstance(part, Media) and part.kind == "image" for part in parts)
 
 
-def _lay_out(turn: Turn, labels: _Labels) -> Iterator[Segment]:
+def _lay_out(turn: Turn, labels: Labels) -> Iterator[Segment]:
     """Yield a turn with every image and frame on a line of its own, and a line break between texts.
 
     Media come first, as in training; but in the order of the request if one stands between texts.
@@ -138,7 +139,7 @@ def _place_media(media: Media, labels: Iterable[str]) -> Iterator[Segment]:
         yield Segment("\n")
 
 
-def _lay_out_as_written(turn: Turn, labels: _Labels) -> Iterator[Segment]:
+def _lay_out_as_written(turn: Turn, labels: Labels) -> Iterator[Segment]:
     """Yield a turn in the order of the request, with a line break after each picture.
 
     Where the text of a user has `<image>`, its images stand in these places.
@@ -165,36 +166,6 @@ def _lay_out_as_written(turn: Turn, labels: _Labels) -> Iterator[Segment]:
             yield from _place_media(part, labels.of(part))
 
 
-def frame_labels(frames: int) -> list[str]:
-    """Return the labels of the frames of a video: Frame1, Frame2, …"""
-    return [f"Frame{number}" for number in range(1, frames + 1)]
-
-
 def _split_grounding(text: str) -> Iterator[Segment]:
     for index, part in enumerate(_GROUNDING.split(text)):
         yield Segment(part, trusted=index % 2 == 1)
-
-
-class _Labels:
-    """Labels the images of a conversation (Image-1, unless there is only one), and the frames of
-    each video (Frame1).
-
-    Args:
-        images: how many there are; 0 labels none.
-        frames: how many of every video are shown, or of each video in order.
-    """
-
-    def __init__(self, images: int, frames: int | Sequence[int]) -> None:
-        self._images, self._count = images, 0
-        self._frames = frames if isinstance(frames, int) else iter(frames)
-
-    def of(self, media: Media) -> list[str]:
-        if media.kind == "video":
-            known = self._frames
-            return frame_labels(
-                media.count_frames(known) if isinstance(known, int) else next(known)
-            )
-        if media.kind == "frame":
-            return [f"Frame{media.number}"]
-        self._count += 1
-        return [f"Image-{self._count}" if self._images > 1 else ""]

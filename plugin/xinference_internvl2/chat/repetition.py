@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import RequestError
 
 
 class RepetitionDetector:
@@ -26,3 +30,17 @@ class RepetitionDetector:
         ngram = tuple(self._last)
         self._counts[ngram] += 1
         return self._counts[ngram] >= self._threshold
+
+
+def read_repetition(options: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the size and the threshold of a `RepetitionDetector`; None without the options.
+
+    Raises:
+        RequestError: there is only one of the two.
+    """
+    size, threshold = (options.get(f"repetition_ngram_{name}") for name in ("size", "threshold"))
+    if (size is None) != (threshold is None):
+        raise RequestError(
+            "repetition_ngram_size and repetition_ngram_threshold belong together; give both"
+        )
+    return None if size is None or threshold is None else (size, threshold)

@@ -7,10 +7,8 @@ from typing import Any
 
 from ..errors import RequestError
 from ..sampling_params import SamplingParams
-from .response_format import read_constraint
+from .constraint_options import read_constraint
 
-_NOT_WITH_CONSTRAINT = ("ignore_eos", "min_tokens", "allowed_token_ids", "bad_words")
-"""Options that could exclude every token that a grammar allows."""
 GREEDY_BELOW = 1e-4
 """Lower temperatures are taken for 0: dividing logits by them overflows."""
 
@@ -34,9 +32,6 @@ def read_sampling(options: Mapping[str, Any], room: int, max_tokens: int) -> Sam
     if min_tokens > longest:
         raise RequestError(f"min_tokens {min_tokens} is more than the {longest} of max_tokens")
     constraint = read_constraint(options)
-    for name in _NOT_WITH_CONSTRAINT:
-        if constraint is not None and name in options:
-            raise RequestError(f"{name} contradicts an answer of a given form; leave it out")
     return SamplingParams(
         max_tokens=min(longest, room),
         min_tokens=min(min_tokens, room),

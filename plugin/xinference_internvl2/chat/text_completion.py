@@ -12,16 +12,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import RequestError
+from ..tokenizer.image_tokens import REQUIRED
 from .answer import Generate, generate_text
+from .context_length import check_characters
 from .option_table import MAX_TOP_LOGPROBS
 from .option_values import Whole
-from .options import merge_fields
-from .prepare import prepare_text
+from .options import merge_fields, read_options
+from .prepare import build_request
 from .request import ChatRequest
 from .response import Json, TextDelta, build_head
 from .served_checkpoint import ServedCheckpoint
 from .usage import Usage
 
+_CHAT_ONLY = (
+    *("boxes", "render", "image_labels", "continue_final_message", "add_generation_prompt"),
+    "mm_processor_kwargs",
+)
 _NUMBER = Whole(0, MAX_TOP_LOGPROBS)
 CONTEXT_TOKENS = 8
 """How many of the prompt's last tokens are decoded with the answer: they keep the space before its
@@ -51,7 +57,15 @@ async def complete(
 def _prepare(prompt: str, config: Mapping[str, Any], served: ServedCheckpoint) -> ChatRequest:
     if not isinstance(prompt, str) or not prompt:
         raise RequestError("prompt has to be a string that is not empty")
-    return prepare_text(prompt, _to_chat_options(config), served)
+    options = read_options(_to_chat_options(config))
+    for name in _CHAT_ONLY:
+        if name in options:
+            raise RequestError(f"{name} is an option of a chat; use /v1/chat/completions")
+    check_characters(len(prompt), served.context_length)
+    request = build_request([(prompt, True)], [], options, served)
+    if not set(served.tokenizer.convert_tokens_to_ids(list(REQUIRED))).isdisjoint(request.ids):
+        raise RequestError("prompt: a completion has no pictures; use /v1/chat/completions")
+    return request
 
 
 def _to_chat_options(config: Mapping[str, Any]) -> dict[str, Any]:

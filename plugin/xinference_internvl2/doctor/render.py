@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from ..chat.context_length import trained_length
-from ..chat.launch_prompt import read_launch_prompt
+from ..chat.launch_options import read_launch_prompt
 from ..chat.prepare import prepare
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..errors import RequestError
 from ..families.prompt_formats import find_family, find_prompt_format
 from ..families.records import read_registration
-from ..media.limits import read_launch_limits
+from ..media.launch_options import read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 
 _OF_THE_SERVER = ("model", "messages", "stream")

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from ..checkpoint.config import CheckpointConfig
 from ..errors import RequestError
 from .data_url import read_inline
+from .frame_choice import count_frames
 from .image_file import ImageFile, open_image
 from .limits import (
     FETCH_SECONDS,
     MAX_BYTES,
     MAX_FETCHED_BYTES,
-    MAX_FRAMES,
     MAX_PIXELS_TOGETHER,
     MediaLimits,
 )
-from .options import read_tiling
+from .request_options import read_tiling
 from .tiles import Tiling
 from .video import VideoFile, open_video
 
@@ -40,7 +40,7 @@ class Media:
 
     Attributes:
         where: the part of the request, for messages to the client.
-        options: its own options, by the names in `options.MEDIA_OPTIONS`.
+        options: its own options, by the names in `request_options.MEDIA_OPTIONS`.
         number: of a frame in its list, from 1; 0 for others.
     """
 
@@ -147,18 +147,5 @@ def _open(
         file = open_image(data, media.where, limits.published_pixels)
         return OpenMedia(media, file, tiling, 1)
     video = open_video(data, media.where)
-    return OpenMedia(media, video, tiling, _count_frames(media, video, limits))
-
-
-def _count_frames(media: Media, video: VideoFile, limits: MediaLimits) -> int:
-    """Return how many frames of a video are shown, at most MAX_FRAMES."""
-    wanted = media.options
-    if "fps" not in wanted:
-        return media.count_frames(limits.frames)
-    if "num_frames" in wanted:
-        raise RequestError(
-            f"{media.where}: fps and num_frames both say how many frames; give only one"
-        )
-    end = min(wanted.get("end", video.seconds), video.seconds)
-    count = round((end - wanted.get("start", 0)) * float(wanted["fps"]))
-    return int(min(max(count, 1), MAX_FRAMES))
+    frames = count_frames(media.options, limits.frames, video.seconds, media.where)
+    return OpenMedia(media, video, tiling, frames)

@@ -139,25 +139,3 @@ def unreadable_error(where: str) -> RequestError:
         f"{where} is not a video that can be read; send a file in one of the formats "
         f"{', '.join(CONTAINERS.values())}"
     )
-
-
-def frame_indices(
-    total: int,
-    count: int,
-    rate: float = 0,
-    start: float | None = None,
-    end: float | None = None,
-) -> list[int]:
-    """Return the indices of the `count` frames, of `total`, that the published code selects.
-
-    Args:
-        rate: frames a second; needed with `start` or `end`.
-        start, end: in seconds; None stands for the beginning and the end of the video.
-
-    Source: `get_index` of the model cards published with InternVL2.
-    """
-    first = 0 if start is None else max(round(start * rate), 0)
-    last = total - 1 if end is None else min(round(end * rate), total - 1)
-    step = (last - first) / count
-    # `round` is to even, as numpy's is.
-    return [int(first + step / 2 + round(step * index)) for index in range(count)]

@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from ..errors import RequestError
+from .frame_choice import frame_indices
 from .limits import (
     MAX_FRAME_PIXELS,
     MAX_HEADER_CPU_SECONDS,
@@ -33,7 +34,7 @@ from .limits import (
 )
 from .sandbox import confine
 from .tiles import Tiling, cut_tiles
-from .video import CONTAINERS, EXIT_REFUSED, frame_indices, unreadable_error
+from .video import CONTAINERS, EXIT_REFUSED, unreadable_error
 from .video_packets import read_index, sample_frames
 
 DECODERS = {

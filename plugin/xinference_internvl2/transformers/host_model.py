@@ -24,7 +24,7 @@ from ..chat.answer import answer
 from ..chat.anthropic_request import prepare_anthropic_request
 from ..chat.context_length import trained_length
 from ..chat.count_tokens import count_tokens
-from ..chat.launch_prompt import read_launch_prompt
+from ..chat.launch_options import read_launch_prompt
 from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
@@ -35,7 +35,7 @@ from ..errors import CheckpointError, RequestError, point_to_doctor
 from ..families.engine_matrix import serves
 from ..families.prompt_formats import prompt_format_of
 from ..media.budget import Budget
-from ..media.limits import read_launch_limits
+from ..media.launch_options import read_launch_limits
 from ..media.pixel_values import normalize_on_device
 from ..tokenizer.tokenizer import load_tokenizer
 from .engine.async_engine import AsyncEngine

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..chat.launch_prompt import PROMPT_OPTIONS
+from ..chat.launch_options import PROMPT_OPTIONS
 from ..launch_options import ANY, LaunchOptions
-from ..media.limits import LAUNCH_OPTIONS
+from ..media.launch_options import LAUNCH_OPTIONS
 
 OPTIONS = LaunchOptions(
     engine="Transformers",

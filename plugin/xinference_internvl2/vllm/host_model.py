@@ -22,7 +22,7 @@ from ..chat.answer import answer
 from ..chat.anthropic_request import prepare_anthropic_request
 from ..chat.context_length import trained_length
 from ..chat.count_tokens import count_tokens
-from ..chat.launch_prompt import PROMPT_OPTIONS, read_launch_prompt
+from ..chat.launch_options import PROMPT_OPTIONS, read_launch_prompt
 from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.pending_requests import PendingRequests
 from ..chat.request import ChatRequest
@@ -37,7 +37,8 @@ from ..families.engine_matrix import serves
 from ..families.prompt_formats import prompt_format_of
 from ..families.records import family_of
 from ..media.budget import Budget
-from ..media.limits import LAUNCH_OPTIONS, MAX_FRAMES, read_launch_limits
+from ..media.launch_options import LAUNCH_OPTIONS, read_launch_limits
+from ..media.limits import MAX_FRAMES
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
 from .abort import AbortShield

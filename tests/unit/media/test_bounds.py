@@ -18,7 +18,8 @@ from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
 from xinference_internvl2.media import data_url, decoder_pool, image_decoder, source
-from xinference_internvl2.media.limits import MAX_SIDE, MediaLimits, read_launch_limits
+from xinference_internvl2.media.launch_options import read_launch_limits
+from xinference_internvl2.media.limits import MAX_SIDE, MediaLimits
 from xinference_internvl2.media.source import Media, open_media
 
 

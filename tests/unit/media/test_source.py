@@ -1,4 +1,4 @@
-"""The images and videos of a request: limits of the launch, of the request, and their tiles."""
+"""The images and videos of a request: its limits, and their tiles."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.support.chat.media import clip, image, user
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
-from xinference_internvl2.errors import CheckpointError, RequestError
-from xinference_internvl2.media.limits import MediaLimits, read_launch_limits
-from xinference_internvl2.media.options import read_request_limits
+from xinference_internvl2.errors import RequestError
+from xinference_internvl2.media.limits import MediaLimits
+from xinference_internvl2.media.request_options import read_request_limits
 from xinference_internvl2.media.source import open_media
 
 
@@ -32,45 +32,6 @@ def test_tiles_are_counted_as_they_are_cut(case: Case, checkpoint: CheckpointCon
     found = open_media(media, limits, checkpoint, load_media_bytes)
     assert [item.tiles for item in found for _ in range(item.frames)] == case.tiles
     assert [len(tiles) for item in found for tiles in item.cut()] == case.tiles
-
-
-LAUNCHES: list[tuple[dict[str, Any], MediaLimits]] = [
-    ({}, MediaLimits(12, 8, 16, 4)),
-    ({"max_dynamic_patch": 6, "num_frames": 16}, MediaLimits(6, 16)),
-    ({"limit_mm_per_prompt": {"image": 2, "video": 0}}, MediaLimits(12, 8, 2, 0)),
-    ({"limit_mm_per_prompt": '{"image": 2}'}, MediaLimits(12, 8, 2)),
-    ({"max_dynamic_patch": 64, "num_frames": 64}, MediaLimits(64, 64)),
-    ({"max_dynamic_patch": 1, "num_frames": 1}, MediaLimits(1, 1)),
-    ({"published_pixels": True}, MediaLimits(12, published_pixels=True)),
-    ({"published_pixels": "true"}, MediaLimits(12, published_pixels=True)),
-    ({"media_memory": 64, "max_waiting_requests": 0}, MediaLimits(12, memory=64 << 20, waiting=0)),
-]
-
-
-@pytest.mark.parametrize(("options", "limits"), LAUNCHES)
-def test_launch(options: Any, limits: MediaLimits, checkpoint: CheckpointConfig) -> None:
-    assert read_launch_limits(options, checkpoint) == limits
-
-
-WRONG_LAUNCHES: list[tuple[dict[str, Any], str]] = [
-    ({"max_dynamic_patch": 0}, "max_dynamic_patch 0 is not a whole number from 1 to 64"),
-    ({"max_dynamic_patch": "x"}, "max_dynamic_patch 'x' is not"),
-    ({"max_dynamic_patch": 65}, "max_dynamic_patch 65 is not a whole number from 1 to 64"),
-    ({"published_pixels": 2}, "published_pixels 2 is not true or false"),
-    ({"media_memory": 63}, "media_memory 63 is not a whole number from 64 to 1048576"),
-    ({"max_waiting_requests": -1}, "max_waiting_requests -1 is not a whole number from 0 to"),
-    ({"num_frames": 65}, "num_frames 65 is not a whole number from 1 to 64"),
-    ({"limit_mm_per_prompt": "{"}, "limit_mm_per_prompt '{' is not a JSON object such as"),
-    ({"limit_mm_per_prompt": "[1]"}, "limit_mm_per_prompt '[1]' is not a JSON object such as"),
-    ({"limit_mm_per_prompt": {"image": -1}}, "image -1 is not a whole number from 0 to 65536"),
-]
-
-
-@pytest.mark.parametrize(("options", "sentence"), WRONG_LAUNCHES)
-def test_wrong_launch(options: Any, sentence: str, checkpoint: CheckpointConfig) -> None:
-    with pytest.raises(CheckpointError) as caught:
-        read_launch_limits(options, checkpoint)
-    assert str(caught.value).startswith(sentence)
 
 
 NAMES = "max_dynamic_patch, min_dynamic_patch, num_frames, use_thumbnail, "

@@ -19,8 +19,9 @@ from PIL import Image
 
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media import video as module
+from xinference_internvl2.media.frame_choice import frame_indices
 from xinference_internvl2.media.tiles import Tiling
-from xinference_internvl2.media.video import VideoFile, frame_indices, open_video
+from xinference_internvl2.media.video import VideoFile, open_video
 from xinference_internvl2.media.video_packets import read_index
 
 WIDTH, HEIGHT, BITS = 160, 64, 10
@@ -72,30 +73,6 @@ def frames(file: VideoFile, count: int) -> list[Image.Image]:
 
 def numbers(data: bytes, count: int) -> list[int]:
     return [number(image) for image in frames(open_video(data, "part"), count)]
-
-
-# Worked out by hand from the published rule; 49.5 and 0.5 round to even.
-INDICES = [
-    (1, 8, [0] * 8),
-    (3, 8, [0, 0, 0, 1, 1, 1, 2, 2]),
-    (8, 8, [0, 1, 2, 3, 4, 4, 5, 6]),
-    (100, 8, [6, 18, 31, 43, 56, 68, 80, 93]),
-    (100, 1, [49]),
-]
-
-
-@pytest.mark.parametrize(("total", "count", "indices"), INDICES)
-def test_indices(total: int, count: int, indices: list[int]) -> None:
-    assert frame_indices(total, count) == indices
-
-
-@pytest.mark.parametrize(("end", "index"), [(8, 8), (9, 9)])
-def test_a_part_of_a_video_ends_with_its_last_frame(end: float, index: int) -> None:
-    assert frame_indices(10, 1, rate=1, start=end, end=end) == [index]
-
-
-def test_a_part_that_ends_after_the_video_ends_with_its_last_frame() -> None:
-    assert frame_indices(10, 1, rate=1, start=9, end=10) == [9]
 
 
 # Fewer frames than are asked for, as many, and more; one at either side; the most of a request.

@@ -24,7 +24,7 @@ from tests.shapes.sight import MAX_TILES
 from tests.shapes.task import draw_samples
 from tests.tiny import quantize_awq
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.media.video import frame_indices
+from xinference_internvl2.media.frame_choice import frame_indices
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 

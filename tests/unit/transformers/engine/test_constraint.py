@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from tests.support.chat.forms import SHAPES
 from tests.tiny import make_checkpoint
-from xinference_internvl2.chat.response_format import ONE_SPACE
+from xinference_internvl2.chat.constraint_options import ONE_SPACE
 from xinference_internvl2.engine_outputs import FinishOutput, TokenOutput
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.grammar import BROKEN_OFF

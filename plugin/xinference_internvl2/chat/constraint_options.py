@@ -21,6 +21,8 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "json_object": ((bool,), "true"),
 }
 _ANY_OBJECT = {"type": "object"}
+_CONTRADICTING = ("ignore_eos", "min_tokens", "allowed_token_ids", "bad_words")
+"""Options that could exclude every token that a grammar allows."""
 ONE_SPACE = {"whitespace_flexible": False, "key_separator": ": ?", "item_separator": ", ?"}
 """llguidance's options for JSON: where white space is free, a model may write it without end."""
 
@@ -35,7 +37,8 @@ def read_constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
     """Return kind and value of the constraint, as `compile_grammar` takes them; None without one.
 
     Raises:
-        RequestError: a value is of the wrong type or cannot be compiled, or there are several.
+        RequestError: a value is of the wrong type or cannot be compiled, or there are several; or
+            another option contradicts it.
     """
     found = [
         _read_value(name, kind, options[name])
@@ -64,6 +67,9 @@ def read_constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
     if kind == "json":
         value = {"x-guidance": ONE_SPACE, **value}
     compile_grammar(kind, value)
+    for name in _CONTRADICTING:
+        if name in options:
+            raise RequestError(f"{name} contradicts an answer of a given form; leave it out")
     return kind, value
 
 

@@ -13,8 +13,9 @@ from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
-from xinference_internvl2.media.limits import MediaLimits, read_launch_limits
-from xinference_internvl2.media.options import read_request_limits
+from xinference_internvl2.media.launch_options import read_launch_limits
+from xinference_internvl2.media.limits import MediaLimits
+from xinference_internvl2.media.request_options import read_request_limits
 from xinference_internvl2.media.source import OpenMedia, open_media
 from xinference_internvl2.media.tiles import Tiling
 

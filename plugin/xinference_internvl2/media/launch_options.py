@@ -1,0 +1,74 @@
+"""Reads the options of a launch that bound the media of requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..checkpoint.config import CheckpointConfig
+from ..errors import CheckpointError
+from ..launch_options import read_flag
+from .limits import (
+    DEFAULT_FRAMES,
+    DEFAULT_WAITING,
+    MAX_FRAMES,
+    MAX_IMAGES,
+    MAX_TILES,
+    MAX_VIDEOS,
+    MediaLimits,
+    default_memory,
+)
+
+LAUNCH_OPTIONS = (
+    *("limit_mm_per_prompt", "max_dynamic_patch", "max_dynamic_patch_limit", "num_frames"),
+    *("published_pixels", "media_memory", "max_waiting_requests"),
+)
+"""The options of a launch that `read_launch_limits` reads."""
+
+
+def read_launch_limits(options: Mapping[str, Any], checkpoint: CheckpointConfig) -> MediaLimits:
+    """Return the limits that the options of a launch set.
+
+    Raises:
+        CheckpointError: an option out of its range.
+    """
+    limits = _read_object(options.get("limit_mm_per_prompt"))
+    max_tiles = _read_number(
+        options, "max_dynamic_patch", checkpoint.max_tiles, checkpoint.min_tiles, MAX_TILES
+    )
+    return MediaLimits(
+        max_tiles=max_tiles,
+        max_tiles_limit=_read_number(
+            options, "max_dynamic_patch_limit", max_tiles, max_tiles, MAX_TILES
+        ),
+        frames=_read_number(options, "num_frames", DEFAULT_FRAMES, 1, MAX_FRAMES),
+        images=_read_number(limits, "image", MAX_IMAGES, 0, 1 << 16),
+        videos=_read_number(limits, "video", MAX_VIDEOS, 0, 1 << 16),
+        published_pixels=read_flag(options, "published_pixels"),
+        memory=_read_number(options, "media_memory", default_memory() >> 20, 64, 1 << 20) << 20,
+        waiting=_read_number(options, "max_waiting_requests", DEFAULT_WAITING, 0, 1 << 16),
+    )
+
+
+def _read_object(value: Any) -> Mapping[str, Any]:
+    """Return `limit_mm_per_prompt` as an object; a command line gives it as JSON text."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else value or {}
+    except ValueError:
+        found = None
+    if not isinstance(found, Mapping):
+        raise CheckpointError(
+            f"limit_mm_per_prompt {value!r:.80} is not a JSON object such as "
+            '{"image": 32, "video": 2}'
+        )
+    return found
+
+
+def _read_number(options: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
+    value = options.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise CheckpointError(f"{name} {value!r} is not a whole number from {low} to {high}")
+    return value
