@@ -104,6 +104,7 @@ def test_plain_vllm_serves_our_checkpoints(without_host: Environment, tmp_path: 
 LEFT_ALONE = """
 import json, pickle, sys
 from vllm.transformers_utils import config as vllm_config
+from xinference_internvl2.vllm import checkpoint_family
 from xinference_internvl2.vllm import entry_point as vllm_plugin
 
 def outcome(folder, **options):
@@ -124,7 +125,7 @@ again = outcome(sys.argv[2])
 overrides = {key: families[0]}
 config = vllm_config.get_config(sys.argv[2], trust_remote_code=False, hf_overrides_kw=overrides)
 sent = pickle.dumps(config)
-vllm_plugin._families.clear()
+checkpoint_family._families.clear()
 received = pickle.loads(sent)
 named["sent"] = outcome(sys.argv[2])
 assert received.internvl2_family == families[0]

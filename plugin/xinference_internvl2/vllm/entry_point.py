@@ -7,103 +7,27 @@ so plain `vllm serve` has them too.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedConfig
 
-from ..checkpoint.backbones import BACKBONES
-from ..checkpoint.config import parse_config
-from ..checkpoint.hf_config import build_language_config
 from ..checkpoint.merge_lora import merge_stream
-from ..families.prompt_formats import DEFAULT_FAMILY, find_prompt_format
-from ..families.records import PromptFormat, load_runtimes
+from ..families.prompt_formats import find_prompt_format
+from ..families.records import PromptFormat
 from ..patching import patch
+from .chat_template import build_chat_template
+from .checkpoint_family import FAMILY, choose_family, is_ours
+from .hf_config import InternVLChatConfig
 from .orphans import end_with_parent
 from .tile_stack import accept_stacks
-from .unsupported import check_computable
 
 logger = logging.getLogger(__package__)
 
-MODEL_TYPE = "internvl_chat"
 WITHOUT = "InternVL2 checkpoints need another version of vLLM here"
-FAMILY = "internvl2_family"
-"""The key of `hf_overrides` that names the family of a checkpoint."""
-_families: dict[str, str] = {}
-"""Path or repository → its family: vLLM reads a configuration several times, and not always with
-`hf_overrides`."""
 TOKENIZER_FILES = ["*.json", "tokenizer.model", "merges.txt"]
-
-
-class InternVLChatConfig(PreTrainedConfig):
-    """The configuration of an original checkpoint, with the attributes that vLLM's InternVL reads.
-
-    `vision_config` has the published names; `text_config` is of transformers' own class.
-    """
-
-    model_type = MODEL_TYPE
-    has_no_defaults_at_init = True
-
-    def __init__(self, **values: Any) -> None:
-        super().__init__()
-        if not values:
-            return
-        self.internvl2_family = values.pop(FAMILY, DEFAULT_FAMILY)
-        self.internvl2_path = str(values.get("_name_or_path") or ".")
-        checkpoint = parse_config(Path(self.internvl2_path), {"model_type": MODEL_TYPE, **values})
-        check_computable(checkpoint)
-        self.architectures = ["InternVLChatModel"]
-        self.dtype = checkpoint.dtype
-        self.vision_config = PreTrainedConfig(
-            **{name: checkpoint.vision[name] for name in _SHARED_VISION_FIELDS},
-            qkv_bias=checkpoint.vision["attention_bias"],
-            qk_normalization=checkpoint.vision["use_qk_norm"],
-            initializer_factor=1.0,
-        )
-        self.text_config = build_language_config(checkpoint)
-        if self.text_config.rope_parameters["rope_type"] == "dynamic":
-            # vLLM serves no more positions than the file says, and up to there both are the same.
-            theta = self.text_config.rope_parameters["rope_theta"]
-            self.text_config.rope_parameters = {"rope_type": "default", "rope_theta": theta}
-        self.text_config.architectures = [checkpoint.backbone.architecture]
-        self.text_config.dtype = checkpoint.dtype
-        if checkpoint.quantization:
-            self.text_config.quantization_config = dict(checkpoint.quantization)
-        self.tie_word_embeddings = checkpoint.llm["tie_word_embeddings"]
-        self.force_image_size = checkpoint.tile_size
-        self.downsample_ratio = checkpoint.downsample_ratio
-        self.select_layer = checkpoint.select_layer
-        self.ps_version = "v2"
-        self.template = checkpoint.template
-        self.dynamic_image_size = True
-        self.min_dynamic_patch = checkpoint.min_tiles
-        self.max_dynamic_patch = checkpoint.max_tiles
-        self.use_thumbnail = checkpoint.use_thumbnail
-        self.lora_ranks = dict(checkpoint.lora_ranks)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Unpickle, and note the family for this process of vLLM."""
-        self.__dict__.update(state)
-        if "internvl2_path" in state:
-            _families[self.internvl2_path] = self.internvl2_family
-
-
-_SHARED_VISION_FIELDS = (
-    "hidden_size",
-    "num_attention_heads",
-    "num_hidden_layers",
-    "intermediate_size",
-    "image_size",
-    "patch_size",
-    "num_channels",
-    "hidden_act",
-    "norm_type",
-    "layer_norm_eps",
-)
 
 
 def register() -> None:
@@ -124,28 +48,6 @@ def register() -> None:
         )
 
 
-def is_ours(values: Mapping[str, Any], family: str) -> bool:
-    """Whether a `config.json` is of the family named `family`.
-
-    Later InternVL models have the same `model_type`, and vLLM serves them itself. Nothing in the
-    file tells InternVL2.5 from InternVL3, which has the same prompt format and language models. So
-    the family has to be named, by our loader or in `hf_overrides`; the default is InternVL2, whose
-    prompt formats no later model has.
-    """
-    formats = load_runtimes()[family].prompt_formats if family in load_runtimes() else {}
-    llm = values.get("llm_config")
-    architectures = llm.get("architectures") if isinstance(llm, Mapping) else None
-    return (
-        values.get("model_type") == MODEL_TYPE
-        and isinstance(values.get("template"), str)
-        and values["template"] in formats
-        and isinstance(architectures, list)
-        and architectures[:1] != []
-        and isinstance(architectures[0], str)
-        and architectures[0] in BACKBONES
-    )
-
-
 def _extend_configurations() -> None:
     from vllm.transformers_utils.config import HFConfigParser
 
@@ -157,19 +59,13 @@ def _parse_ours(parse: Any) -> Any:
         # Where the file cannot be read, vLLM reports it.
         with suppress(OSError):
             values, _ = PreTrainedConfig.get_config_dict(model, revision=kwargs.get("revision"))
-            family = _family_of(model, kwargs.get("hf_overrides"))
+            family = choose_family(model, kwargs.get("hf_overrides"))
             if is_ours(values, family):
                 ours = {**values, "_name_or_path": str(model), FAMILY: family}
                 return values, InternVLChatConfig(**ours)
         return parse(self, model, *args, **kwargs)
 
     return parse_config_json
-
-
-def _family_of(model: Any, overrides: Any) -> str:
-    if isinstance(overrides, Mapping) and isinstance(overrides.get(FAMILY), str):
-        _families[str(model)] = overrides[FAMILY]
-    return _families.get(str(model), DEFAULT_FAMILY)
 
 
 def _extend_tokenizers() -> None:
@@ -226,35 +122,6 @@ def _merge_ours(read: Any) -> Any:
         return merge_stream(weights, config.lora_ranks)
 
     return get_all_weights
-
-
-def build_chat_template(prompt_format: PromptFormat, start: str) -> str:
-    """Return a Jinja template of the prompt format, with which plain `vllm serve` renders chats.
-
-    Args:
-        start: the text of the token that the tokenizer puts before a text, or "".
-    """
-    text = {name: json.dumps(value) for name, value in _template_texts(prompt_format).items()}
-    return (
-        f"{{{{- {json.dumps(start)} -}}}}"
-        "{%- if messages[0]['role'] != 'system' -%}"
-        f"{{{{- {text['system']} + {text['system_text']} + {text['end']} -}}}}"
-        "{%- endif -%}"
-        "{%- for message in messages -%}"
-        f"{{{{- {{'system': {text['system']}, 'user': {text['user']}, "
-        f"'assistant': {text['assistant']}}}[message['role']] + message['content'] "
-        f"+ {text['end']} -}}}}"
-        "{%- endfor -%}"
-        f"{{%- if add_generation_prompt -%}}{{{{- {text['assistant']} -}}}}{{%- endif -%}}"
-    )
-
-
-def _template_texts(prompt_format: PromptFormat) -> dict[str, str]:
-    return {
-        **prompt_format.roles,
-        "system_text": prompt_format.system_text,
-        "end": prompt_format.turn_end,
-    }
 
 
 def _find_folder(path_or_repo_id: str | Path, revision: str | None, cache: str | None) -> Path:

@@ -20,9 +20,8 @@ from xinference.types import LoRA
 
 from ..chat.answer import answer
 from ..chat.anthropic_request import prepare_anthropic_request
-from ..chat.context_length import trained_length
 from ..chat.count_tokens import count_tokens
-from ..chat.launch_options import PROMPT_OPTIONS, read_launch_prompt
+from ..chat.launch_options import read_launch_prompt
 from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.pending_requests import PendingRequests
 from ..chat.request import ChatRequest
@@ -37,20 +36,20 @@ from ..families.engine_matrix import serves
 from ..families.prompt_formats import prompt_format_of
 from ..families.records import family_of
 from ..media.budget import Budget
-from ..media.launch_options import LAUNCH_OPTIONS, read_launch_limits
-from ..media.limits import MAX_FRAMES
+from ..media.launch_options import read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
 from .abort import AbortShield
-from .entry_point import FAMILY
-from .launch_options import choose_guidance, options
+from .checkpoint_family import FAMILY
+from .engine_args import build_engine_args
+from .grammar_check import GrammarCheck
+from .launch_options import options
 from .lora_adapters import write_adapters
 from .placeholders import insert_placeholders
 from .requirements import can_compute, explain_install, explain_missing_awq_kernel, platform
 from .settings_files import check_settings_files
-from .tensor_parallel import check_cards, choose_size
 from .tile_stack import stack_tiles
-from .translate import GrammarCheck, translate_error, translate_output, translate_request
+from .translate import translate_error, translate_output, translate_request
 from .unsupported import check_computable
 
 ENGINE = "vLLM"
@@ -147,32 +146,14 @@ class InternVL2VLLMModel(VLLMMultiModel):
         """Make no parser: the family does not reason, and one keeps control tokens in answers."""
 
     def _sanitize_model_config(self, model_config: dict[str, Any] | None) -> dict[str, Any]:
-        given = model_config or {}
-        ours = (*LAUNCH_OPTIONS, *PROMPT_OPTIONS)
-        config = {name: value for name, value in given.items() if name not in ours}
-        frames = self._limits.videos * MAX_FRAMES
-        config["limit_mm_per_prompt"] = {"image": self._limits.images + frames}
-        if given.get("max_dynamic_patch") is not None:
-            most = {"max_dynamic_patch": self._limits.max_tiles}
-            config["mm_processor_kwargs"] = {**(config.get("mm_processor_kwargs") or {}), **most}
-        cards, heads = self._device_count or 0, self._checkpoint.llm["num_attention_heads"]
-        check_cards(config, cards, self._n_worker)
-        config.setdefault("tensor_parallel_size", choose_size(heads, cards))
-        if platform().is_cpu():
-            cpu.set_defaults(config, quantized=bool(self._checkpoint.quantization))
-        if config.get("max_model_len") is None:
-            family = self.model_family.context_length
-            trained = trained_length(self._checkpoint, family)
-            # vLLM encodes no positions beyond them, even where the position embedding scales.
-            most = self._checkpoint.llm["max_position_embeddings"]
-            config["max_model_len"] = min(trained, most)
-        if self._lora_rank:
-            config["max_lora_rank"] = max(self._lora_rank, config.get("max_lora_rank") or 0)
-        if self._checkpoint.llm.get("sliding_window") is not None:
-            # It is wider than the context, and would only select a kernel that fails.
-            config.setdefault("disable_sliding_window", True)
-        config["structured_outputs_config"] = choose_guidance(
-            config.get("structured_outputs_config")
+        config = build_engine_args(
+            model_config or {},
+            self._limits,
+            self._checkpoint,
+            context_length=self.model_family.context_length,
+            cards=self._device_count or 0,
+            workers=self._n_worker,
+            lora_rank=self._lora_rank,
         )
         sanitized = super()._sanitize_model_config(config)
         # Nothing in the checkpoint tells InternVL2.5 from later models of the same prompt format.

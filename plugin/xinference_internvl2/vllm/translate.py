@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ..chat.request import ChatRequest
 from ..engine_outputs import FinishOutput, FinishReason, TokenOutput
 from ..errors import RequestError
-from ..grammar import BROKEN_OFF, check_complete
-from ..tokenizer.tokenizer import InternVL2Tokenizer
+from ..grammar import BROKEN_OFF
 
 FAILED = "finish_reason=error"
 """Part of the host's error for a request whose grammar rejects a token that it allowed before."""
@@ -82,36 +80,3 @@ def translate_error(error: Exception, request: ChatRequest) -> Exception:
     cause = error.__cause__ or error
     refused = isinstance(cause, ValueError)
     return RequestError(f"vLLM refuses the request: {cause}") if refused else error
-
-
-class GrammarCheck:
-    """Refuses an answer that ends before its grammar does.
-
-    Where a grammar fails in the middle of an answer, vLLM may allow nothing but its end.
-
-    Args:
-        constraint: kind and value of a grammar, as for `compile_grammar`; None accepts all.
-        ends: the tokens that may follow a complete answer.
-    """
-
-    def __init__(
-        self,
-        constraint: tuple[str, Any] | None,
-        tokenizer: InternVL2Tokenizer,
-        ends: Collection[int],
-    ) -> None:
-        self._constraint, self._tokenizer, self._ends = constraint, tokenizer, ends
-        self._texts: defaultdict[int, bytes] = defaultdict(bytes)
-
-    def add(self, output: TokenOutput | FinishOutput) -> None:
-        """Check the next output of an answer.
-
-        Raises:
-            RequestError: it ends the answer before its grammar.
-        """
-        if self._constraint is None:
-            return
-        if isinstance(output, TokenOutput):
-            self._texts[output.choice] += self._tokenizer.token_bytes(output.id)
-        elif output.token in self._ends:
-            check_complete(*self._constraint, self._texts[output.choice])

@@ -17,7 +17,7 @@ from xinference_internvl2.checkpoint.config import (
 )
 from xinference_internvl2.errors import MAX_MESSAGE, CheckpointError
 from xinference_internvl2.transformers.model.config import model_config
-from xinference_internvl2.vllm.entry_point import InternVLChatConfig
+from xinference_internvl2.vllm.hf_config import InternVLChatConfig
 
 DEEP: Any = []
 for _ in range(28):

@@ -18,7 +18,9 @@ from tests.tiny import make_checkpoint
 from tests.tiny.resaved import BUFFERS, VARIANTS
 from xinference_internvl2.checkpoint.merge_lora import merge_stream
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.vllm.entry_point import InternVLChatConfig, _load_ours, is_ours
+from xinference_internvl2.vllm.checkpoint_family import is_ours
+from xinference_internvl2.vllm.entry_point import _load_ours
+from xinference_internvl2.vllm.hf_config import InternVLChatConfig
 
 BACKBONES: Any = ("qwen2", "internlm2", "phi3", "llama")
 FAMILY = "internvl2"

@@ -12,7 +12,7 @@ from xinference.model.llm.vllm.core import VLLMMultiModel
 from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.media.limits import MAX_FRAMES, MediaLimits
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.vllm import host_model
+from xinference_internvl2.vllm import engine_args, host_model
 from xinference_internvl2.vllm.host_model import InternVL2VLLMModel
 
 
@@ -27,10 +27,10 @@ def make_model(**attributes: Any) -> Any:
 def sanitize(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What a launch hands to vLLM, by the rank of its adapters and the window of its checkpoint."""
     monkeypatch.setattr(VLLMMultiModel, "_sanitize_model_config", lambda self, config: config)
-    monkeypatch.setattr(host_model, "platform", lambda: SimpleNamespace(is_cpu=lambda: False))
-    monkeypatch.setattr(host_model, "trained_length", lambda *_: 8192)
+    monkeypatch.setattr(engine_args, "platform", lambda: SimpleNamespace(is_cpu=lambda: False))
+    monkeypatch.setattr(engine_args, "trained_length", lambda *_: 8192)
     monkeypatch.setattr(host_model, "family_of", lambda _: None)
-    monkeypatch.setattr(host_model, "choose_guidance", lambda config: config)
+    monkeypatch.setattr(engine_args, "choose_guidance", lambda config: config)
 
     def run(given: dict[str, Any], rank: int = 0, **llm: Any) -> dict[str, Any]:
         llm = {"num_attention_heads": 8, "max_position_embeddings": 32768, **llm}

@@ -1,0 +1,67 @@
+"""The engine arguments of a launch on vLLM: those that it gives, and what we add for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..chat.context_length import trained_length
+from ..chat.launch_options import PROMPT_OPTIONS
+from ..checkpoint.config import CheckpointConfig
+from ..media.launch_options import LAUNCH_OPTIONS
+from ..media.limits import MAX_FRAMES, MediaLimits
+from . import cpu
+from .launch_options import choose_guidance
+from .requirements import platform
+from .tensor_parallel import check_cards, choose_size
+
+
+def build_engine_args(
+    given: Mapping[str, Any],
+    limits: MediaLimits,
+    checkpoint: CheckpointConfig,
+    *,
+    context_length: int,
+    cards: int,
+    workers: int,
+    lora_rank: int,
+) -> dict[str, Any]:
+    """Return the engine arguments of a launch.
+
+    Args:
+        given: the options of the launch.
+        context_length: of the family, in tokens.
+        lora_rank: the largest of the adapters; 0 without any.
+
+    Raises:
+        CheckpointError: the launch has fewer or more cards than its options ask for.
+    """
+    config = _set_media_limits(given, limits)
+    check_cards(config, cards, workers)
+    heads = checkpoint.llm["num_attention_heads"]
+    config.setdefault("tensor_parallel_size", choose_size(heads, cards))
+    if platform().is_cpu():
+        cpu.set_defaults(config, quantized=bool(checkpoint.quantization))
+    if config.get("max_model_len") is None:
+        trained = trained_length(checkpoint, context_length)
+        # vLLM encodes no positions beyond them, even where the position embedding scales.
+        config["max_model_len"] = min(trained, checkpoint.llm["max_position_embeddings"])
+    if lora_rank:
+        config["max_lora_rank"] = max(lora_rank, config.get("max_lora_rank") or 0)
+    if checkpoint.llm.get("sliding_window") is not None:
+        # It is wider than the context, and would only select a kernel that fails.
+        config.setdefault("disable_sliding_window", True)
+    config["structured_outputs_config"] = choose_guidance(config.get("structured_outputs_config"))
+    return config
+
+
+def _set_media_limits(given: Mapping[str, Any], limits: MediaLimits) -> dict[str, Any]:
+    """Return the options that are vLLM's, with `limits`: a frame of a video is an image for it."""
+    ours = (*LAUNCH_OPTIONS, *PROMPT_OPTIONS)
+    config = {name: value for name, value in given.items() if name not in ours}
+    frames = limits.videos * MAX_FRAMES
+    config["limit_mm_per_prompt"] = {"image": limits.images + frames}
+    if given.get("max_dynamic_patch") is not None:
+        most = {"max_dynamic_patch": limits.max_tiles}
+        config["mm_processor_kwargs"] = {**(config.get("mm_processor_kwargs") or {}), **most}
+    return config
