@@ -12,18 +12,16 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from ..errors import OverloadedError, RequestError
+from ..errors import RequestError
 from ..patching import patch
-from . import anthropic_api, chat_api, responses_api
-from .api_call import ApiCall, Refuse, current_call, set_current
+from . import anthropic_api, chat_api, model_errors, responses_api
+from .api_call import ApiCall, Refuse, set_current
 from .disconnect import CLIENT_CLOSED_REQUEST, answer_unless_client_leaves
 from .error_response import RETRY_AFTER, choose_status, clean_message
 from .event_stream import StreamRefusedError, start_stream
 from .model_availability import (
     UNAVAILABLE,
-    UnavailableError,
     describe_if_unavailable,
-    describe_unavailable,
     is_ours,
 )
 from .request_body import normalize, read_body
@@ -68,8 +66,8 @@ def activate() -> bool:
     routes = [name for name in ROUTES if name not in NOT_EVERYWHERE or hasattr(api, name)]
     extensions: list[tuple[Any, str, Callable[[Any], Any]]] = [
         *((api, name, functools.partial(_open_route, host, ROUTES[name])) for name in routes),
-        (api, "_get_model_last_error", _raise_refusals),
-        (api, "handle_request_limit_error", functools.partial(_keep_sentences, host)),
+        (api, "_get_model_last_error", model_errors.raise_refusals),
+        (api, "handle_request_limit_error", functools.partial(model_errors.keep_sentences, host)),
         (api, "extract_guided_params", chat_api.hand_over_options),
         (api, "_anthropic_error", anthropic_api.clean_errors),
         (host, "parse_anthropic_request", keep_messages),
@@ -178,42 +176,3 @@ def _describe_invalid(error: Any) -> str:
     """Return what is wrong with the first field that the host does not accept."""
     found = error.errors()[0]
     return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
-
-
-def _raise_refusals(get: Callable[..., Any]) -> Any:
-    """Raise our refusals where the host looks up an error of a model, before it hides it."""
-    closed = importlib.import_module("xoscar").ServerClosed
-
-    async def get_model_last_error(api: Any, replica_uid: bytes, error: Exception) -> Any:
-        # An error that the model itself has raised is wrapped.
-        if isinstance(error, closed | OSError) and not hasattr(error, "__wrapped__"):
-            error = UnavailableError(describe_unavailable(replica_uid.decode()))
-        if not isinstance(error, RequestError):
-            return await get(api, replica_uid, error)
-        kinds = (OverloadedError, UnavailableError, RequestError)
-        kind = next(kind for kind in kinds if isinstance(error, kind))
-        refusal = kind(clean_message(error))
-        if current_call() is not None:
-            raise refusal from None
-        # The response has begun, so the host puts an error into it.
-        log_refusal("The rest of a stream", replica_uid.decode(), str(refusal))
-        return refusal
-
-    return get_model_last_error
-
-
-def _keep_sentences(host: ModuleType, handle: Callable[..., None]) -> Any:
-    """Keep the sentence of an error of ours for the client of a stream."""
-
-    def handle_request_limit_error(error: Exception, **options: Any) -> None:
-        call = current_call()
-        if isinstance(error, RequestError):
-            raise host.HTTPException(choose_status(error), clean_message(error))
-        try:
-            handle(error, **options)
-        except host.HTTPException as known:
-            if call is not None:
-                call.status = known.status_code
-            raise
-
-    return handle_request_limit_error

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
@@ -27,15 +27,10 @@ from .added_token_files import (
     read_tokenizer_json,
 )
 from .image_tokens import REQUIRED
+from .prefix_space import Prefix, choose_prefix, read_saved_prefix
 from .sentencepiece import USER_DEFINED, read_sentencepiece
 from .token_kinds import find_fine_tuned
 from .tokenizer_json import from_tokenizer_json
-
-Prefix = Literal["none", "first", "every"]
-"""Where SentencePiece adds a space: nowhere, before the whole text, or before every run of text
-between control tokens."""
-SAVED_PREFIX = "sentencepiece_prefix"
-"""The field of `tokenizer_config.json` in which `InternVL2Tokenizer` saves it."""
 
 _NAMED = ("bos_token", "eos_token", "pad_token", "unk_token")
 
@@ -112,30 +107,19 @@ def _build_backend(
     sentencepiece, fast = directory / "tokenizer.model", directory / "tokenizer.json"
     if sentencepiece.is_file():
         model = read_sentencepiece(sentencepiece)
-        prefix: Prefix = "every" if model.add_dummy_prefix else "none"
-        if config.get("legacy") is False and config.get("add_prefix_space") is not False:
-            prefix = "first"
+        prefix = choose_prefix(config, model.add_dummy_prefix)
         backend = backends.from_sentencepiece(model, added, has_prefix=prefix != "none")
         return backend, prefix
     if has_vocab_and_merges(directory):
         return backends.from_vocab_and_merges(directory), "none"
     if fast.is_file():
-        return from_tokenizer_json(read_tokenizer_json(fast), added, fast), _read_saved_prefix(
+        return from_tokenizer_json(read_tokenizer_json(fast), added, fast), read_saved_prefix(
             config, fast
         )
     raise CheckpointError(
         f"{directory} has none of tokenizer.model, vocab.json with merges.txt, and "
         "tokenizer.json; download the tokenizer files"
     )
-
-
-def _read_saved_prefix(config: dict[str, Any], path: Path) -> Prefix:
-    prefix = config.get(SAVED_PREFIX, "none")
-    if prefix not in get_args(Prefix):
-        raise file_error(
-            path, f"{SAVED_PREFIX} is not one of {', '.join(get_args(Prefix))}", prefix
-        )
-    return cast(Prefix, prefix)
 
 
 def _prepend_bos(backend: Tokenizer, bos: str | None, path: Path) -> None:

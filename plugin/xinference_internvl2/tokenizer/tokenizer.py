@@ -6,25 +6,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 from transformers import BatchEncoding, PreTrainedTokenizerFast
-from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from ..checkpoint.json_files import require_folder
 from ..errors import CheckpointError, RequestError
 from .backend import quote, translate_panics
-from .files import SAVED_PREFIX, Prefix, read_tokenizer_files
+from .files import read_tokenizer_files
+from .prefix_space import SAVED_PREFIX, Prefix
+from .token_bytes import TokenBytes
 from .token_kinds import sort_tokens
-from .tokens_in_text import SPACE, TokensInText
+from .tokens_in_text import TokensInText
 
-_BYTE_OF = {letter: byte for byte, letter in bytes_to_unicode().items()}
-"""Letter of a byte-level token → the byte that it stands for."""
-_INVALID_BYTE = re.compile("[\udc80-\udcff]")
 _TOO_MUCH = "the text is more than the tokenizer can split (a run of millions of spaces, say)"
 
 
@@ -56,8 +53,7 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
         super().__init__(**{SAVED_PREFIX: prefix}, **named)
         self._kinds = sort_tokens(self._tokenizer, fine_tuned)
         self._tokens_in_text = TokensInText(self._tokenizer, start, prefix, self._kinds)
-        bytes_by_id = {self._tokenizer.token_to_id(f"<0x{byte:02X}>"): byte for byte in range(256)}
-        self._byte_values = {i: byte for i, byte in bytes_by_id.items() if i is not None}
+        self._token_bytes = TokenBytes(self._tokenizer, self._kinds)
 
     @classmethod
     def from_pretrained(cls, path: Any, *args: Any, **kwargs: Any) -> InternVL2Tokenizer:
@@ -76,34 +72,17 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
 
     def _decode(self, token_ids: Any, skip_special_tokens: bool = False, **kwargs: Any) -> str:
         text: str = super()._decode(token_ids, skip_special_tokens=skip_special_tokens, **kwargs)
-        if "\ufffd" not in text or not self._byte_values:
+        if "\ufffd" not in text or not self._token_bytes.has_byte_tokens:
             return text
         ids = [token_ids] if isinstance(token_ids, int) else token_ids
-        return self._decode_bytes(
+        text = self._token_bytes.decode(
             [i for i in ids if not skip_special_tokens or i not in self._kinds.special_ids]
         )
+        return text[1:] if self._prefix != "none" and text.startswith(" ") else text
 
     def token_bytes(self, index: int) -> bytes:
         """Return the UTF-8 bytes of the token `index`, which may be a part of a character."""
-        text = self._tokenizer.id_to_token(index) or ""
-        if text in self._kinds.controls or text in self._kinds.fine_tuned:
-            return text.encode()
-        if not self._byte_values:
-            return bytes(_BYTE_OF[letter] for letter in text if letter in _BYTE_OF)
-        if index in self._byte_values:
-            return bytes([self._byte_values[index]])
-        return text.replace(SPACE, " ").encode()
-
-    def _decode_bytes(self, ids: list[int]) -> str:
-        """Decode byte by byte: for one invalid byte, the backend would drop a whole run."""
-        data = bytearray()
-        for index in ids:
-            if index in self._byte_values:
-                data.append(self._byte_values[index])
-            else:
-                data += (self._tokenizer.id_to_token(index) or "").replace(SPACE, " ").encode()
-        text = _INVALID_BYTE.sub("\ufffd", data.decode("utf-8", "surrogateescape"))
-        return text[1:] if self._prefix != "none" and text.startswith(" ") else text
+        return self._token_bytes.of(index)
 
     def _add_prefix_spaces(self, text: Any, trusted: bool) -> Any:
         """Return the text or texts with the prefix spaces that the backend does not add."""

@@ -10,10 +10,8 @@ from collections.abc import Collection, Sequence
 
 from tokenizers import Tokenizer
 
-from .files import Prefix
+from .prefix_space import SPACE, Prefix, add_prefix
 from .token_kinds import TokenKinds
-
-SPACE = "▁"
 
 
 class TokensInText:
@@ -67,18 +65,7 @@ class TokensInText:
                 parts[position + 1] = parts[position + 1].lstrip()
             if parts[position] in self._eats_left:
                 parts[position - 1] = parts[position - 1].rstrip()
-        return self._add_prefix(parts, named)
-
-    def _add_prefix(self, parts: list[str], named: Collection[str]) -> list[str]:
-        if self._prefix == "every":
-            return [p if i % 2 or not p else SPACE + p for i, p in enumerate(parts)]
-        if self._prefix == "none" or parts == [""]:
-            return parts
-        if not parts[0] and parts[1] in named:
-            return parts
-        if any(parts[0].startswith(token) for token in named if token in self._fine_tuned):
-            return parts
-        return [SPACE + parts[0], *parts[1:]]
+        return add_prefix(parts, self._prefix, named, self._fine_tuned)
 
 
 def _copy_without_control_tokens(tokenizer: Tokenizer, controls: Collection[str]) -> Tokenizer:
