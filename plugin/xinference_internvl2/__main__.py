@@ -76,7 +76,7 @@ def _add_render(render: argparse.ArgumentParser) -> None:
 
 
 def _run_doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    from .doctor import devices, machine
+    from .doctor import devices, fits, machine
     from .families.memory import Use
 
     if options.ask:
@@ -86,7 +86,7 @@ def _run_doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
         print(ask(options.path, Path(picture), question))
         return 0
     use = Use(options.context, options.pictures, options.answers)
-    if refusal := machine.refuse_pictures(use):
+    if refusal := fits.refuse_pictures(use):
         parser.error(refusal)
     found = devices.find_devices()
     if options.memory:

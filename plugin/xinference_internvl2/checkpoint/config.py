@@ -15,9 +15,9 @@ from ..errors import CheckpointError
 from .backbones import Backbone
 from .json_files import Section, read_json, require_folder
 from .known_fields import check_fields
-from .llm_config import MAX_DIMENSION, MAX_LAYERS, read_backbone, read_language_model
+from .llm_config import read_backbone, read_language_model
+from .vision_config import read_select_layer, read_tile_size, read_vision
 
-MAX_SIDE = 4096
 MAX_GRID = 64
 MAX_RANK = 4096
 _DTYPES = ("bfloat16", "float16", "float32")
@@ -84,7 +84,7 @@ def parse_config(path: Path, values: Any) -> CheckpointConfig:
     _check_format(top)
     _check_all_fields(top)
     min_tiles, max_tiles = _read_tile_limits(top)
-    tile_size, tokens_per_tile = _read_tile_size(top)
+    tile_size, tokens_per_tile = read_tile_size(top)
     backbone, llm = _read_language_model(top)
     return CheckpointConfig(
         path=path,
@@ -97,8 +97,8 @@ def parse_config(path: Path, values: Any) -> CheckpointConfig:
         max_tiles=max_tiles,
         use_thumbnail=_read_use_thumbnail(top),
         downsample_ratio=top.number("downsample_ratio", 0.5),
-        select_layer=_read_select_layer(top),
-        vision=_read_vision(top),
+        select_layer=read_select_layer(top),
+        vision=read_vision(top),
         llm=llm,
         quantization=_read_quantization(top),
         lora_ranks=_read_lora_ranks(top),
@@ -153,13 +153,6 @@ def _read_use_thumbnail(top: Section) -> bool:
     return top.flag("use_thumbnail", False)
 
 
-def _read_select_layer(top: Section) -> int:
-    """Return the index that the published code has for its hidden states; -1 is the last."""
-    layers = _read_vision(top)["num_hidden_layers"]
-    found = top.integer("select_layer", -layers - 1, layers, -1)
-    return -1 if found == layers else found
-
-
 def _read_lora_ranks(top: Section) -> dict[str, int]:
     return {
         "language_model": top.integer("use_llm_lora", 0, MAX_RANK, 0),
@@ -205,59 +198,6 @@ def _read_quantization(top: Section) -> Mapping[str, Any] | None:
     return None
 
 
-def _read_tile_size(top: Section) -> tuple[int, int]:
-    """Return the side of a tile in pixels, and the image tokens that a tile takes."""
-    vision = _read_vision(top)
-    tile_size = top.integer("force_image_size", 1, MAX_SIDE, vision["image_size"])
-    patch_size = vision["patch_size"]
-    ratio = top.number("downsample_ratio", 0.5)
-    if ratio > 1 or not (1 / ratio).is_integer():
-        raise top.refuse("downsample_ratio", "1 divided by a whole number")
-    side = tile_size // patch_size
-    if tile_size % patch_size or side % int(1 / ratio):
-        raise top.refuse(
-            "force_image_size",
-            f"a multiple of {patch_size * int(1 / ratio)}, an image token's side",
-        )
-    return tile_size, int(side * ratio) ** 2
-
-
-def _read_vision(top: Section) -> dict[str, Any]:
-    vision = top.section("vision_config").with_defaults(_VISION_DEFAULTS)
-    hidden = vision.integer("hidden_size", 1, MAX_DIMENSION)
-    heads = vision.integer("num_attention_heads", 1, MAX_DIMENSION)
-    if hidden % heads:
-        raise vision.refuse("num_attention_heads", f"a divisor of hidden_size, {hidden}")
-    return {
-        "hidden_size": hidden,
-        "num_attention_heads": heads,
-        "num_hidden_layers": vision.integer("num_hidden_layers", 1, MAX_LAYERS),
-        "intermediate_size": vision.integer("intermediate_size", 1, MAX_DIMENSION),
-        "image_size": vision.integer("image_size", 1, MAX_SIDE),
-        "patch_size": vision.integer("patch_size", 1, MAX_SIDE),
-        "num_channels": vision.integer("num_channels", 3, 3),
-        "hidden_act": vision.choice("hidden_act", ("gelu",)),
-        "norm_type": vision.choice("norm_type", ("layer_norm", "rms_norm")),
-        "layer_norm_eps": vision.number("layer_norm_eps"),
-        "attention_bias": vision.flag("qkv_bias", False),
-        "use_qk_norm": vision.flag("qk_normalization", True),
-    }
-
-
-_VISION_DEFAULTS = {
-    "hidden_size": 3200,
-    "num_attention_heads": 25,
-    "num_hidden_layers": 48,
-    "intermediate_size": 12800,
-    "image_size": 224,
-    "patch_size": 14,
-    "num_channels": 3,
-    "hidden_act": "gelu",
-    "norm_type": "rms_norm",
-    "layer_norm_eps": 1e-6,
-}
-"""The class defaults of the published configuration, which newer tools do not write."""
-
 _READERS: tuple[Callable[[Section], Any], ...] = (
     *(
         _check_all_fields,
@@ -265,8 +205,8 @@ _READERS: tuple[Callable[[Section], Any], ...] = (
         _read_dtype,
         _read_tile_limits,
         _read_use_thumbnail,
-        _read_tile_size,
-        _read_select_layer,
+        read_tile_size,
+        read_select_layer,
     ),
-    *(_read_vision, _read_language_model, _read_quantization, _read_lora_ranks),
+    *(read_vision, _read_language_model, _read_quantization, _read_lora_ranks),
 )

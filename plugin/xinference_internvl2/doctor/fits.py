@@ -165,3 +165,15 @@ def choose_best(
 
     able = [f for f in found if f.devices and by_name[f.engine].serves(f.quantization)]
     return max(able, key=rank, default=None)
+
+
+def refuse_pictures(use: Use) -> str | None:
+    """Return a sentence if the context does not hold the pictures, on whatever machine, or None."""
+    tokens = use.picture_tokens
+    if tokens < use.context:
+        return None
+    return (
+        f"{use.pictures} pictures of {use.tiles_per_picture} tiles are {tokens:,} tokens, which a "
+        f"context of {use.context:,} does not hold; ask for --context {tokens + ANSWER} or more, "
+        "or for fewer pictures"
+    )

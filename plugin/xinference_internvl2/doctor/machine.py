@@ -11,7 +11,7 @@ from .. import __version__
 from ..families.memory import Use
 from . import installation
 from .devices import Device
-from .fits import ANSWER, Fit, choose_best, list_fits, list_unknown
+from .fits import Fit, choose_best, list_fits, list_unknown
 from .installation import Engine
 
 GB, GIB = 10**9, 1 << 30
@@ -65,18 +65,6 @@ def examine(machine: Sequence[Device], use: Use) -> Report:
         fits=found,
         unknown=list_unknown(),
         best=choose_best(found, engines, machine),
-    )
-
-
-def refuse_pictures(use: Use) -> str | None:
-    """Return a sentence if the context does not hold the pictures, on whatever machine, or None."""
-    tokens = use.picture_tokens
-    if tokens < use.context:
-        return None
-    return (
-        f"{use.pictures} pictures of {use.tiles_per_picture} tiles are {tokens:,} tokens, which a "
-        f"context of {use.context:,} does not hold; ask for --context {tokens + ANSWER} or more, "
-        "or for fewer pictures"
     )
 
 

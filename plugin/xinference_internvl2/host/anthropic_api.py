@@ -13,8 +13,8 @@ from typing import Any
 from ..errors import NO_TOOLS, OverloadedError, RequestError
 from .api_call import ApiCall, add_options, current_call
 from .error_response import ERROR_TYPES, choose_status, clean_message
-from .request_body import check_keys, refuse_tools, refuse_unless_neutral
 from .request_log import log_refusal
+from .unsupported_fields import check_keys, refuse_tools, refuse_unless_neutral
 
 _READ = {
     *("model", "messages", "system", "max_tokens", "stream", "temperature", "top_p", "top_k"),

@@ -15,9 +15,10 @@ from xinference_internvl2.doctor.fits import (
     choose_best,
     judge_fit,
     list_fits,
+    refuse_pictures,
 )
 from xinference_internvl2.doctor.installation import Engine
-from xinference_internvl2.doctor.machine import format_size, refuse_pictures
+from xinference_internvl2.doctor.machine import format_size
 from xinference_internvl2.families.memory import Memory, Use
 from xinference_internvl2.families.records import SpecRuntime
 

@@ -1,0 +1,71 @@
+"""Reads `vision_config`, the vision tower of a checkpoint, and the tiles and layer that it uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .json_files import Section
+from .llm_config import MAX_DIMENSION, MAX_LAYERS
+
+MAX_SIDE = 4096
+
+_VISION_DEFAULTS = {
+    "hidden_size": 3200,
+    "num_attention_heads": 25,
+    "num_hidden_layers": 48,
+    "intermediate_size": 12800,
+    "image_size": 224,
+    "patch_size": 14,
+    "num_channels": 3,
+    "hidden_act": "gelu",
+    "norm_type": "rms_norm",
+    "layer_norm_eps": 1e-6,
+}
+"""The class defaults of the published configuration, which newer tools do not write."""
+
+
+def read_vision(top: Section) -> dict[str, Any]:
+    """Return the fields of `vision_config` by the names of transformers' InternVLVisionConfig."""
+    vision = top.section("vision_config").with_defaults(_VISION_DEFAULTS)
+    hidden = vision.integer("hidden_size", 1, MAX_DIMENSION)
+    heads = vision.integer("num_attention_heads", 1, MAX_DIMENSION)
+    if hidden % heads:
+        raise vision.refuse("num_attention_heads", f"a divisor of hidden_size, {hidden}")
+    return {
+        "hidden_size": hidden,
+        "num_attention_heads": heads,
+        "num_hidden_layers": vision.integer("num_hidden_layers", 1, MAX_LAYERS),
+        "intermediate_size": vision.integer("intermediate_size", 1, MAX_DIMENSION),
+        "image_size": vision.integer("image_size", 1, MAX_SIDE),
+        "patch_size": vision.integer("patch_size", 1, MAX_SIDE),
+        "num_channels": vision.integer("num_channels", 3, 3),
+        "hidden_act": vision.choice("hidden_act", ("gelu",)),
+        "norm_type": vision.choice("norm_type", ("layer_norm", "rms_norm")),
+        "layer_norm_eps": vision.number("layer_norm_eps"),
+        "attention_bias": vision.flag("qkv_bias", False),
+        "use_qk_norm": vision.flag("qk_normalization", True),
+    }
+
+
+def read_tile_size(top: Section) -> tuple[int, int]:
+    """Return the side of a tile in pixels, and the image tokens that a tile takes."""
+    vision = read_vision(top)
+    tile_size = top.integer("force_image_size", 1, MAX_SIDE, vision["image_size"])
+    patch_size = vision["patch_size"]
+    ratio = top.number("downsample_ratio", 0.5)
+    if ratio > 1 or not (1 / ratio).is_integer():
+        raise top.refuse("downsample_ratio", "1 divided by a whole number")
+    side = tile_size // patch_size
+    if tile_size % patch_size or side % int(1 / ratio):
+        raise top.refuse(
+            "force_image_size",
+            f"a multiple of {patch_size * int(1 / ratio)}, an image token's side",
+        )
+    return tile_size, int(side * ratio) ** 2
+
+
+def read_select_layer(top: Section) -> int:
+    """Return the index that the published code has for its hidden states; -1 is the last."""
+    layers = read_vision(top)["num_hidden_layers"]
+    found = top.integer("select_layer", -layers - 1, layers, -1)
+    return -1 if found == layers else found
