@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..problems import Issue, ReadError, show
-from ..spec.located_document import read_text
+from ..spec.text_file import read_text
 from .registrations import Record
 
 _MAX_BYTES = 1 << 20

@@ -13,7 +13,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from ..problems import Issue, Problem, ReadError, RunError, SpecError, display, show
-from ..spec.located_document import read_text
+from ..spec.text_file import read_text
 
 _MAX_BYTES = 1 << 24
 _SPEC_KEYS = ("model_format", "model_size_in_billions", "activated_size_in_billions")

@@ -7,6 +7,7 @@ here, since long lists are read in quadratic time.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,8 @@ from .errors import RequestError
 MAX_CHARACTERS = 1 << 16
 """Of a schema, a regular expression, a grammar, or all choices together."""
 MAX_CHOICES = 1000
+ONE_SPACE = {"whitespace_flexible": False, "key_separator": ": ?", "item_separator": ", ?"}
+"""llguidance's options for JSON: where white space is free, a model may write it without end."""
 BROKEN_OFF = (
     "the form of the answer cannot be kept: in the middle of the answer it became too complex, or "
     "wanted the text of a control token"
@@ -53,6 +56,11 @@ def compile_grammar(kind: str, value: Any) -> str:
         raise refusal(str(error)) from None
     _check_satisfiable(grammar)
     return str(grammar)
+
+
+def limit_white_space(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON schema whose answers have at most one space after a colon or a comma."""
+    return {"x-guidance": ONE_SPACE, **schema}
 
 
 def check_complete(kind: str, value: Any, text: bytes) -> None:

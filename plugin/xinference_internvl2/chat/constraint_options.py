@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RequestError
-from ..grammar import compile_grammar
+from ..grammar import compile_grammar, limit_white_space
 from .option_table import Option
 from .option_values import Described
 from .options import read_fields
@@ -23,9 +23,6 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 _ANY_OBJECT = {"type": "object"}
 _CONTRADICTING = ("ignore_eos", "min_tokens", "allowed_token_ids", "bad_words")
 """Options that could exclude every token that a grammar allows."""
-ONE_SPACE = {"whitespace_flexible": False, "key_separator": ": ?", "item_separator": ", ?"}
-"""llguidance's options for JSON: where white space is free, a model may write it without end."""
-
 
 _ONLY_TYPE, _FORMAT, _SCHEMA = (
     {name: Option(name, "", Described("any value")) for name in names.split()}
@@ -65,7 +62,7 @@ def read_constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
         return None
     kind, value = found[0]
     if kind == "json":
-        value = {"x-guidance": ONE_SPACE, **value}
+        value = limit_white_space(value)
     compile_grammar(kind, value)
     for name in _CONTRADICTING:
         if name in options:

@@ -5,9 +5,9 @@ No image is fetched and no tokenizer is needed here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any, NamedTuple
 
 from ..errors import RequestError
@@ -15,12 +15,11 @@ from ..families.prompt_formats import find_prompt_format
 from ..families.records import PromptFormat
 from ..media.limits import DEFAULT_FRAMES
 from ..media.source import Media
+from .grounding_tokens import split_grounding
 from .image_labels import Labels
 from .messages import Turn, read_turns
 
 PLACEHOLDER = "<image>"
-# Clients write these tokens to ask about regions; they neither end a turn nor place an image.
-_GROUNDING = re.compile(r"(</?(?:ref|box|quad)>)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ def _lay_out(turn: Turn, labels: Labels) -> Iterator[Segment]:
             yield Segment("\n")
         after_text = isinstance(part, str)
         if isinstance(part, str):
-            yield from _split_grounding(part)
+            yield from starmap(Segment, split_grounding(part))
         else:
             yield from _place_media(part, labels.of(part))
 
@@ -161,11 +160,6 @@ def _lay_out_as_written(turn: Turn, labels: Labels) -> Iterator[Segment]:
             for index, text in enumerate(part.split(PLACEHOLDER) if in_text else [part]):
                 if index:
                     yield Segment(PLACEHOLDER, trusted=True, media=next(unplaced))
-                yield from _split_grounding(text)
+                yield from starmap(Segment, split_grounding(text))
         elif part.kind != "image" or not in_text:
             yield from _place_media(part, labels.of(part))
-
-
-def _split_grounding(text: str) -> Iterator[Segment]:
-    for index, part in enumerate(_GROUNDING.split(text)):
-        yield Segment(part, trusted=index % 2 == 1)

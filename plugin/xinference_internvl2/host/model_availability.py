@@ -1,4 +1,4 @@
-"""Tells whether a request is for one of our models, and whether the model's process is running.
+"""Tells whether the process of a model is running, and what to answer where it is not.
 
 The host restarts the process of a model that was killed, and answers 500 in the meantime; what is
 answered in its place is here.
@@ -11,41 +11,15 @@ import re
 from typing import Any
 
 from ..errors import RequestError
-from ..families import records
 
 PROBE_SECONDS = 5
 UNAVAILABLE = 503
 """The status of a request whose model is not running at the moment."""
 _NO_CONNECTION = re.compile(r"\[Errno \d+\] Connect call failed|Remote server \S+ closed")
-_names_of_ours: set[str] = set()
-"""Names of registered families on top of ours, as far as requests to their models were seen."""
 
 
 class UnavailableError(RequestError):
     """A request whose model is not running at the moment."""
-
-
-async def is_ours(api: Any, model_uid: str) -> bool:
-    """Whether a launched model is of one of our families; False if there is no such model."""
-    try:
-        supervisor = await api._get_supervisor_ref()
-        try:
-            description = await supervisor.describe_model(model_uid)
-        except Exception:
-            # Its process is being started; what was launched is known all the same.
-            found = await supervisor.get_instance_info(None, model_uid)
-            return bool(found) and _is_family_of_ours(found[0]["model_name"])
-    except Exception:
-        # The host reports it.
-        return False
-    name = description.get("model_name")
-    if description.get("model_family") in records.load_runtimes():
-        _names_of_ours.add(name)
-    return _is_family_of_ours(name)
-
-
-def _is_family_of_ours(name: str) -> bool:
-    return name in records.load_runtimes() or name in _names_of_ours
 
 
 async def describe_if_unavailable(api: Any, model_uid: str, message: str) -> str | None:

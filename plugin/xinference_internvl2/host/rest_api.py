@@ -22,8 +22,8 @@ from .event_stream import StreamRefusedError, start_stream
 from .model_availability import (
     UNAVAILABLE,
     describe_if_unavailable,
-    is_ours,
 )
+from .our_models import is_ours
 from .request_body import normalize, read_body
 from .request_log import log_refusal
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from xinference_internvl2.chat.constraint_options import ONE_SPACE
 from xinference_internvl2.chat.option_table import (
     DEFAULT_MAX_TOKENS,
     ONLY_NEUTRAL,
@@ -19,6 +18,7 @@ from xinference_internvl2.chat.option_table import (
 from xinference_internvl2.chat.options import read_options
 from xinference_internvl2.chat.sampling_options import read_sampling
 from xinference_internvl2.errors import RequestError
+from xinference_internvl2.grammar import ONE_SPACE
 from xinference_internvl2.sampling_params import SamplingParams
 
 

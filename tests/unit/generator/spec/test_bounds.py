@@ -11,8 +11,8 @@ import pytest
 
 from generator.problems import ReadError, find_nearest, format_path, show
 from generator.spec import located_document
-from generator.spec.located_document import read_text
 from generator.spec.schema import SCHEMA_FILE, check, is_valid
+from generator.spec.text_file import read_text
 from generator.spec.yaml_reader import compose
 from generator.spec.yaml_scalars import resolve_plain
 from tests.unit.generator.specs import RICH, load_data

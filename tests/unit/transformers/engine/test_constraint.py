@@ -14,10 +14,9 @@ from transformers import PreTrainedModel
 
 from tests.support.chat.forms import SHAPES
 from tests.tiny import make_checkpoint
-from xinference_internvl2.chat.constraint_options import ONE_SPACE
 from xinference_internvl2.engine_outputs import FinishOutput, TokenOutput
 from xinference_internvl2.errors import RequestError
-from xinference_internvl2.grammar import BROKEN_OFF
+from xinference_internvl2.grammar import BROKEN_OFF, ONE_SPACE
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
