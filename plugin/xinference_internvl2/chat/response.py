@@ -13,13 +13,12 @@ from ..engine_outputs import FinishOutput, FinishReason, Outputs, PromptOutput, 
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 from .boxes import Picture, find_boxes
 from .detokenizer import Detokenizer
+from .logprobs import format_logprobs
 from .repetition import RepetitionDetector
 from .request import ChatRequest
 from .usage import Usage
 
 Json = dict[str, Any]
-MIN_LOGPROB = -9999.0
-"""The value that stands for minus infinity, which JSON does not have."""
 REPETITION = "repetition_detected"
 """The `stop_reason` of an answer that repeated itself, as vLLM calls it."""
 
@@ -79,7 +78,7 @@ async def detokenize(
             repeats = False
             if isinstance(output, TokenOutput):
                 text = detokenizer.add(output.id)
-                yield TextDelta(output.choice, text, _format_logprobs(output, tokenizer), tokens=1)
+                yield TextDelta(output.choice, text, format_logprobs(output, tokenizer), tokens=1)
                 repeats = output.choice in detectors and detectors[output.choice].add(output.id)
             if end or repeats or detokenizer.stopped:
                 for delta in _finish(output.choice, end, detokenizer, pictures, repeats):
@@ -108,22 +107,6 @@ def _finish(
     boxes = None if pictures is None else find_boxes(detokenizer.raw_text, pictures)
     why = REPETITION if repeats and not detokenizer.stopped else None
     yield TextDelta(choice, "", [], 0, reason, detokenizer.stop_string, why, boxes)
-
-
-def _format_logprobs(token: TokenOutput, tokenizer: InternVL2Tokenizer) -> list[Json]:
-    if token.logprob is None:
-        return []
-    chosen = _format_logprob(token.id, token.logprob, tokenizer)
-    return [{**chosen, "top_logprobs": [_format_logprob(*entry, tokenizer) for entry in token.top]}]
-
-
-def _format_logprob(token: int, logprob: float, tokenizer: InternVL2Tokenizer) -> Json:
-    data = tokenizer.token_bytes(token)
-    return {
-        "token": data.decode("utf-8", "replace"),
-        "logprob": max(logprob, MIN_LOGPROB),
-        "bytes": list(data),
-    }
 
 
 async def build_response(

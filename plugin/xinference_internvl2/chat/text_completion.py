@@ -15,6 +15,7 @@ from ..errors import RequestError
 from ..tokenizer.image_tokens import REQUIRED
 from .answer import Generate, generate_text
 from .context_length import check_characters
+from .logprobs import to_logprob_lists
 from .option_table import MAX_TOP_LOGPROBS
 from .option_values import Whole
 from .options import merge_fields, read_options
@@ -93,7 +94,7 @@ class _Choice:
         self.stop_reason = delta.stop_reason or self.stop_reason
 
     def to_json(self, index: int, offset: int, wanted: bool) -> Json:
-        logprobs = _to_logprob_lists(self.logprobs, offset) if wanted else None
+        logprobs = to_logprob_lists(self.logprobs, offset) if wanted else None
         return {
             "index": index,
             "text": self.text,
@@ -101,26 +102,6 @@ class _Choice:
             "finish_reason": self.finish_reason,
             **({"stop_reason": self.stop_reason} if self.stop_reason else {}),
         }
-
-
-def _to_logprob_lists(entries: list[Json], offset: int) -> Json:
-    """Convert the logprobs of a chat to the lists of a completion.
-
-    Args:
-        offset: the character of the text at which they begin.
-    """
-    offsets = []
-    for entry in entries:
-        offsets.append(offset)
-        offset += len(entry["token"])
-    return {
-        "tokens": [entry["token"] for entry in entries],
-        "token_logprobs": [entry["logprob"] for entry in entries],
-        "top_logprobs": [
-            {top["token"]: top["logprob"] for top in entry["top_logprobs"]} for entry in entries
-        ],
-        "text_offset": offsets,
-    }
 
 
 async def _build_completion(

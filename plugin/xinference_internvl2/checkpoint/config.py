@@ -13,9 +13,10 @@ from typing import Any
 
 from ..errors import CheckpointError
 from .backbones import Backbone
-from .json_files import Section, read_json, require_folder
+from .json_files import read_json, require_folder
 from .known_fields import check_fields
 from .llm_config import read_backbone, read_language_model
+from .typed_fields import Section
 from .vision_config import read_select_layer, read_tile_size, read_vision
 
 MAX_GRID = 64

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .json_files import Section
+from .typed_fields import Section
 
 _NOTHING: tuple[Any, ...] = (None, False, [], {}, "")
 

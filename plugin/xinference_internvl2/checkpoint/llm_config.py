@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .backbones import BACKBONES, Backbone
-from .json_files import Section
 from .rope import MAX_POSITIONS, read_rope
+from .typed_fields import Section
 
 MAX_LAYERS = 1024
 MAX_DIMENSION = 1 << 22

@@ -17,7 +17,8 @@ from typing import Any, Literal, NamedTuple
 
 from ..errors import CheckpointError
 from .config import MAX_RANK, CheckpointConfig
-from .json_files import Section, read_json, require_folder
+from .json_files import read_json, require_folder
+from .typed_fields import Section
 from .weight_files import FLOATS, open_file
 
 WEIGHTS = "adapter_model.safetensors"

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .json_files import Section
+from .typed_fields import Section
 
 Rope = Mapping[str, Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .json_files import Section
 from .llm_config import MAX_DIMENSION, MAX_LAYERS
+from .typed_fields import Section
 
 MAX_SIDE = 4096
 

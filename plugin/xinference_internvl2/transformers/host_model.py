@@ -42,7 +42,7 @@ from .engine.async_engine import AsyncEngine
 from .engine.constraint import Constraint, ConstraintBuilder
 from .engine.limits import EngineLimits
 from .engine.sequence import Prompt
-from .launch_options import OPTIONS
+from .launch_options import OPTIONS, check_workers
 from .model.bitsandbytes import build_quantization_config
 from .model.dtype import choose_dtype, read_dtype
 from .model.lora_adapters import load_adapters
@@ -85,11 +85,7 @@ class InternVL2TransformersModel(PytorchChatModel):
         """
         from ..checkpoint.config import read_config
 
-        if self._pytorch_model_config.get("n_worker", 1) > 1:
-            raise CheckpointError(
-                "the Transformers engine serves a model on one worker; launch without --n-worker, "
-                "or on vLLM"
-            )
+        check_workers(self._pytorch_model_config)
         OPTIONS.check(self._pytorch_model_config)
         engine_limits = EngineLimits.from_options(self._pytorch_model_config)
         with point_to_doctor(self.model_path):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..chat.launch_options import PROMPT_OPTIONS
+from ..errors import CheckpointError
 from ..launch_options import ANY, LaunchOptions
 from ..media.launch_options import LAUNCH_OPTIONS
 
@@ -42,3 +46,16 @@ OPTIONS = LaunchOptions(
         "attn_implementation": "it chooses by itself",
     },
 )
+
+
+def check_workers(given: Mapping[str, Any]) -> None:
+    """Refuse a launch on several workers.
+
+    Raises:
+        CheckpointError: the launch has more than one.
+    """
+    if given.get("n_worker", 1) > 1:
+        raise CheckpointError(
+            "the Transformers engine serves a model on one worker; launch without --n-worker, "
+            "or on vLLM"
+        )

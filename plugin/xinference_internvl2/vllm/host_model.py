@@ -46,7 +46,13 @@ from .grammar_check import GrammarCheck
 from .launch_options import options
 from .lora_adapters import write_adapters
 from .placeholders import insert_placeholders
-from .requirements import can_compute, explain_install, explain_missing_awq_kernel, platform
+from .requirements import (
+    can_compute,
+    explain_install,
+    explain_missing_awq_kernel,
+    platform,
+    use_installed_build,
+)
 from .settings_files import check_settings_files
 from .tile_stack import stack_tiles
 from .translate import translate_error, translate_output, translate_request
@@ -70,7 +76,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         model_config: Any,
         peft_model: Any = None,
     ) -> None:
-        family = cpu.use_installed_build(model_family)
+        family = use_installed_build(model_family)
         super().__init__(model_uid, family, model_path, model_config, peft_model)
 
     @classmethod

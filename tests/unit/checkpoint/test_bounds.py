@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from xinference_internvl2.checkpoint import lora_adapters, rope, weight_files
-from xinference_internvl2.checkpoint.json_files import Section
+from xinference_internvl2.checkpoint.typed_fields import Section
 from xinference_internvl2.checkpoint.weight_files import MAX_HEADER_BYTES
 from xinference_internvl2.checkpoint.weight_format import AWQ, _describe_quantization
 from xinference_internvl2.errors import CheckpointError
