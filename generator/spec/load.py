@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ..family.model import Family, make_family
 from ..problems import Problem, SpecError, display
 from . import rules, schema
 from .located_document import Document, load
+from .same_names import find_same_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def load_all(paths: Iterable[Path]) -> list[Spec]:
             specs.append(load_one(path, one_of_many=len(files) > 1))
         except SpecError as error:
             problems += error.problems
-    problems += _find_same_names(specs)
+    problems += find_same_names((spec.family.name, spec.file, spec.name_at) for spec in specs)
     if problems:
         raise SpecError(problems)
     return specs
@@ -66,14 +67,3 @@ def _find_origin(path: Path) -> str:
     real = Path(os.path.realpath(path))
     origin = real.relative_to(ROOT).as_posix() if real.is_relative_to(ROOT) else path.name
     return os.fsencode(origin).decode("utf-8", "replace")
-
-
-def _find_same_names(specs: Sequence[Spec]) -> Iterator[Problem]:
-    # Without regard to case: labels of pages have none, and neither do the files of some systems.
-    first: dict[str, Spec] = {}
-    for spec in specs:
-        earlier = first.setdefault(spec.family.name.casefold(), spec)
-        if earlier is not spec:
-            message = f"{spec.family.name!r} is already the family of {earlier.file}"
-            remedy = "rename one of the two"
-            yield Problem(spec.file, *spec.name_at, "$.model_name", f"{message}; {remedy}")

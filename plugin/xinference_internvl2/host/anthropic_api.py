@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import NO_TOOLS, OverloadedError, RequestError
 from .api_call import ApiCall, add_options, current_call
+from .error_places import translate_places
 from .error_response import ERROR_TYPES, choose_status, clean_message
 from .request_log import log_refusal
 from .unsupported_fields import check_keys, refuse_tools, refuse_unless_neutral
@@ -190,7 +191,7 @@ def clean_errors(make: Callable[..., Any]) -> Any:
     def _anthropic_error(status: int, message: str, request_id: str, **options: Any) -> Any:
         call, cause = current_call(), sys.exc_info()[1]
         if call is not None:
-            message = call.translate_places(clean_message(message))
+            message = translate_places(call, clean_message(message))
             log_refusal("An Anthropic request", call.body.get("model"), message)
         if isinstance(cause, OverloadedError):
             status = choose_status(cause)

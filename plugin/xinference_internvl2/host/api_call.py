@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,8 +10,6 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import RequestError
-
-_MESSAGE = re.compile(r"\bmessages\[(\d+)\](\.content)?")
 
 
 @dataclass
@@ -41,24 +38,6 @@ class ApiCall:
         """Append to `messages` one that stands at `place` in the body."""
         self.messages.append({"role": role, "content": content, **further})
         self.places.append(place)
-
-    def translate_places(self, message: str) -> str:
-        """Return an error message about a chat with the fields and places of this API."""
-        return _MESSAGE.sub(self._translate_place, self._translate_field(message))
-
-    def _translate_field(self, message: str) -> str:
-        for name, own in self.names.items():
-            given = name.partition(".")[0] in self.body  # the client used the chat's own name
-            if not given and re.match(rf"{re.escape(name)}(?!\w)", message):
-                return own + message[len(name) :]
-        return message
-
-    def _translate_place(self, found: re.Match[str]) -> str:
-        index = int(found[1])
-        if index >= len(self.places):
-            return found[0]
-        place, content = self.places[index], found[2] or ""
-        return place + content if place.endswith("]") else place
 
 
 Refuse = Callable[[ModuleType, Any, ApiCall, int, str, Mapping[str, str] | None], Any]

@@ -17,6 +17,7 @@ from ..patching import patch
 from . import anthropic_api, chat_api, model_errors, responses_api
 from .api_call import ApiCall, Refuse, set_current
 from .disconnect import CLIENT_CLOSED_REQUEST, answer_unless_client_leaves
+from .error_places import translate_places
 from .error_response import RETRY_AFTER, choose_status, clean_message
 from .event_stream import StreamRefusedError, start_stream
 from .model_availability import (
@@ -167,7 +168,7 @@ def _refuse(
 ) -> Any:
     if status in RETRY_AFTER:
         headers = {"Retry-After": RETRY_AFTER[status], **(headers or {})}
-    message = call.translate_places(message)
+    message = translate_places(call, message)
     log_refusal(f"A request to {request.url.path}", call.body.get("model"), message)
     return api.refuse(host, request, call, status, message, headers)
 

@@ -15,13 +15,7 @@ from ..errors import RequestError
 from .data_url import read_inline
 from .frame_choice import count_frames
 from .image_file import ImageFile, open_image
-from .limits import (
-    FETCH_SECONDS,
-    MAX_BYTES,
-    MAX_FETCHED_BYTES,
-    MAX_PIXELS_TOGETHER,
-    MediaLimits,
-)
+from .limits import FETCH_SECONDS, MediaLimits, Together, check_counts
 from .request_options import read_tiling
 from .tiles import Tiling
 from .video import VideoFile, open_video
@@ -93,41 +87,17 @@ def open_media(
     Raises:
         RequestError: a file cannot be fetched or read, is not allowed, or is too large.
     """
-    _check_counts(media, limits)
+    check_counts(media, limits)
     deadline = time.monotonic() + FETCH_SECONDS
     found: list[OpenMedia] = []
-    size = fetched = pixels = 0
+    together = Together()
     for item in media:
         data, elsewhere = _fetch(item, fetch, deadline)
-        size, fetched = size + len(data), fetched + len(data) * elsewhere
-        if size > MAX_BYTES or fetched > MAX_FETCHED_BYTES:
-            most = MAX_FETCHED_BYTES if elsewhere else MAX_BYTES
-            raise _too_large_error(item.where, f"{most:,} bytes")
+        together.add_file(item.where, len(data), elsewhere)
         found.append(_open(item, data, limits, checkpoint))
         if item.kind != "video":
-            pixels += found[-1].file.width * found[-1].file.height
-        if pixels > MAX_PIXELS_TOGETHER:
-            raise _too_large_error(item.where, f"{MAX_PIXELS_TOGETHER:,} pixels")
+            together.add_pixels(item.where, found[-1].file.width * found[-1].file.height)
     return found
-
-
-def _too_large_error(where: str, bound: str) -> RequestError:
-    return RequestError(
-        f"{where}: the images and videos of the request have over {bound} together; "
-        "send fewer or smaller ones"
-    )
-
-
-def _check_counts(media: Sequence[Media], limits: MediaLimits) -> None:
-    for kind, most in (("image", limits.images), ("video", limits.videos)):
-        # A list of frames is a video too.
-        counted = {kind, "frame"} if kind == "video" else {kind}
-        found = [item for item in media if item.kind in counted and item.number < 2]
-        if len(found) > most:
-            raise RequestError(
-                f"{found[most].where}: the request has {len(found)} {kind}s, but at most {most} "
-                "are allowed; send fewer, or launch the model with a higher limit_mm_per_prompt"
-            )
 
 
 def _fetch(media: Media, fetch: Fetch, deadline: float) -> tuple[bytes, bool]:
