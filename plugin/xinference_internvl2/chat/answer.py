@@ -9,9 +9,9 @@ from typing import Any
 from ..engine_outputs import Outputs
 from ..media.budget import Reservation
 from .detokenizer import Detokenizer
-from .options import merge_fields
 from .prepare_within_budget import decode_media, prepare_request
 from .request import ChatRequest
+from .request_options import merge_fields
 from .response import TextDelta, build_render_response, build_response, detokenize
 from .served_checkpoint import ServedCheckpoint
 

@@ -10,7 +10,7 @@ from ..errors import RequestError
 from ..grammar import compile_grammar, limit_white_space
 from .option_table import Option
 from .option_values import Described
-from .options import read_fields
+from .request_options import read_fields
 
 # Keyword of a constraint → what its value has to be.
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {

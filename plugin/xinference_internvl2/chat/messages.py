@@ -12,7 +12,7 @@ from ..media.request_options import MEDIA_OPTIONS, read_values
 from ..media.source import Media
 from .option_table import Option
 from .option_values import Described, Values
-from .options import read_fields
+from .request_options import read_fields
 
 Role = Literal["system", "user", "assistant"]
 Part = str | Media

@@ -19,10 +19,10 @@ from .anthropic_request import WITHOUT_CACHED_TOKENS
 from .context_length import check_characters, count_room, count_tiles_left
 from .continue_final_message import continues_final_message
 from .image_labels import label_pictures
-from .options import read_options
 from .prompt import Segment, build_prompt, collect_media
 from .repetition import read_repetition
 from .request import ChatRequest
+from .request_options import read_options
 from .sampling_options import read_sampling
 from .served_checkpoint import ServedCheckpoint
 from .token_options import read_token_options

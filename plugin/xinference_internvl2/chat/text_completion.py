@@ -18,9 +18,9 @@ from .context_length import check_characters
 from .logprobs import to_logprob_lists
 from .option_table import MAX_TOP_LOGPROBS
 from .option_values import Whole
-from .options import merge_fields, read_options
 from .prepare import build_request
 from .request import ChatRequest
+from .request_options import merge_fields, read_options
 from .response import Json, TextDelta, build_head
 from .served_checkpoint import ServedCheckpoint
 from .usage import Usage

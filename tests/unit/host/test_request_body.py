@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from tests.support.chat.case import ANTHROPIC, SQUARE
 from xinference_internvl2.chat.option_table import OPTIONS
-from xinference_internvl2.chat.options import read_options
+from xinference_internvl2.chat.request_options import read_options
 from xinference_internvl2.chat.sampling_options import read_sampling
 from xinference_internvl2.errors import OverloadedError, RequestError
 

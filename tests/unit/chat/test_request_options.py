@@ -15,7 +15,7 @@ from xinference_internvl2.chat.option_table import (
     TEMPLATE_OPTIONS,
     WITHOUT_EFFECT,
 )
-from xinference_internvl2.chat.options import read_options
+from xinference_internvl2.chat.request_options import read_options
 from xinference_internvl2.chat.sampling_options import read_sampling
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.grammar import ONE_SPACE
