@@ -11,6 +11,7 @@ import pytest
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.launch_options import LaunchOptions
 from xinference_internvl2.transformers.launch_options import OPTIONS as TRANSFORMERS
+from xinference_internvl2.transformers.launch_options import check_workers
 from xinference_internvl2.vllm.launch_options import choose_guidance, options
 
 NEEDS_VLLM = pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="needs vLLM")
@@ -105,3 +106,10 @@ def test_another_library_of_grammars_is_refused(given: Any, sentence: str) -> No
     with pytest.raises(CheckpointError) as caught:
         choose_guidance(given)
     assert sentence in str(caught.value)
+
+
+def test_transformers_takes_one_worker() -> None:
+    check_workers({})
+    check_workers({"n_worker": 1})
+    with pytest.raises(CheckpointError, match="serves a model on one worker; launch without"):
+        check_workers({"n_worker": 2})
