@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import pad
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.activations import GELUActivation
+
+from ...system_memory import use_huge_pages
 
 VISION_ATTENTION = "internvl2_cpu_vision"
 _LEAST_ROWS = 4  # of a product: oneDNN reads the weights slower for one or two than for four
@@ -47,11 +48,16 @@ class PackedLinear(nn.Module):
         """(…, in features) → (…, out features)"""
         count = rows.shape[-2]
         if count < _LEAST_ROWS:
-            rows = pad(rows, (0, 0, 0, _LEAST_ROWS - count))
+            rows = torch.cat([rows] * _LEAST_ROWS, dim=-2)[..., :_LEAST_ROWS, :]
         packed: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
             rows, self._weight, self._bias, self._activation, [], "none"
         )
         return packed[..., :count, :]
+
+    def use_huge_pages(self) -> None:
+        """Have the weight in memory that a decode step reads faster, where there is such."""
+        weight = self._weight
+        use_huge_pages(torch.ops.mkldnn.data_ptr(weight), torch.ops.mkldnn._nbytes(weight))
 
 
 def _pack_layers(model: PreTrainedModel) -> None:
@@ -63,6 +69,9 @@ def _pack_layers(model: PreTrainedModel) -> None:
         for name, layer in list(parent.named_children()):
             if _is_packable(layer):
                 setattr(parent, name, PackedLinear(layer))
+    for layer in (*model.model.language_model.modules(), model.lm_head):
+        if isinstance(layer, PackedLinear):
+            layer.use_huge_pages()
 
 
 def _is_packable(layer: nn.Module) -> bool:

@@ -44,8 +44,8 @@ class DecoderLayer(nn.Module):
         self.gate_up_proj = _join_layers(mlp, "gate_up_proj", ("gate_proj", "up_proj"))
         self.activation = getattr(mlp, "act_fn", None) or mlp.activation_fn
         self.down_proj = mlp.down_proj
-        self.input_layernorm = layer.input_layernorm
-        self.post_attention_layernorm = layer.post_attention_layernorm
+        self.input_layernorm = RMSNorm(layer.input_layernorm)
+        self.post_attention_layernorm = RMSNorm(layer.post_attention_layernorm)
 
     def forward(
         self,
@@ -56,10 +56,10 @@ class DecoderLayer(nn.Module):
         **options: Any,
     ) -> torch.Tensor:
         """(batch, positions, hidden size) → the same shape; arguments as of transformers' layers"""
-        normed = normalize(self.input_layernorm, hidden)
+        normed = self.input_layernorm(hidden)
         seen = self._attend(normed, attention_mask, position_embeddings, past_key_values)
         hidden = hidden + seen
-        normed = normalize(self.post_attention_layernorm, hidden)
+        normed = self.post_attention_layernorm(hidden)
         gate, up = self.gate_up_proj(normed).chunk(2, dim=-1)
         return cast(torch.Tensor, hidden + self.down_proj(self.activation(gate) * up))
 
@@ -82,15 +82,23 @@ class DecoderLayer(nn.Module):
         return cast(torch.Tensor, self.o_proj(seen.flatten(2)))
 
 
-def normalize(norm: Any, hidden: torch.Tensor) -> torch.Tensor:
-    """What an RMSNorm of transformers computes, in few operations."""
-    size, epsilon = hidden.shape[-1], norm.variance_epsilon
-    if hidden.device.type != "cpu":
-        return rms_norm(hidden, (size,), norm.weight, epsilon)
-    # On a CPU that is eight operations. The LayerNorm of x and -x, whose mean is 0, is one.
-    mirrored = torch.cat([hidden, -hidden], dim=-1)
-    normed = layer_norm(mirrored, (2 * size,), eps=epsilon)[..., :size]
-    return cast(torch.Tensor, norm.weight * normed)
+class RMSNorm(nn.Module):
+    """Computes what an RMSNorm of transformers does, in few operations."""
+
+    def __init__(self, norm: Any) -> None:
+        super().__init__()
+        self.weight, self._epsilon = norm.weight, norm.variance_epsilon
+        self._mirrored = torch.cat([norm.weight.detach()] * 2) if norm.weight.is_cpu else None
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(…, hidden size) → the same shape"""
+        size = hidden.shape[-1]
+        if self._mirrored is None:
+            return rms_norm(hidden, (size,), self.weight, self._epsilon)
+        # On a CPU that is eight operations. The LayerNorm of x and -x, whose mean is 0, is one.
+        mirrored = torch.cat([hidden, -hidden], dim=-1)
+        normed = layer_norm(mirrored, (2 * size,), self._mirrored, None, self._epsilon)
+        return normed[..., :size]
 
 
 def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

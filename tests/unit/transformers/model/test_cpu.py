@@ -12,7 +12,10 @@ from torch import nn
 from torch.nn.functional import gelu, pad
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from tests.support.huge_pages import count_huge_bytes, needs_huge_pages
 from tests.tiny import make_checkpoint
+from xinference_internvl2.system_memory import HUGE_PAGE
+from xinference_internvl2.transformers.model import cpu
 from xinference_internvl2.transformers.model.cpu import (
     VISION_ATTENTION,
     PackedLinear,
@@ -81,6 +84,29 @@ def test_a_packed_vision_tower_sees_the_same(tmp_path: Path, vit: Any) -> None:
             for found in (model, plain, exact)
         )
     assert (seen - right).abs().mean() <= 1.2 * (before - right).abs().mean()
+
+
+@needs_bfloat16
+@needs_huge_pages
+def test_a_packed_weight_is_in_huge_pages() -> None:
+    packed = PackedLinear(nn.Linear(2048, 4096, dtype=torch.bfloat16))
+    address = torch.ops.mkldnn.data_ptr(packed._weight)
+    before = count_huge_bytes(address)
+    packed.use_huge_pages()
+    assert count_huge_bytes(address) >= before + 7 * HUGE_PAGE
+
+
+@needs_bfloat16
+def test_all_that_a_decode_step_reads_is_in_huge_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[int] = set()
+    monkeypatch.setattr(cpu, "use_huge_pages", lambda address, size: asked.add(address))
+    model = load_model(make_checkpoint(tmp_path, backbone="qwen2"))
+    pack(model)
+    layers = (*model.model.language_model.modules(), model.lm_head)
+    weights = [layer._weight for layer in layers if isinstance(layer, PackedLinear)]
+    assert asked == {torch.ops.mkldnn.data_ptr(weight) for weight in weights}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

@@ -21,7 +21,7 @@ from xinference_internvl2.transformers.model.attention_mask import Chunk
 from xinference_internvl2.transformers.model.decoder_layer import (
     DecoderLayer,
     JoinedLinear,
-    normalize,
+    RMSNorm,
     replace_layers,
 )
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
@@ -59,12 +59,12 @@ def test_numbers_and_parameters_stay(tmp_path: Path, backbone: Any) -> None:
 def test_rows_are_normalized_by_their_root_mean_square(
     dtype: torch.dtype, error: float, scale: float, offset: float
 ) -> None:
-    norm = SimpleNamespace(weight=torch.rand(96).to(dtype), variance_epsilon=1e-6)
+    norm = SimpleNamespace(weight=nn.Parameter(torch.rand(96).to(dtype)), variance_epsilon=1e-6)
     rows = (torch.randn(2, 5, 96) * scale + offset).to(dtype)
     exact = rows.double()
     mean = exact.square().mean(dim=-1, keepdim=True)
     wanted = exact / (mean + 1e-6).sqrt() * norm.weight
-    assert torch.allclose(normalize(norm, rows).double(), wanted, rtol=error, atol=error / 100)
+    assert torch.allclose(RMSNorm(norm)(rows).double(), wanted, rtol=error, atol=error / 100)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
