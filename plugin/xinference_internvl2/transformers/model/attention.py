@@ -64,26 +64,30 @@ def _attend_chunk(
     options: Mapping[str, Any],
 ) -> torch.Tensor:
     """`attend` for the positions of one sequence."""
-    if chunk.count == 1:
-        return _attend_to_all(query, key, value, scaling)
-    seen: torch.Tensor = sdpa_attention_forward(
-        module, query, key, value, chunk.mask, scaling=scaling, **options
-    )[0]
-    return seen
+    if chunk.count > 1 and chunk.mask is None:
+        seen: torch.Tensor = sdpa_attention_forward(
+            module, query, key, value, None, scaling=scaling, **options
+        )[0]
+        return seen
+    return _attend_in_groups(query, key, value, chunk.mask, scaling)
 
 
-def _attend_to_all(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
+def _attend_in_groups(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    scaling: float | None,
 ) -> torch.Tensor:
-    """Attend from one position to all, with the query heads that share a key head as its rows.
+    """Attend with the query heads that share a key head as its rows.
 
     torch would bring the keys of every query head into a layout of its own first, which takes most
-    of the time of a decode step on a CPU.
+    of the time of a decode step on a CPU; and it computes many rows faster than many heads.
     """
-    batch, heads, _, size = query.shape
+    batch, heads, positions, size = query.shape
     rows = query.reshape(batch, key.shape[1], -1, size)
-    seen = scaled_dot_product_attention(rows, key, value, scale=scaling)
-    return seen.reshape(batch, 1, heads, size)
+    seen = scaled_dot_product_attention(rows, key, value, attn_mask=mask, scale=scaling)
+    return seen.reshape(batch, heads, positions, size).transpose(1, 2)
 
 
 AttentionInterface.register(ATTENTION, attend)

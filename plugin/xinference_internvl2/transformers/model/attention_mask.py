@@ -15,8 +15,9 @@ class Chunk:
 
     Attributes:
         count: how many there are.
-        mask: (1, 1, positions, keys), True where a position attends to a key. Without one, a single
-            position attends to all keys, several to those before them.
+        mask: (1, 1, query heads a key head * positions, keys), what is added to scores: minus
+            infinity where a position does not attend to a key. Without one, a single position
+            attends to all keys, several to those before them.
     """
 
     count: int
@@ -34,21 +35,31 @@ def list_windows(config: Any) -> list[int | None]:
     return [window if kind == "sliding_attention" else None for kind in kinds]
 
 
-def build_row(chunks: Sequence[range], window: int | None, device: torch.device) -> list[Chunk]:
-    """What is in the row of positions, for a layer that attends to a window."""
-    return [Chunk(len(chunk), _build_mask(chunk, window, device)) for chunk in chunks]
+def build_row(
+    chunks: Sequence[range], window: int | None, heads: int, embeds: torch.Tensor
+) -> list[Chunk]:
+    """What is in a row of positions, for layers that attend to a window.
+
+    Args:
+        heads: query heads that share a key head.
+        embeds: of the positions; masks are of their type, and where they are.
+    """
+    return [Chunk(len(chunk), _build_mask(chunk, window, heads, embeds)) for chunk in chunks]
 
 
-def _build_mask(chunk: range, window: int | None, device: torch.device) -> torch.Tensor | None:
-    """(1, 1, positions, keys), True where a position attends to a key, of the keys that lie in the
-    window of any of them; None where attention needs no mask: causal, or of one position."""
+def _build_mask(
+    chunk: range, window: int | None, heads: int, embeds: torch.Tensor
+) -> torch.Tensor | None:
+    """The mask of a chunk, with the keys that lie in the window of any of its positions; None where
+    attention needs no mask: causal, or of one position."""
     start, stop = chunk.start, chunk.stop
     if len(chunk) == 1 or (start == 0 and (window is None or stop <= window)):
         return None
     first = 0 if window is None else max(0, start + 1 - window)
-    key = torch.arange(first, stop, device=device)
-    query = torch.arange(start, stop, device=device)[:, None]
-    seen = key <= query
+    key = torch.arange(first, stop, device=embeds.device)
+    query = torch.arange(start, stop, device=embeds.device)[:, None]
+    unseen = key > query
     if window is not None:
-        seen &= key > query - window
-    return seen[None, None]
+        unseen |= key <= query - window
+    mask = embeds.new_zeros(unseen.shape).masked_fill_(unseen, -torch.inf)
+    return mask.repeat(heads, 1)[None, None]

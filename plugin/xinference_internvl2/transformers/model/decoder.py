@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from .attention_mask import build_row, list_windows
+from .attention_mask import Chunk, build_row, list_windows
 
 
 def forward(
@@ -35,13 +35,12 @@ def forward(
     numbers = [[position for chunk in chunks for position in chunk]]
     positions = torch.tensor(numbers, device=embeds.device)
     encoded = _position_embeddings(language.rotary_emb, embeds, positions, tokens)
-    reach = list_windows(language.config)
-    row = {window: build_row(chunks, window, embeds.device) for window in {*reach}}
+    rows = _build_rows(language.config, chunks, embeds)
     hidden = embeds
-    for layer, window in zip(language.layers, reach, strict=True):
+    for layer, row in zip(language.layers, rows, strict=True):
         hidden = layer(
             hidden,
-            attention_mask=row[window],
+            attention_mask=row,
             position_ids=positions,
             position_embeddings=encoded,
             past_key_values=caches,
@@ -51,6 +50,13 @@ def forward(
         return hidden.new_empty(0, language.config.vocab_size)
     logits: torch.Tensor = model.lm_head(language.norm(hidden[:, [*wanted]]))
     return logits[0].float()
+
+
+def _build_rows(config: Any, chunks: Sequence[range], embeds: torch.Tensor) -> list[list[Chunk]]:
+    """What is in the row of positions, for each layer."""
+    heads, reach = config.num_attention_heads // config.num_key_value_heads, list_windows(config)
+    row = {window: build_row(chunks, window, heads, embeds) for window in {*reach}}
+    return [row[window] for window in reach]
 
 
 def _position_embeddings(

@@ -16,7 +16,7 @@ from tests.tiny import make_checkpoint
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.model import attention
 from xinference_internvl2.transformers.model.attention import attend
-from xinference_internvl2.transformers.model.attention_mask import Chunk
+from xinference_internvl2.transformers.model.attention_mask import build_row
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 
@@ -27,9 +27,10 @@ def test_attention_is_that_of_transformers(heads: tuple[int, int], positions: in
     key, value = (torch.randn(1, heads[1], 9, 64) for _ in range(2))
     module: Any = SimpleNamespace(num_key_value_groups=heads[0] // heads[1], is_causal=True)
     causal = torch.ones(positions, 9, dtype=torch.bool).tril(9 - positions)[None, None]
-    mask = causal if positions > 1 else None
-    ours, _ = attend(module, query, [key], [value], [Chunk(positions, mask)], scaling=0.2)
-    theirs, _ = sdpa_attention_forward(module, query, key, value, mask, scaling=0.2)
+    chunk = build_row([range(9 - positions, 9)], None, heads[0] // heads[1], query)[0]
+    assert (chunk.mask is None) == (positions == 1)
+    ours, _ = attend(module, query, [key], [value], [chunk], scaling=0.2)
+    theirs, _ = sdpa_attention_forward(module, query, key, value, causal, scaling=0.2)
     assert ours.shape == theirs.shape
     assert torch.allclose(ours, theirs, atol=1e-5)
 
@@ -39,13 +40,14 @@ def test_each_of_several_sequences_attends_to_its_own_keys(heads: tuple[int, int
     """One position, several that are the first, and several that follow others."""
     module: Any = SimpleNamespace(num_key_value_groups=heads[0] // heads[1], is_causal=True)
     follow = torch.ones(3, 9, dtype=torch.bool).tril(6)[None, None]
-    chunks = [Chunk(1, None), Chunk(5, None), Chunk(3, follow), Chunk(1, None)]
+    masks, ranges = [None, None, follow, None], [range(3, 4), range(5), range(6, 9), range(6, 7)]
     keys, values = ([torch.randn(1, heads[1], n, 64) for n in (4, 5, 9, 7)] for _ in range(2))
     query = torch.randn(1, heads[0], 10, 64)
+    chunks = build_row(ranges, None, heads[0] // heads[1], query)
     ours, _ = attend(module, query, keys, values, chunks, scaling=0.2)
     theirs = [
-        sdpa_attention_forward(module, *row, chunk.mask, scaling=0.2)[0]
-        for chunk, *row in zip(chunks, query.split([1, 5, 3, 1], 2), keys, values, strict=True)
+        sdpa_attention_forward(module, *row, mask, scaling=0.2)[0]
+        for mask, *row in zip(masks, query.split([1, 5, 3, 1], 2), keys, values, strict=True)
     ]
     assert torch.allclose(ours, torch.cat(theirs, dim=1), atol=1e-5)
 
