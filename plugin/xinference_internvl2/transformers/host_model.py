@@ -31,7 +31,7 @@ from ..chat.served_checkpoint import ServedCheckpoint
 from ..chat.text_completion import complete
 from ..checkpoint.weight_format import check_quantization
 from ..engine_outputs import Outputs
-from ..errors import CheckpointError, RequestError, point_to_doctor
+from ..errors import CheckpointError, point_to_doctor
 from ..families.engine_matrix import serves
 from ..families.prompt_formats import prompt_format_of
 from ..media.budget import Budget
@@ -189,12 +189,7 @@ class InternVL2TransformersModel(PytorchChatModel):
         return await answer(self.model_uid, messages, generate_config, self._served, self._generate)
 
     async def _generate(self, request: ChatRequest) -> Outputs:
-        n, most = request.sampling.n, self._engine.limits.max_sequences
-        if n > most:
-            raise RequestError(
-                f"n {n} is more than the {most} answers that are "
-                "written at once; ask for fewer, or launch with a larger --max_num_seqs"
-            )
+        self._engine.limits.check_answers(request.sampling.n)
         # Both take long: the first hashes the pictures, the second compiles a grammar.
         prompt = await asyncio.to_thread(self._build_prompt, request)
         constraint = await asyncio.to_thread(self._build_constraint, request)

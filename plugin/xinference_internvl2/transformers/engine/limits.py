@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ...errors import CheckpointError
+from ...errors import CheckpointError, RequestError
 from ...system_memory import memory
 
 
@@ -38,6 +38,18 @@ class EngineLimits:
         caches = [_number(options, f"{name}_cache_memory", 0) for name in ("kv", "prefix")]
         in_use, kept = (None if megabytes is None else megabytes << 20 for megabytes in caches)
         return cls(16 if sequences is None else sequences, in_use, kept)
+
+    def check_answers(self, n: int) -> None:
+        """Refuse a request for more answers than share a step.
+
+        Raises:
+            RequestError: it asks for more.
+        """
+        if n > self.max_sequences:
+            raise RequestError(
+                f"n {n} is more than the {self.max_sequences} answers that are "
+                "written at once; ask for fewer, or launch with a larger --max_num_seqs"
+            )
 
     def in_bytes(self, device: torch.device) -> tuple[int, int]:
         """Bytes of KV caches in use, and of those in the prefix cache, on the model's device."""

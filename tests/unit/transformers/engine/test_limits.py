@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from xinference_internvl2.errors import CheckpointError
+from xinference_internvl2.errors import CheckpointError, RequestError
 from xinference_internvl2.system_memory import MachineMemory
 from xinference_internvl2.transformers.engine import limits
 from xinference_internvl2.transformers.engine.limits import EngineLimits
@@ -33,6 +33,12 @@ def test_what_is_no_number_is_refused(name: str, value: Any) -> None:
 def test_a_step_has_at_least_one_sequence() -> None:
     with pytest.raises(CheckpointError, match=r"max_num_seqs 0 is .*; use 1 or more"):
         EngineLimits.from_options({"max_num_seqs": 0})
+
+
+def test_a_request_has_at_most_as_many_answers_as_share_a_step() -> None:
+    EngineLimits(3).check_answers(3)
+    with pytest.raises(RequestError, match=r"^n 4 is more than the 3 answers .* --max_num_seqs$"):
+        EngineLimits(3).check_answers(4)
 
 
 def test_without_options_they_are_parts_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
