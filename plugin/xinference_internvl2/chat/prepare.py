@@ -15,11 +15,12 @@ from ..sampling_params import SamplingParams
 from ..tokenizer.image_tokens import image_tokens
 from ..tokenizer.tokenizer import encode_segments
 from .adapter_choice import choose_adapter
-from .anthropic_request import WITHOUT_CACHED_TOKENS
+from .anthropic_usage import WITHOUT_CACHED_TOKENS
 from .context_length import check_characters, count_room, count_tiles_left
 from .continue_final_message import continues_final_message
 from .image_labels import label_pictures
-from .prompt import Segment, build_prompt, collect_media
+from .image_places import Segment
+from .prompt import build_prompt, collect_media
 from .repetition import read_repetition
 from .request import ChatRequest
 from .request_options import read_options

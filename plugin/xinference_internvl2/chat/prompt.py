@@ -5,35 +5,16 @@ No image is fetched and no tokenizer is needed here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import starmap
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import RequestError
 from ..families.prompt_formats import find_prompt_format
 from ..families.records import PromptFormat
 from ..media.limits import DEFAULT_FRAMES
 from ..media.source import Media
-from .grounding_tokens import split_grounding
 from .image_labels import Labels
+from .image_places import Segment, lay_out, lay_out_as_written
 from .messages import Turn, read_turns
-
-PLACEHOLDER = "<image>"
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A part of the prompt: a text, or the place of an image or frame.
-
-    Attributes:
-        trusted: whether control tokens are recognized in it, which are those of the prompt format.
-        media: what stands at the place; None for a text.
-    """
-
-    text: str
-    trusted: bool = False
-    media: Media | None = None
 
 
 class RenderedPrompt(NamedTuple):
@@ -96,7 +77,7 @@ def build_prompt(
     prompt: list[Segment] = []
     for turn in turns:
         prompt.append(Segment(prompt_format.roles[turn.role], trusted=True))
-        prompt += (_lay_out if image_labels else _lay_out_as_written)(turn, labels)
+        prompt += (lay_out if image_labels else lay_out_as_written)(turn, labels)
         prompt.append(Segment(prompt_format.turn_end, trusted=True))
     if continue_last and turns[-1].role == "assistant":
         # Its turn is not ended, so that the answer continues it.
@@ -109,57 +90,3 @@ def build_prompt(
 def _count_images(turns: Sequence[Turn]) -> int:
     parts = (part for turn in turns for part in turn.parts)
     return sum(isinstance(part, Media) and part.kind == "image" for part in parts)
-
-
-def _lay_out(turn: Turn, labels: Labels) -> Iterator[Segment]:
-    """Yield a turn with every image and frame on a line of its own, and a line break between texts.
-
-    Media come first, as in training; but in the order of the request if one stands between texts.
-    """
-    parts = turn.parts
-    are_media = [isinstance(part, Media) for part in parts]
-    if are_media == sorted(are_media):
-        parts = sorted(parts, key=lambda part: isinstance(part, str))
-    after_text = False
-    for part in parts:
-        if after_text:
-            yield Segment("\n")
-        after_text = isinstance(part, str)
-        if isinstance(part, str):
-            yield from starmap(Segment, split_grounding(part))
-        else:
-            yield from _place_media(part, labels.of(part))
-
-
-def _place_media(media: Media, labels: Iterable[str]) -> Iterator[Segment]:
-    for label in labels:
-        yield Segment(f"{label}: " if label else "")
-        yield Segment(PLACEHOLDER, trusted=True, media=media)
-        yield Segment("\n")
-
-
-def _lay_out_as_written(turn: Turn, labels: Labels) -> Iterator[Segment]:
-    """Yield a turn in the order of the request, with a line break after each picture.
-
-    Where the text of a user has `<image>`, its images stand in these places.
-
-    Raises:
-        RequestError: it has more or fewer `<image>` than images.
-    """
-    images = [part for part in turn.parts if isinstance(part, Media) and part.kind == "image"]
-    marks = sum(part.count(PLACEHOLDER) for part in turn.parts if isinstance(part, str))
-    in_text = turn.role == "user" and marks > 0
-    if in_text and marks != len(images):
-        raise RequestError(
-            f"{turn.where}: the text has {marks} {PLACEHOLDER}, but the message has {len(images)} "
-            f"images; write {PLACEHOLDER} once for each, or leave it out"
-        )
-    unplaced = iter(images)
-    for part in turn.parts:
-        if isinstance(part, str):
-            for index, text in enumerate(part.split(PLACEHOLDER) if in_text else [part]):
-                if index:
-                    yield Segment(PLACEHOLDER, trusted=True, media=next(unplaced))
-                yield from starmap(Segment, split_grounding(text))
-        elif part.kind != "image" or not in_text:
-            yield from _place_media(part, labels.of(part))

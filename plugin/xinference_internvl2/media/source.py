@@ -15,8 +15,9 @@ from ..errors import RequestError
 from .data_url import read_inline
 from .frame_choice import count_frames
 from .image_file import ImageFile, open_image
-from .limits import FETCH_SECONDS, MediaLimits, Together, check_counts
+from .limits import FETCH_SECONDS, MediaLimits
 from .request_options import read_tiling
+from .request_totals import RequestTotals, check_counts
 from .tiles import Tiling
 from .video import VideoFile, open_video
 
@@ -90,7 +91,7 @@ def open_media(
     check_counts(media, limits)
     deadline = time.monotonic() + FETCH_SECONDS
     found: list[OpenMedia] = []
-    together = Together()
+    together = RequestTotals()
     for item in media:
         data, elsewhere = _fetch(item, fetch, deadline)
         together.add_file(item.where, len(data), elsewhere)

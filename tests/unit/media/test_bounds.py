@@ -17,10 +17,10 @@ from PIL import Image
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
-from xinference_internvl2.media import data_url, decoder_pool, image_decoder, source
-from xinference_internvl2.media import limits as limits_module
+from xinference_internvl2.media import data_url, decoder_pool, image_decoder, request_totals, source
 from xinference_internvl2.media.launch_options import read_launch_limits
-from xinference_internvl2.media.limits import MAX_SIDE, MediaLimits, check_counts
+from xinference_internvl2.media.limits import MAX_SIDE, MediaLimits
+from xinference_internvl2.media.request_totals import check_counts
 from xinference_internvl2.media.source import Media, open_media
 
 
@@ -96,9 +96,9 @@ def test_what_the_pictures_of_a_request_come_to(
 ) -> None:
     media = [Media("image", f"http://example.org/{n}", f"picture {n}") for n in (1, 2)]
     limits = MediaLimits(12)
-    monkeypatch.setattr(limits_module, bound, most)
+    monkeypatch.setattr(request_totals, bound, most)
     assert len(open_media(media, limits, checkpoint, lambda *_: PICTURE)) == 2
-    monkeypatch.setattr(limits_module, bound, most - 1)
+    monkeypatch.setattr(request_totals, bound, most - 1)
     with pytest.raises(RequestError, match=rf"^picture 2: .*over [\d,]+ {words}"):
         open_media(media, limits, checkpoint, lambda *_: PICTURE)
 

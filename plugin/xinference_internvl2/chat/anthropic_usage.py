@@ -1,4 +1,4 @@
-"""Prepares a request of the host's Anthropic routes for a chat."""
+"""What a request of Anthropic's API has to be told of its usage."""
 
 from __future__ import annotations
 

@@ -1,0 +1,83 @@
+"""Where the images and videos of a message stand in its text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import starmap
+
+from ..errors import RequestError
+from ..media.source import Media
+from .grounding_tokens import split_grounding
+from .image_labels import Labels
+from .messages import Turn
+
+PLACEHOLDER = "<image>"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of the prompt: a text, or the place of an image or frame.
+
+    Attributes:
+        trusted: whether control tokens are recognized in it, which are those of the prompt format.
+        media: what stands at the place; None for a text.
+    """
+
+    text: str
+    trusted: bool = False
+    media: Media | None = None
+
+
+def lay_out(turn: Turn, labels: Labels) -> Iterator[Segment]:
+    """Yield a turn with every image and frame on a line of its own, and a line break between texts.
+
+    Media come first, as in training; but in the order of the request if one stands between texts.
+    """
+    parts = turn.parts
+    are_media = [isinstance(part, Media) for part in parts]
+    if are_media == sorted(are_media):
+        parts = sorted(parts, key=lambda part: isinstance(part, str))
+    after_text = False
+    for part in parts:
+        if after_text:
+            yield Segment("\n")
+        after_text = isinstance(part, str)
+        if isinstance(part, str):
+            yield from starmap(Segment, split_grounding(part))
+        else:
+            yield from _place_media(part, labels.of(part))
+
+
+def lay_out_as_written(turn: Turn, labels: Labels) -> Iterator[Segment]:
+    """Yield a turn in the order of the request, with a line break after each picture.
+
+    Where the text of a user has `<image>`, its images stand in these places.
+
+    Raises:
+        RequestError: it has more or fewer `<image>` than images.
+    """
+    images = [part for part in turn.parts if isinstance(part, Media) and part.kind == "image"]
+    marks = sum(part.count(PLACEHOLDER) for part in turn.parts if isinstance(part, str))
+    in_text = turn.role == "user" and marks > 0
+    if in_text and marks != len(images):
+        raise RequestError(
+            f"{turn.where}: the text has {marks} {PLACEHOLDER}, but the message has {len(images)} "
+            f"images; write {PLACEHOLDER} once for each, or leave it out"
+        )
+    unplaced = iter(images)
+    for part in turn.parts:
+        if isinstance(part, str):
+            for index, text in enumerate(part.split(PLACEHOLDER) if in_text else [part]):
+                if index:
+                    yield Segment(PLACEHOLDER, trusted=True, media=next(unplaced))
+                yield from starmap(Segment, split_grounding(text))
+        elif part.kind != "image" or not in_text:
+            yield from _place_media(part, labels.of(part))
+
+
+def _place_media(media: Media, labels: Iterable[str]) -> Iterator[Segment]:
+    for label in labels:
+        yield Segment(f"{label}: " if label else "")
+        yield Segment(PLACEHOLDER, trusted=True, media=media)
+        yield Segment("\n")
