@@ -12,7 +12,7 @@ from ..family.model import Family, make_family
 from ..problems import Problem, SpecError, display
 from . import rules, schema
 from .located_document import Document, load
-from .same_names import find_same_names
+from .same_family_names import find_same_names
 
 
 @dataclass(frozen=True, slots=True)

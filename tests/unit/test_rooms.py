@@ -15,7 +15,7 @@ MODULE_LINES = 300
 FUNCTION_LINES = 40
 
 # What both engines' host models are built from.
-SHARED = "families checkpoint tokenizer media chat launch_options grammar"
+SHARED = "families checkpoint tokenizer media chat launch_option_check grammar"
 # Room, or module that is a room by itself → the rooms that it may import.
 ROOMS = {
     PLUGIN: {
@@ -29,12 +29,12 @@ ROOMS = {
         "families": "",
         "checkpoint": "families",
         "tokenizer": "checkpoint",
-        "media": "checkpoint launch_options",
-        "chat": "media tokenizer checkpoint families grammar launch_options",
+        "media": "checkpoint launch_option_check",
+        "chat": "media tokenizer checkpoint families grammar launch_option_check",
         "transformers.__init__": "",
-        "launch_options": "",
+        "launch_option_check": "",
         "transformers.requirements": "",
-        "transformers.launch_options": "launch_options media chat.launch_options",
+        "transformers.launch_options": "launch_option_check media chat.launch_options",
         "transformers.model": "checkpoint tokenizer transformers.requirements",
         "transformers.engine": "checkpoint.rope transformers.model grammar",
         "transformers.host_model": f"{SHARED} transformers",

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..checkpoint.config import CheckpointConfig
 from ..errors import CheckpointError
-from ..launch_options import read_flag
+from ..launch_option_check import read_flag
 from .limits import (
     DEFAULT_FRAMES,
     DEFAULT_WAITING,

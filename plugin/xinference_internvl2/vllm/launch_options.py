@@ -10,7 +10,7 @@ from typing import Any
 
 from ..chat.launch_options import PROMPT_OPTIONS
 from ..errors import CheckpointError
-from ..launch_options import ANY, LaunchOptions
+from ..launch_option_check import ANY, LaunchOptions
 from ..media.launch_options import LAUNCH_OPTIONS
 
 # The host reads them before it hands the rest to vLLM.

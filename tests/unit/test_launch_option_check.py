@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.launch_options import LaunchOptions
+from xinference_internvl2.launch_option_check import LaunchOptions
 from xinference_internvl2.transformers.launch_options import OPTIONS as TRANSFORMERS
 from xinference_internvl2.transformers.launch_options import check_workers
 from xinference_internvl2.vllm.launch_options import choose_guidance, options
