@@ -23,3 +23,10 @@ def test_an_adapter_that_was_not_launched_is_refused(launched: set[str], known: 
         f"lora_name chart is not an adapter of this model, which was launched with {known}; "
         "name one of those, or none"
     )
+
+
+@pytest.mark.parametrize("length", [1, 100, 101])
+def test_a_hundred_characters_of_an_unknown_name_are_shown(length: int) -> None:
+    with pytest.raises(RequestError) as caught:
+        choose_adapter("b" * length, LAUNCHED)
+    assert str(caught.value).startswith(f"lora_name {'b' * min(length, 100)} is not an adapter of")

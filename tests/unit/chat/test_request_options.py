@@ -250,6 +250,7 @@ def test_bad_sampling(config: dict[str, Any], sentence: str) -> None:
     assert str(caught.value).startswith(sentence)
 
 
+MAX_TOKEN = (1 << 31) - 1
 # Option: the value at its lower bound, one beyond it, at its upper bound, one beyond it.
 BOUNDS: list[tuple[str, Any, Any, Any, Any]] = [
     ("max_tokens", 1, 0, 1 << 31, (1 << 31) + 1),
@@ -268,6 +269,9 @@ BOUNDS: list[tuple[str, Any, Any, Any, Any]] = [
     ("stop", "x", "", "x" * 256, "x" * 257),
     ("stop", [], [""], ["x"] * 16, ["x"] * 17),
     ("stop_token_ids", [0], [-1], [*range(64)], [*range(65)]),
+    ("stop_token_ids", [0], [True], [MAX_TOKEN], [MAX_TOKEN + 1]),
+    ("allowed_token_ids", [0], [0.0], [MAX_TOKEN], [MAX_TOKEN + 1]),
+    ("logit_bias", {"0": 1}, {"-1": 1}, {str(MAX_TOKEN): 100}, {str(MAX_TOKEN + 1): 100}),
     ("allowed_token_ids", [0], [-1], [*range(1024)], [*range(1025)]),
     ("logit_bias", {"0": -100}, {"0": -101}, {str(i): 1 for i in range(1024)}, {"0": 100.5}),
     ("bad_words", "x", "", ["x" * 64] * 64, ["x"] * 65),

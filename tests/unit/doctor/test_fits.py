@@ -73,6 +73,15 @@ def test_cards_share_weights_and_keys() -> None:
     assert fit([card(each)], use).devices != 2
 
 
+def test_a_card_beyond_those_that_are_used_may_be_full() -> None:
+    use, full = Use(), card(LIBRARIES)
+    one = card(MEMORY.total("none", use) + LIBRARIES)
+    two = [card(MEMORY.total("none", use, devices=2) + LIBRARIES)] * 2
+    assert fit([one, full], use).verdict == "fits"
+    assert fit([*two, full, full], use).verdict == "fits on 2 cards"
+    assert fit([two[0], full], use).verdict == "does not fit"
+
+
 def test_more_answers_take_more_keys_and_nothing_else() -> None:
     one, four = Use(), Use(answers=4)
     keys = MEMORY.kv_cache_per_token * 8192

@@ -35,6 +35,20 @@ def test_only_what_has_a_length_is_reported(args: tuple[object, ...], watched: b
     assert (bar == "a bar") is not watched
 
 
+@pytest.mark.parametrize(
+    ("total", "first"), [(1, 1), (19, 1), (20, 1), (21, 2), (39, 2), (40, 2), (41, 3)]
+)
+def test_a_step_is_reported_once_it_is_whole_and_the_end_in_any_case(
+    total: int, first: int
+) -> None:
+    parts: list[float] = []
+    bar = _watch(parts.append, lambda items: items, (range(total),), {})
+    assert [*bar] == [*range(total)]
+    assert parts[0] == first / total >= STEP
+    assert parts[-1] == 1
+    assert len({*parts}) == len(parts)
+
+
 def test_who_watched_before_watches_again() -> None:
     def hook(factory: object, args: object, options: object) -> None:
         """Of somebody else."""
