@@ -102,6 +102,52 @@ def test_keys_are_computed_again_at_the_first_token_beyond_the_short_encoding() 
     assert not rope.switches({"rope_type": "dynamic"}, 16, 17)  # type: ignore[typeddict-item]
 
 
+@pytest.mark.parametrize(
+    ("kind", "beyond"), [("longrope", "long"), ("dynamic", None), ("default", "short")]
+)
+def test_a_text_as_long_as_those_of_training_has_the_short_encoding(
+    kind: str, beyond: str | None
+) -> None:
+    form: Any = {"rope_type": kind, "original_max_position_embeddings": 16}
+    longest = 64 if kind == "dynamic" else 16
+    assert rope.encoding(form, 64, longest) == "short"
+    assert rope.encoding(form, 64, longest + 1) == beyond
+
+
+@pytest.mark.parametrize(
+    ("factor", "fine"),
+    [(0, False), (1e-300, True), (999_999, True), (1e6, False), (True, False), ("1", False)],
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_factor_of_longrope(factor: Any, place: int, fine: bool) -> None:
+    factors = [1.0, 1.0]
+    factors[place] = factor
+    section = Section(FILE, "", {"x": factors})
+    if fine:
+        assert rope._read_factors(section, "x", 4) == factors
+        return
+    with pytest.raises(CheckpointError, match="must be a list of positive numbers"):
+        rope._read_factors(section, "x", 4)
+
+
+@pytest.mark.parametrize(("count", "fine"), [(1, False), (2, True), (3, False)])
+def test_the_factors_of_longrope(count: int, fine: bool) -> None:
+    section = Section(FILE, "", {"x": [1.0] * count})
+    if fine:
+        assert rope._read_factors(section, "x", 4) == [1.0, 1.0]
+        return
+    with pytest.raises(CheckpointError, match="must be a list of 2 numbers"):
+        rope._read_factors(section, "x", 4)
+
+
+@pytest.mark.parametrize("length", [40, 41])
+def test_forty_characters_of_a_quantization_are_shown(length: int) -> None:
+    found = _describe_quantization({"quant_method": "q" * length})
+    assert found == f"weights quantized with {'q' * 40}"
+    found = _describe_quantization({"quant_method": "awq", "bits": 4, "version": "v" * length})
+    assert found == f"AWQ in 4 bit and {'v' * 40} layout"
+
+
 @pytest.mark.parametrize("patterns", [None, {}])
 def test_an_adapter_may_have_no_alpha_patterns(patterns: Any) -> None:
     section = Section(FILE, "", {"alpha_pattern": patterns})

@@ -135,6 +135,21 @@ def test_the_length_of_a_template(directories, tmp_path: Path) -> None:
             assert "the post_processor is" in refusal(lambda path=path: load_tokenizer(path))
 
 
+@pytest.mark.parametrize(("parts", "fine"), [(16, True), (17, False)])
+def test_the_length_of_a_template_of_two_texts(
+    directories, tmp_path: Path, parts: int, fine: bool
+) -> None:
+    shutil.copytree(directories["llama3"], tmp_path, dirs_exist_ok=True)
+    longer = template("bA", [640])
+    bos, text, _, other = longer["pair"]  # type: ignore[misc]
+    longer["pair"] = [*[bos] * (parts - 2), text, other]
+    edit_json("tokenizer.json", lambda values: values.update(post_processor=longer))(tmp_path)
+    if fine:
+        assert load_tokenizer(tmp_path)("a").input_ids[0] == 640
+    else:
+        assert "the post_processor is" in refusal(lambda: load_tokenizer(tmp_path))
+
+
 def test_random_merges_are_refused(directories, tmp_path: Path) -> None:
     shutil.copytree(directories["llama3"], tmp_path, dirs_exist_ok=True)
     edit_json("tokenizer.json", lambda values: values["model"].update(dropout=0.5))(tmp_path)
