@@ -16,6 +16,7 @@ from transformers import CONFIG_MAPPING, PreTrainedConfig
 from tests.tiny import make_checkpoint
 from tests.tiny.resaved import move_to_rope_parameters
 from xinference_internvl2.checkpoint import known_fields
+from xinference_internvl2.checkpoint.backbones import BACKBONES as LANGUAGE_MODELS
 from xinference_internvl2.checkpoint.config import CheckpointConfig, parse_config
 from xinference_internvl2.errors import CheckpointError
 
@@ -167,3 +168,19 @@ def test_the_layer_whose_output_is_seen(configs: Any) -> None:
         for wrong in (-layers - 2, layers + 1):
             with pytest.raises(CheckpointError, match=f"select_layer is {wrong}, but must be"):
                 parsed({**config, "select_layer": wrong})
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options"),
+    [
+        ("Qwen2ForCausalLM", {"use_sliding_window": True}),
+        ("Phi3ForCausalLM", {}),
+        ("LlamaForCausalLM", {}),
+    ],
+)
+def test_fields_that_are_absent_are_those_of_the_installed_class(
+    architecture: str, options: dict[str, Any]
+) -> None:
+    record = LANGUAGE_MODELS[architecture]
+    installed = CONFIG_MAPPING[record.model_type](**options)
+    assert {key: getattr(installed, key) for key in record.defaults} == record.defaults
