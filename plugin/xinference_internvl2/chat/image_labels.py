@@ -1,4 +1,4 @@
-"""The labels of images and frames in a prompt: Image-1, Image-2, …, and Frame1, Frame2, …"""
+"""Labels of images and frames in a prompt: Image-1, Image-2 and Frame1, Frame2 and so on."""
 
 from __future__ import annotations
 
