@@ -57,7 +57,7 @@ def ask_until_answered(model: Served, seconds: float = READY_SECONDS) -> str:
 
 def test_a_killed_model_is_started_again(served: Served) -> None:
     right = text(served)
-    options: dict[str, Any] = {"max_tokens": 900, "extra_body": {"ignore_eos": True}}
+    options: dict[str, Any] = {"max_tokens": 4000, "extra_body": {"ignore_eos": True}}
     with ThreadPoolExecutor() as threads:
         stream = served.chat(QUESTION, stream=True, **options)
         asked = threads.submit(served.chat, QUESTION, **options)
