@@ -98,7 +98,7 @@ class RMSNorm(nn.Module):
         # On a CPU that is eight operations. The LayerNorm of x and -x, whose mean is 0, is one.
         mirrored = torch.cat([hidden, -hidden], dim=-1)
         normed = layer_norm(mirrored, (2 * size,), self._mirrored, None, self._epsilon)
-        return normed[..., :size]
+        return normed[..., :size].contiguous()  # as a product of 4-bit weights takes it
 
 
 def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

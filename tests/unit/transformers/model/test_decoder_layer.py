@@ -64,6 +64,7 @@ def test_rows_are_normalized_by_their_root_mean_square(
     exact = rows.double()
     mean = exact.square().mean(dim=-1, keepdim=True)
     wanted = exact / (mean + 1e-6).sqrt() * norm.weight
+    assert RMSNorm(norm)(rows).is_contiguous()
     assert torch.allclose(RMSNorm(norm)(rows).double(), wanted, rtol=error, atol=error / 100)
 
 
