@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from xinference.model.llm.media import load_media_bytes
 
 from tests.support.chat.media import video_uri
 from tests.tiny import make_checkpoint
@@ -23,23 +22,11 @@ from xinference_internvl2.chat.prompt import render
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
-from xinference_internvl2.families.prompt_formats import find_prompt_format
-from xinference_internvl2.media.limits import MediaLimits
-from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> ServedCheckpoint:
-    path = make_checkpoint(tmp_path_factory.mktemp("checkpoint"), backbone="qwen2")
-    config = read_config(path)
-    return ServedCheckpoint(
-        config,
-        load_tokenizer(path),
-        find_prompt_format(config.template),
-        32768,
-        MediaLimits(config.max_tiles, images=16, videos=2),
-        load_media_bytes,
-    )
+def served(model: ServedCheckpoint) -> ServedCheckpoint:
+    return replace(model, context_length=32768, limits=replace(model.limits, videos=2))
 
 
 def image_part(image: Image.Image, **options: str) -> dict[str, Any]:
