@@ -7,6 +7,7 @@ answered in its place is here.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import re
 from typing import Any
 
@@ -22,17 +23,14 @@ class UnavailableError(RequestError):
     """A request whose model is not running at the moment."""
 
 
-async def describe_if_unavailable(api: Any, model_uid: str, message: str) -> str | None:
-    """Return the sentence for an error of the host that means that a model is not running.
+async def raise_if_unavailable(api: Any, model_uid: str, message: str) -> None:
+    """Raise UnavailableError if an error of the host means that a model is not running.
 
     Args:
         message: of the error.
-
-    Returns:
-        None if the error means something else.
     """
-    missing = await _is_missing(api, model_uid, message)
-    return describe_unavailable(model_uid) if missing else None
+    if await _is_missing(api, model_uid, message):
+        raise unavailable(model_uid)
 
 
 async def _is_missing(api: Any, model_uid: str, message: str) -> bool:
@@ -50,9 +48,14 @@ async def _is_missing(api: Any, model_uid: str, message: str) -> bool:
     return False
 
 
-def describe_unavailable(model_uid: object) -> str:
-    """Return the sentence for a request to a model whose process has ended."""
-    return (
+def connection_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of the host when the process that it asks is not there."""
+    return OSError, importlib.import_module("xoscar").ServerClosed
+
+
+def unavailable(model_uid: object) -> UnavailableError:
+    """Return the error of a request to a model whose process has ended."""
+    return UnavailableError(
         f"the process of model {str(model_uid)[:100]} has ended and is being started again; "
         "send the request again later"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -10,18 +9,18 @@ from typing import Any
 from ..errors import OverloadedError, RequestError
 from .api_call import current_call
 from .error_response import choose_status, clean_message
-from .model_availability import UnavailableError, describe_unavailable
+from .model_availability import UnavailableError, connection_errors, unavailable
 from .request_log import log_refusal
 
 
 def raise_refusals(get: Callable[..., Any]) -> Any:
     """Raise our refusals where the host looks up an error of a model, before it hides it."""
-    closed = importlib.import_module("xoscar").ServerClosed
+    lost = connection_errors()
 
     async def get_model_last_error(api: Any, replica_uid: bytes, error: Exception) -> Any:
         # An error that the model itself has raised is wrapped.
-        if isinstance(error, closed | OSError) and not hasattr(error, "__wrapped__"):
-            error = UnavailableError(describe_unavailable(replica_uid.decode()))
+        if isinstance(error, lost) and not hasattr(error, "__wrapped__"):
+            error = unavailable(replica_uid.decode())
         if not isinstance(error, RequestError):
             return await get(api, replica_uid, error)
         kinds = (OverloadedError, UnavailableError, RequestError)

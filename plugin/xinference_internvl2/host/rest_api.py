@@ -20,10 +20,7 @@ from .disconnect import CLIENT_CLOSED_REQUEST, answer_unless_client_leaves
 from .error_places import translate_places
 from .error_response import RETRY_AFTER, choose_status, clean_message
 from .event_stream import StreamRefusedError, start_stream
-from .model_availability import (
-    UNAVAILABLE,
-    describe_if_unavailable,
-)
+from .model_availability import connection_errors, raise_if_unavailable
 from .our_models import is_ours
 from .request_body import normalize, read_body
 from .request_log import log_refusal
@@ -111,7 +108,6 @@ async def _answer(
     api.read(call)
     _keep_cache_salt(host, call)
     invalid = importlib.import_module("xinference._compat").ValidationError
-    closed = importlib.import_module("xoscar").ServerClosed
     response, headers = None, None
     try:
         response = await _call_route(host, route, request, call)
@@ -126,13 +122,11 @@ async def _answer(
         status, message = call.status, str(error)
     except host.HTTPException as error:
         status, message, headers = error.status_code, clean_message(error.detail), error.headers
-    except (OSError, closed) as error:
+    except connection_errors() as error:
         status, message = 500, str(error)
-    uid = call.body["model"]
-    missing = await describe_if_unavailable(rest_api, uid, message) if status == 500 else None
-    if missing:
-        status, message = UNAVAILABLE, missing
-    elif response is not None:
+    if status == 500:
+        await raise_if_unavailable(rest_api, call.body["model"], message)
+    if response is not None:
         return response
     return _refuse(host, api, request, call, status, message, headers)
 
