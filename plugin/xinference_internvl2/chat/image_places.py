@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import starmap
 
 from ..errors import RequestError
 from ..media.source import Media
-from .grounding_tokens import split_grounding
 from .image_labels import Labels
 from .messages import Turn
+from .trusted_text import Segment, split_user_text
 
 PLACEHOLDER = "<image>"
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A part of the prompt: a text, or the place of an image or frame.
-
-    Attributes:
-        trusted: whether control tokens are recognized in it, which are those of the prompt format.
-        media: what stands at the place; None for a text.
-    """
-
-    text: str
-    trusted: bool = False
-    media: Media | None = None
 
 
 def lay_out(turn: Turn, labels: Labels) -> Iterator[Segment]:
@@ -44,7 +28,7 @@ def lay_out(turn: Turn, labels: Labels) -> Iterator[Segment]:
             yield Segment("\n")
         after_text = isinstance(part, str)
         if isinstance(part, str):
-            yield from starmap(Segment, split_grounding(part))
+            yield from split_user_text(part)
         else:
             yield from _place_media(part, labels.of(part))
 
@@ -71,7 +55,7 @@ def lay_out_as_written(turn: Turn, labels: Labels) -> Iterator[Segment]:
             for index, text in enumerate(part.split(PLACEHOLDER) if in_text else [part]):
                 if index:
                     yield Segment(PLACEHOLDER, trusted=True, media=next(unplaced))
-                yield from starmap(Segment, split_grounding(text))
+                yield from split_user_text(text)
         elif part.kind != "image" or not in_text:
             yield from _place_media(part, labels.of(part))
 

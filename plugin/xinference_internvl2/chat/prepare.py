@@ -8,18 +8,17 @@ from functools import partial
 from typing import Any
 
 from ..checkpoint.config import CheckpointConfig
-from ..media.fit import fit_tiles
 from ..media.request_options import read_request_limits
+from ..media.share_tiles import fit_tiles
 from ..media.source import OpenMedia, open_media
 from ..sampling_params import SamplingParams
 from ..tokenizer.image_tokens import image_tokens
 from ..tokenizer.tokenizer import encode_segments
 from .adapter_choice import choose_adapter
-from .anthropic_usage import WITHOUT_CACHED_TOKENS
+from .anthropic_request import WITHOUT_CACHED_TOKENS
 from .context_length import check_characters, count_room, count_tiles_left
 from .continue_final_message import continues_final_message
 from .image_labels import label_pictures
-from .image_places import Segment
 from .prompt import build_prompt, collect_media
 from .repetition import read_repetition
 from .request import ChatRequest
@@ -27,6 +26,7 @@ from .request_options import read_options
 from .sampling_options import read_sampling
 from .served_checkpoint import ServedCheckpoint
 from .token_options import read_token_options
+from .trusted_text import Segment
 
 
 def prepare(

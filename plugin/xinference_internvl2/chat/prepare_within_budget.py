@@ -8,10 +8,10 @@ from typing import Any
 
 from ..media.budget import Reservation
 from ..media.limits import MAX_FETCHED_BYTES
-from .media_size import measure_media
 from .request import ChatRequest
+from .request_size import measure_media
 from .served_checkpoint import ServedCheckpoint
-from .threads import decode_on_thread, prepare_on_thread
+from .thread_pools import decode_on_thread, prepare_on_thread
 
 
 async def prepare_request(

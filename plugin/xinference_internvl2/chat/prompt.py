@@ -13,8 +13,9 @@ from ..families.records import PromptFormat
 from ..media.limits import DEFAULT_FRAMES
 from ..media.source import Media
 from .image_labels import Labels
-from .image_places import Segment, lay_out, lay_out_as_written
+from .image_places import lay_out, lay_out_as_written
 from .messages import Turn, read_turns
+from .trusted_text import Segment
 
 
 class RenderedPrompt(NamedTuple):

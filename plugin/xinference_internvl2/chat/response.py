@@ -9,18 +9,17 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..engine_outputs import FinishOutput, FinishReason, Outputs, PromptOutput, TokenOutput
+from ..engine_outputs import FinishOutput, Outputs, PromptOutput, TokenOutput
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 from .boxes import Picture, find_boxes
 from .detokenizer import Detokenizer
 from .logprobs import format_logprobs
 from .repetition import RepetitionDetector
 from .request import ChatRequest
+from .stop_reason import Ending, find_ending, format_ending
 from .usage import Usage
 
 Json = dict[str, Any]
-REPETITION = "repetition_detected"
-"""The `stop_reason` of an answer that repeated itself, as vLLM calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +29,7 @@ class TextDelta:
     Attributes:
         logprobs: of the new tokens, as OpenAI's protocol has them.
         tokens: how many tokens are new.
-        finish_reason: in the last delta of the answer alone, as are the following.
-        stop_sequence: the stop string of the request that ended it.
-        stop_reason: `REPETITION` if it repeated itself.
+        ending: why the answer ended; in its last delta alone, as are the boxes.
         boxes: those of the whole answer, if the request asks for them.
         cached_tokens: tokens of the prompt that came from the prefix cache.
     """
@@ -41,9 +38,7 @@ class TextDelta:
     text: str
     logprobs: list[Json] = field(default_factory=list)
     tokens: int = 0
-    finish_reason: FinishReason | None = None
-    stop_sequence: str | None = None
-    stop_reason: str | None = None
+    ending: Ending | None = None
     boxes: list[Json] | None = None
     cached_tokens: int = 0
 
@@ -103,10 +98,8 @@ def _finish(
     rest = detokenizer.finish(end.token if end else None)
     if rest:
         yield TextDelta(choice, rest)
-    reason = end.reason if end and not detokenizer.stopped else "stop"
     boxes = None if pictures is None else find_boxes(detokenizer.raw_text, pictures)
-    why = REPETITION if repeats and not detokenizer.stopped else None
-    yield TextDelta(choice, "", [], 0, reason, detokenizer.stop_string, why, boxes)
+    yield TextDelta(choice, "", ending=find_ending(end, detokenizer, repeats), boxes=boxes)
 
 
 async def build_response(
@@ -140,17 +133,13 @@ class _Choice:
 
     text: str = ""
     logprobs: list[Json] = field(default_factory=list)
-    finish_reason: FinishReason | None = None
-    stop_sequence: str | None = None
-    stop_reason: str | None = None
+    ending: Ending | None = None
     boxes: list[Json] | None = None
 
     def add(self, delta: TextDelta) -> None:
         self.text += delta.text
         self.logprobs += delta.logprobs
-        self.finish_reason = delta.finish_reason or self.finish_reason
-        self.stop_sequence = delta.stop_sequence or self.stop_sequence
-        self.stop_reason = delta.stop_reason or self.stop_reason
+        self.ending = delta.ending or self.ending
         self.boxes = self.boxes if delta.boxes is None else delta.boxes
 
     def to_json(self, index: int, logprobs: bool) -> Json:
@@ -158,18 +147,8 @@ class _Choice:
             "index": index,
             "message": {"role": "assistant", "content": self.text, **_format_boxes(self.boxes)},
             "logprobs": {"content": self.logprobs, "refusal": None} if logprobs else None,
-            "finish_reason": self.finish_reason,
-            **_format_stop(self),
+            **format_ending(self.ending),
         }
-
-
-def _format_stop(end: _Choice | TextDelta) -> Json:
-    """Return fields beyond OpenAI's API that say what ended an answer.
-
-    Xinference's Anthropic API reads `stop_sequence`, and vLLM's clients know `stop_reason`.
-    """
-    found = {"stop_sequence": end.stop_sequence, "stop_reason": end.stop_reason}
-    return {name: value for name, value in found.items() if value}
 
 
 async def _stream_chunks(
@@ -189,15 +168,9 @@ async def _stream_chunks(
                 start = {**start, "usage": usage.to_json()}
             if delta.text or delta.logprobs:
                 yield _build_chunk(start, delta.choice, {"content": delta.text}, delta.logprobs)
-            if delta.finish_reason:
-                chunk = _build_chunk(
-                    start,
-                    delta.choice,
-                    _format_boxes(delta.boxes),
-                    finish_reason=delta.finish_reason,
-                )
-                chunk["choices"][0] |= _format_stop(delta)
-                yield chunk
+            if delta.ending:
+                boxes = _format_boxes(delta.boxes)
+                yield _build_chunk(start, delta.choice, boxes, ending=delta.ending)
     if request.include_usage:
         yield {**start, "choices": [], "usage": usage.to_json()}
 
@@ -210,7 +183,7 @@ def build_render_response(model_uid: str, request: ChatRequest) -> Json:
     """Return the response to a request with `render`: the prompt, and an empty answer."""
     return {
         **build_head(model_uid, "chatcmpl", "chat.completion"),
-        "choices": [_Choice(finish_reason="stop").to_json(0, logprobs=False)],
+        "choices": [_Choice(ending=Ending("stop")).to_json(0, logprobs=False)],
         "prompt": request.text,
         "prompt_token_ids": request.ids,
         "usage": Usage.of(request).to_json(),
@@ -222,9 +195,9 @@ def _build_chunk(
     index: int,
     delta: Json,
     logprobs: list[Json] | None = None,
-    finish_reason: FinishReason | None = None,
+    ending: Ending | None = None,
 ) -> Json:
-    choice: Json = {"index": index, "delta": delta, "finish_reason": finish_reason}
+    choice: Json = {"index": index, "delta": delta, **format_ending(ending)}
     if logprobs:
         choice["logprobs"] = {"content": logprobs, "refusal": None}
     return {**start, "choices": [choice]}

@@ -23,6 +23,7 @@ from .request import ChatRequest
 from .request_options import merge_fields, read_options
 from .response import Json, TextDelta, build_head
 from .served_checkpoint import ServedCheckpoint
+from .stop_reason import Ending, format_ending
 from .usage import Usage
 
 _CHAT_ONLY = (
@@ -84,14 +85,12 @@ class _Choice:
 
     text: str = ""
     logprobs: list[Json] = field(default_factory=list)
-    finish_reason: str | None = None
-    stop_reason: str | None = None
+    ending: Ending | None = None
 
     def add(self, delta: TextDelta) -> None:
         self.text += delta.text
         self.logprobs += delta.logprobs
-        self.finish_reason = delta.finish_reason or self.finish_reason
-        self.stop_reason = delta.stop_reason or self.stop_reason
+        self.ending = delta.ending or self.ending
 
     def to_json(self, index: int, offset: int, wanted: bool) -> Json:
         logprobs = to_logprob_lists(self.logprobs, offset) if wanted else None
@@ -99,8 +98,7 @@ class _Choice:
             "index": index,
             "text": self.text,
             "logprobs": logprobs,
-            "finish_reason": self.finish_reason,
-            **({"stop_reason": self.stop_reason} if self.stop_reason else {}),
+            **format_ending(self.ending),
         }
 
 
@@ -134,9 +132,9 @@ async def _stream_chunks(
     async with aclosing(deltas):
         async for delta in deltas:
             usage.add(delta.tokens, delta.cached_tokens)
-            if not (delta.text or delta.logprobs or delta.finish_reason):
+            if not (delta.text or delta.logprobs or delta.ending):
                 continue
-            part = _Choice(delta.text, delta.logprobs, delta.finish_reason, delta.stop_reason)
+            part = _Choice(delta.text, delta.logprobs, delta.ending)
             yield {
                 **start,
                 "choices": [part.to_json(delta.choice, offsets[delta.choice], wanted)],

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from ..errors import NO_TOOLS, OverloadedError, RequestError
+from ..errors import OverloadedError, RequestError
 from .api_call import ApiCall, add_options, current_call
 from .error_places import translate_places
 from .error_response import ERROR_TYPES, choose_status, clean_message
 from .request_log import log_refusal
-from .unsupported_fields import check_keys, refuse_tools, refuse_unless_neutral
+from .tools import refuse_blocks_of_tools, refuse_tools
+from .unsupported_fields import check_keys, refuse_unless_neutral
 
 _READ = {
     *("model", "messages", "system", "max_tokens", "stream", "temperature", "top_p", "top_k"),
@@ -47,7 +48,6 @@ _KEYS = {
     "context_management": ("edits",),
 }
 _NAMES = {"stop": "stop_sequences", "response_format": "output_config.format"}
-_OF_TOOLS = ("tool_use", "tool_result", "tool_reference", "server_tool_use")
 _THINKING = ("thinking", "redacted_thinking")
 _ANY_MESSAGES = [{"role": "user", "content": "Hi"}]
 # Claude Code begins its system text with it, for Anthropic's servers.
@@ -115,19 +115,9 @@ def _read_messages(call: ApiCall) -> None:
             raise RequestError(
                 f"{place} has to be an object with a role and content, not {message!r:.80}"
             )
-        _refuse_blocks_of_tools(place, message.get("content"))
+        refuse_blocks_of_tools(place, message.get("content"))
         content = _drop_foreign(message.get("content"))
         call.add_message(place, **{"role": None, **message, "content": content})
-
-
-def _refuse_blocks_of_tools(place: str, content: Any) -> None:
-    for index, block in enumerate(content if isinstance(content, list) else ()):
-        kind = block.get("type") if isinstance(block, dict) else None
-        if kind in _OF_TOOLS:
-            raise RequestError(
-                f"{place}.content[{index}]: content of type {kind!r} is not supported: {NO_TOOLS}; "
-                "leave it out"
-            )
 
 
 def _drop_foreign(content: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import MutableMapping
 from typing import Any
 
 from ..errors import OverloadedError, RequestError, one_sentence
@@ -16,7 +17,7 @@ ERROR_TYPES = {
     404: "not_found_error",
     429: "rate_limit_error",
 }
-RETRY_AFTER = {429: "1", UNAVAILABLE: "10"}
+_RETRY_AFTER = {429: "1", UNAVAILABLE: "10"}
 """Status → seconds: memory is soon free, but a process takes a while to start."""
 
 # The actor system puts an address before the message of an error.
@@ -29,6 +30,12 @@ def choose_status(error: RequestError) -> int:
     if isinstance(error, UnavailableError):
         return UNAVAILABLE
     return 429 if isinstance(error, OverloadedError) else 400
+
+
+def add_retry_after(status: int, headers: MutableMapping[str, str]) -> None:
+    """Say in the headers of a response when to send the request again, unless they do."""
+    if status in _RETRY_AFTER:
+        headers.setdefault("Retry-After", _RETRY_AFTER[status])
 
 
 def clean_message(error: object) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from ..errors import RequestError
 from .api_call import ApiCall, add_options, current_call
 from .error_response import build_error
-from .unsupported_fields import check_keys, refuse_tools, refuse_unless_neutral
+from .tools import refuse_tools
+from .unsupported_fields import check_keys, refuse_unless_neutral
 
 _READ = {
     *("model", "input", "instructions", "stream", "max_output_tokens", "temperature", "top_p"),

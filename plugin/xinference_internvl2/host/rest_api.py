@@ -18,7 +18,7 @@ from . import anthropic_api, chat_api, model_errors, responses_api
 from .api_call import ApiCall, Refuse, set_current
 from .disconnect import CLIENT_CLOSED_REQUEST, answer_unless_client_leaves
 from .error_places import translate_places
-from .error_response import RETRY_AFTER, choose_status, clean_message
+from .error_response import add_retry_after, choose_status, clean_message
 from .event_stream import StreamRefusedError, start_stream
 from .model_availability import connection_errors, raise_if_unavailable
 from .our_models import is_ours
@@ -111,8 +111,7 @@ async def _answer(
     response, headers = None, None
     try:
         response = await _call_route(host, route, request, call)
-        if response.status_code in RETRY_AFTER:
-            response.headers.setdefault("Retry-After", RETRY_AFTER[response.status_code])
+        add_retry_after(response.status_code, response.headers)
         if response.status_code != 500:
             return response
         status, message = 500, response.body.decode()
@@ -160,8 +159,8 @@ def _refuse(
     message: str,
     headers: dict[str, str] | None = None,
 ) -> Any:
-    if status in RETRY_AFTER:
-        headers = {"Retry-After": RETRY_AFTER[status], **(headers or {})}
+    headers = dict(headers or {})
+    add_retry_after(status, headers)
     message = translate_places(call, message)
     log_refusal(f"A request to {request.url.path}", call.body.get("model"), message)
     return api.refuse(host, request, call, status, message, headers)

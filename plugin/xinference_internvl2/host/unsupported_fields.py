@@ -1,27 +1,12 @@
-"""Refuses the fields of a request that its API does not have for our models, tools among them."""
+"""Refuses the fields of a request that its API does not have for our models."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..errors import NO_TOOL_RESULT, NO_TOOLS, RequestError
+from ..errors import RequestError
 from .api_call import ApiCall
-
-
-def refuse_tools(body: Mapping[str, Any]) -> None:
-    """Refuse tools, for which the host would answer with a list of all models that call some.
-
-    Raises:
-        RequestError: the request has tools, or the result of one.
-    """
-    for name in ("tools", "functions"):
-        if body.get(name):
-            raise RequestError(f"{name} is not supported: {NO_TOOLS}; leave it out")
-    messages = body.get("messages")
-    for index, message in enumerate(messages if isinstance(messages, list) else ()):
-        if isinstance(message, dict) and message.get("role") in ("tool", "function"):
-            raise RequestError(f"messages[{index}]: {NO_TOOL_RESULT}")
 
 
 def check_keys(place: str, value: Any, known: Collection[str]) -> dict[str, Any]:

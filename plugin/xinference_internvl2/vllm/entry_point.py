@@ -20,8 +20,8 @@ from ..families.records import PromptFormat
 from ..patching import patch
 from .chat_template import build_chat_template
 from .checkpoint_family import FAMILY, choose_family, is_ours
+from .end_with_parent import end_with_parent
 from .hf_config import InternVLChatConfig
-from .orphans import end_with_parent
 from .tile_stack import accept_stacks
 
 logger = logging.getLogger(__package__)

@@ -17,7 +17,7 @@ from xinference_internvl2.chat.count_tokens import count_tokens
 from xinference_internvl2.chat.pending_requests import PendingRequests
 from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
-from xinference_internvl2.chat.threads import decode_on_thread
+from xinference_internvl2.chat.thread_pools import decode_on_thread
 from xinference_internvl2.engine_outputs import FinishOutput, TokenOutput
 from xinference_internvl2.errors import OverloadedError, RequestError
 from xinference_internvl2.media.budget import Budget

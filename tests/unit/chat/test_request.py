@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.support.chat.media import video_uri
 from tests.tiny import make_checkpoint
-from xinference_internvl2.chat.anthropic_usage import prepare_anthropic_request
+from xinference_internvl2.chat.anthropic_request import prepare_anthropic_request
 from xinference_internvl2.chat.context_length import trained_length
 from xinference_internvl2.chat.launch_options import LaunchPrompt, read_launch_prompt
 from xinference_internvl2.chat.prepare import prepare

@@ -79,7 +79,7 @@ def text_of(parts: list[TextDelta], choice: int) -> str:
 
 
 def ends(parts: list[TextDelta]) -> dict[int, str | None]:
-    return {part.choice: part.finish_reason for part in parts if part.finish_reason}
+    return {part.choice: part.ending.finish_reason for part in parts if part.ending}
 
 
 def test_answers_that_are_written_together_are_kept_apart(tokenizer: InternVL2Tokenizer) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from xinference_internvl2.chat.media_size import measure_media
+from xinference_internvl2.chat.request_size import measure_media
 from xinference_internvl2.errors import RequestError
 
 CONTEXT = 400

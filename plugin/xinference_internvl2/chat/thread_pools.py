@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .media_size import MediaSize
 from .prepare import prepare
 from .request import ChatRequest
+from .request_size import MediaSize
 from .served_checkpoint import ServedCheckpoint
 
 _FETCH_THREADS = ThreadPoolExecutor(16, thread_name_prefix="fetching")

@@ -10,7 +10,7 @@ import psutil
 
 CODE = """
 import multiprocessing, sys, time
-from xinference_internvl2.vllm.orphans import end_with_parent
+from xinference_internvl2.vllm.end_with_parent import end_with_parent
 
 def work():
     end_with_parent()

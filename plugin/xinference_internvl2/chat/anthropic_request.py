@@ -1,4 +1,4 @@
-"""What a request of Anthropic's API has to be told of its usage."""
+"""Prepares requests of Anthropic's API, which count their tokens in another way."""
 
 from __future__ import annotations
 
