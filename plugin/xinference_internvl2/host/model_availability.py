@@ -16,7 +16,9 @@ from ..errors import RequestError
 PROBE_SECONDS = 5
 UNAVAILABLE = 503
 """The status of a request whose model is not running at the moment."""
-_NO_CONNECTION = re.compile(r"\[Errno \d+\] Connect call failed|Remote server \S+ closed")
+_GONE = re.compile(
+    r"\[Errno \d+\] Connect call failed|Remote server \S+ closed|Model \S+ is in stopping state"
+)
 
 
 class UnavailableError(RequestError):
@@ -34,8 +36,8 @@ async def raise_if_unavailable(api: Any, model_uid: str, message: str) -> None:
 
 
 async def _is_missing(api: Any, model_uid: str, message: str) -> bool:
-    # The message decides too, since with several replicas another one may be running.
-    if _NO_CONNECTION.search(message):
+    # The message decides too, since by now the model, or another replica of it, may be running.
+    if _GONE.search(message):
         return True
     supervisor = await api._get_supervisor_ref()
     if not await supervisor.get_instance_info(None, model_uid):

@@ -67,6 +67,24 @@ def test_while_it_is_started_again(
         check(client.post("/v1/messages/count_tokens", json=CHAT))
 
 
+@APIS
+@STREAM
+def test_started_again_by_the_time_that_is_asked_for(
+    client: TestClient, model: Model, api: str, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host has refused the request, and answers the next one."""
+    errors = [RuntimeError("[address=127.0.0.1:1, pid=2] Model model-0 is in stopping state")]
+
+    async def get_model(*args: Any, **kwargs: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return model
+
+    monkeypatch.setattr(model, "get_model", get_model)
+    check(post(client, api, stream=stream))
+    assert post(client, api).status_code == 200
+
+
 def test_a_stream_that_is_cut_off_says_why(
     client: TestClient, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
