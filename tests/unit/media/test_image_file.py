@@ -7,9 +7,9 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -158,14 +158,14 @@ def test_no_image_takes_longer_than_it_may(
 
 
 def test_a_small_picture_does_not_wait_for_large_ones() -> None:
-    large, small = png(6_000, 6_000), encode(noise(64, 64))
-    file, other = open_image(large, "large"), open_image(small, "small")
-    other.cut(ONE)  # starts its decoder
-    with ThreadPoolExecutor(3) as threads:
-        slow = [threads.submit(file.cut, Tiling(max_tiles=12)) for _ in range(3)]
-        time.sleep(0.1)
-        other.cut(ONE)
-        assert not any(each.done() for each in slow)
+    large = open_image(png(6_000, 6_000), "large")
+    small = open_image(encode(noise(64, 64)), "small")
+    with ThreadPoolExecutor(2) as threads, ExitStack() as turns:
+        for _ in range(limits.DECODERS):
+            turns.enter_context(decoder_pool._large._turns)
+        waiting = threads.submit(large.cut, ONE)
+        threads.submit(small.cut, ONE).result(timeout=60)
+        assert not waiting.done()
 
 
 LARGEST = ["RGB", "L", "P"]
