@@ -16,7 +16,7 @@ class SamplingParams:
         temperature: 0 always takes the likeliest token.
         top_k: 0 samples from all tokens.
         min_p: tokens of less than `min_p` times the probability of the likeliest one are left out.
-        seed: of the first answer; `seed_of` has that of every one. None takes random ones.
+        seed: of the first answer; each further one has the next number. None takes random ones.
         stop: strings that end an answer.
         min_tokens: the length before which neither a token nor a string ends an answer.
         logprobs: how many of the likeliest tokens are reported beside each sampled one; None
@@ -47,7 +47,3 @@ class SamplingParams:
     allowed_token_ids: tuple[int, ...] = ()
     bad_words: tuple[str, ...] = ()
     bad_word_ids: tuple[tuple[int, ...], ...] = ()
-
-    def seed_of(self, choice: int) -> int | None:
-        """Return the seed of one of the `n` answers, counted from 0; None for a random one."""
-        return None if self.seed is None else self.seed + choice

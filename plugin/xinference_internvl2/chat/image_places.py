@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from ..errors import RequestError
 from ..media.source import Media
+from .control_tokens_in_user_text import Segment, split_user_text
 from .image_labels import Labels
 from .messages import Turn
-from .trusted_text import Segment, split_user_text
 
 PLACEHOLDER = "<image>"
 

@@ -18,15 +18,15 @@ from .adapter_choice import choose_adapter
 from .anthropic_request import WITHOUT_CACHED_TOKENS
 from .context_length import check_characters, count_room, count_tiles_left
 from .continue_final_message import continues_final_message
+from .control_tokens_in_user_text import Segment
 from .image_labels import label_pictures
 from .prompt import build_prompt, collect_media
-from .repetition import read_repetition
+from .repetition_detection import read_repetition
 from .request import ChatRequest
 from .request_options import read_options
 from .sampling_options import read_sampling
 from .served_checkpoint import ServedCheckpoint
 from .token_options import read_token_options
-from .trusted_text import Segment
 
 
 def prepare(

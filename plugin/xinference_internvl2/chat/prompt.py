@@ -12,10 +12,10 @@ from ..families.prompt_formats import find_prompt_format
 from ..families.records import PromptFormat
 from ..media.limits import DEFAULT_FRAMES
 from ..media.source import Media
+from .control_tokens_in_user_text import Segment
 from .image_labels import Labels
 from .image_places import lay_out, lay_out_as_written
 from .messages import Turn, read_turns
-from .trusted_text import Segment
 
 
 class RenderedPrompt(NamedTuple):

@@ -14,7 +14,7 @@ from ..tokenizer.tokenizer import InternVL2Tokenizer
 from .boxes import Picture, find_boxes
 from .detokenizer import Detokenizer
 from .logprobs import format_logprobs
-from .repetition import RepetitionDetector
+from .repetition_detection import RepetitionDetector
 from .request import ChatRequest
 from .stop_reason import Ending, find_ending, format_ending
 from .usage import Usage

@@ -15,12 +15,12 @@ from transformers import BatchEncoding, PreTrainedTokenizerFast
 
 from ..checkpoint.json_files import require_folder
 from ..errors import CheckpointError, RequestError
+from .added_tokens_in_text import TokensInText
 from .backend import quote, translate_panics
 from .files import read_tokenizer_files
 from .prefix_space import SAVED_PREFIX, Prefix
 from .token_bytes import TokenBytes
 from .token_kinds import sort_tokens
-from .tokens_in_text import TokensInText
 
 _TOO_MUCH = "the text is more than the tokenizer can split (a run of millions of spaces, say)"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from xinference_internvl2.chat.repetition import RepetitionDetector
+from xinference_internvl2.chat.repetition_detection import RepetitionDetector
 from xinference_internvl2.chat.token_options import read_token_options
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer

@@ -16,6 +16,7 @@ from ...errors import RequestError
 from ...sampling_params import SamplingParams
 from .constraint import Constraint
 from .logits_processors import build_processors
+from .seeds import make_generator
 
 NO_TOKEN = (
     "the options of the request leave no token that may come next; loosen allowed_token_ids, "
@@ -51,12 +52,7 @@ class SamplerState:
         self.is_greedy, self.logprobs = sampling.temperature == 0, sampling.logprobs
         self.constraint = constraint.copy() if constraint else None
         self.processors = build_processors(sampling, len(token_ids), stop_ids, device)
-        self._generator = torch.Generator()
-        seed = sampling.seed_of(choice)
-        if seed is None:
-            self._generator.seed()
-        else:
-            self._generator.manual_seed(seed)
+        self._generator = make_generator(sampling.seed, choice)
 
     def process(self, row: torch.Tensor) -> torch.Tensor:
         """(1, vocabulary) → the same, with penalties, temperature and cuts applied."""

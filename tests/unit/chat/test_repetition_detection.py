@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xinference_internvl2.chat.repetition import read_repetition
+from xinference_internvl2.chat.repetition_detection import read_repetition
 from xinference_internvl2.errors import RequestError
 
 SIZE, THRESHOLD = "repetition_ngram_size", "repetition_ngram_threshold"
