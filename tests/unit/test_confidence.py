@@ -44,6 +44,15 @@ def test_the_openai_client_has_objects() -> None:
 
 def test_an_object_without_fields() -> None:
     assert field_probabilities(tokens(("{", -1.0), (" }", -1.0))) == {}
+    assert field_probabilities(tokens((" { } \n", -1.0))) == {}
+
+
+def test_white_space_belongs_to_no_field() -> None:
+    found = field_probabilities(
+        tokens(*[("\n", -9.0), ('{ "a" :\n', -9.0), ("1", -1.0), (" ,", -9.0)])
+        + tokens(*[(' "b"', -9.0), (" : ", -9.0), ("[ 2 ]", -2.0), (" }", -9.0), (" \n", -9.0)])
+    )
+    assert found == {"a": (1, math.exp(-1.0)), "b": ([2], math.exp(-2.0))}
 
 
 @pytest.mark.parametrize(
@@ -53,3 +62,11 @@ def test_an_object_without_fields() -> None:
 def test_what_is_no_whole_object_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="the answer is no whole JSON object: "):
         field_probabilities(tokens((text, -1.0)))
+
+
+@pytest.mark.parametrize(("size", "quoted"), [(80, 80), (81, 80)])
+def test_as_much_of_an_answer_is_quoted(size: int, quoted: int) -> None:
+    text = '"' + "x" * (size - 2) + '"'
+    with pytest.raises(ValueError, match="the answer is no whole JSON object: ") as caught:
+        field_probabilities(tokens((text, -1.0)))
+    assert str(caught.value).endswith(repr(text[:quoted].encode()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xinference_internvl2.errors import CheckpointError, point_to_doctor
+from xinference_internvl2.errors import CheckpointError, one_sentence, point_to_doctor
 
 
 def test_the_command_follows_the_sentence_and_can_be_pasted() -> None:
@@ -22,3 +22,9 @@ def test_the_command_follows_the_sentence_and_can_be_pasted() -> None:
 def test_other_errors_are_left_alone() -> None:
     with pytest.raises(OSError, match=r"^x$"), point_to_doctor("/models"):
         raise OSError("x")
+
+
+def test_of_a_message_without_end_only_the_beginning_is_read() -> None:
+    most = 1 << 16
+    assert one_sentence("x" * (most - 1) + "y").endswith("xy")
+    assert one_sentence("x" * most + "y").endswith("xx")

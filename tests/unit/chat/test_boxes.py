@@ -109,6 +109,16 @@ CASES: list[tuple[str, list[Picture], list[dict[str, Any]]]] = [
             )
         ],
     ),
+    # Two quadrilaterals, and half a one too many.
+    (
+        "<quad>[[0, 0], [9, 0], [9, 9], [0, 9], [1, 1], [8, 1], [8, 8], [1, 8]]</quad>",
+        [],
+        [
+            box(None, None, [0, 0, 9, 0, 9, 9, 0, 9], None, "quad"),
+            box(None, None, [1, 1, 8, 1, 8, 8, 1, 8], None, "quad"),
+        ],
+    ),
+    ("<quad>[[0, 0], [9, 0], [9, 9], [0, 9], [1, 1], [8, 1]]</quad>", [], []),
     # What is no box is left out: open, empty, short, beyond the picture, of words.
     ("<box>[[1, 2, 3, 4]]", [WIDE], []),
     ("<box></box><box>[]</box><box>[[1, 2, 3]]</box><box>[[1, 2, 3, 4, 5]]</box>", [WIDE], []),

@@ -33,12 +33,16 @@ def test_a_token_that_is_not_there_is_refused(tokenizer: InternVL2Tokenizer, nam
 
 
 def test_words_that_leave_no_token_are_refused(tokenizer: InternVL2Tokenizer) -> None:
-    (word, *_) = read_token_options({"bad_words": ("a",)}, tokenizer, 500)["bad_word_ids"]
+    left_out = read_token_options({"bad_words": ("a",)}, tokenizer, 500)["bad_word_ids"]
+    word = left_out[0]
     options = {"bad_words": ("a",), "allowed_token_ids": word}
     assert len(word) == 1
     with pytest.raises(RequestError, match="bad_words leaves out all of allowed_token_ids"):
         read_token_options(options, tokenizer, 5000)
-    other = {**options, "allowed_token_ids": (*word, word[0] + 1)}
+    single = tuple(ids[0] for ids in left_out if len(ids) == 1)
+    with pytest.raises(RequestError, match="bad_words leaves out all of allowed_token_ids"):
+        read_token_options({**options, "allowed_token_ids": single}, tokenizer, 5000)
+    other = {**options, "allowed_token_ids": (*single, max(single) + 1)}
     assert read_token_options(other, tokenizer, 5000)
 
 

@@ -56,6 +56,23 @@ def test_attention_copies_keys_that_query_heads_share(keys: int, copied: bool) -
     assert found == (4 * config.llm["hidden_size"] if copied else 0)
 
 
+@pytest.mark.parametrize(
+    ("tiles", "thumbnail", "expected"),
+    [(1, True, 1), (1, False, 1), (2, True, 3), (2, False, 2), (12, True, 13)],
+)
+def test_several_tiles_may_have_a_thumbnail(tiles: int, thumbnail: bool, expected: int) -> None:
+    config = replace(read_config(CHECKPOINT), max_tiles=tiles, use_thumbnail=thumbnail)
+    assert checkpoint._adjust_use(config, Use()).tiles_per_picture == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(9_999_999, "10.00 million"), (10_000_000, "0.01 billion"), (938_158_976, "0.94 billion")],
+)
+def test_parameters_in_words(count: int, words: str) -> None:
+    assert checkpoint._in_words(count) == words
+
+
 def test_all_problems_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(CHECKPOINT, folder)

@@ -9,6 +9,7 @@ import pytest
 from xinference_internvl2.doctor.devices import Device
 from xinference_internvl2.doctor.fits import (
     ANSWER,
+    CPU_WEIGHTS,
     LIBRARIES,
     STEP,
     Fit,
@@ -42,7 +43,9 @@ def fit(machine: list[Device], use: Use, engine: str = "Transformers") -> Fit:
 def test_what_fits_to_the_byte_fits_and_a_byte_less_shortens_the_context() -> None:
     use = Use()
     needed = MEMORY.total("none", use) + LIBRARIES
-    assert fit([card(needed)], use).verdict == "fits"
+    whole = fit([card(needed)], use)
+    assert whole.verdict == "fits"
+    assert "--n-gpu" not in whole.command()
     shorter = fit([card(needed - 1)], use)
     assert shorter.context == 8192 - STEP
     assert shorter.verdict == f"fits with a context of {8192 - STEP}"
@@ -54,6 +57,12 @@ def test_the_shortest_context_holds_the_pictures_and_an_answer() -> None:
     needed = MEMORY.total("none", Use(least)) + LIBRARIES
     assert fit([card(needed)], Use()).context == least
     assert fit([card(needed - 1)], Use()).verdict == "does not fit"
+
+
+def test_a_context_between_two_steps_is_shortened_to_the_lower_one() -> None:
+    needed = MEMORY.total("none", Use(8192)) + LIBRARIES
+    assert fit([card(needed)], Use(8192 + STEP - 1)).context == 8192
+    assert fit([card(needed - 1)], Use(8192 + STEP - 1)).context == 8192 - STEP
 
 
 def test_vllm_takes_nine_tenths_of_a_card_and_no_more_than_is_free() -> None:
@@ -70,6 +79,7 @@ def test_cards_share_weights_and_keys() -> None:
     two = fit([card(each)] * 3, use)
     assert two.verdict == "fits on 2 cards"
     assert "--n-gpu 2" in two.command()
+    assert fit([card(each)] * 2, use) == two
     assert fit([card(each)], use).devices != 2
 
 
@@ -129,6 +139,15 @@ def test_on_a_cpu_the_best_is_one_that_answers_in_time() -> None:
     found = choose_best(list_fits(machine, Use()), BOTH, machine)
     assert found
     assert (found.engine, found.size, found.quantization) == ("Transformers", "2", "none")
+
+
+@pytest.mark.parametrize(("weights", "chosen"), [(CPU_WEIGHTS, "8"), (CPU_WEIGHTS + 1, "2")])
+def test_how_large_a_model_may_be_to_answer_in_time(weights: int, chosen: str) -> None:
+    machine = [cpu(256 * 10**9)]
+    small = next(f for f in list_fits(machine, Use()) if (f.size, f.quantization) == ("2", "none"))
+    best = choose_best([small, replace(small, size="8", weights=weights)], BOTH, machine)
+    assert best
+    assert best.size == chosen
 
 
 def test_the_best_is_on_an_engine_that_can_serve_it() -> None:

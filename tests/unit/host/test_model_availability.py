@@ -9,6 +9,8 @@ import pytest
 import xoscar
 from starlette.testclient import TestClient
 
+from xinference_internvl2.host.model_availability import unavailable
+
 from .conftest import Model, from_another_process
 from .test_rest_api import APIS, CHAT, events, message, post
 
@@ -114,3 +116,8 @@ def test_models_of_others_are_answered_as_by_the_host(
     model.ours = False
     fail(monkeypatch, model, RuntimeError("Model model-0 is in stopping state"), "get_model")
     assert post(client, "chat/completions").status_code == 500
+
+
+@pytest.mark.parametrize(("size", "shown"), [(100, 100), (101, 100)])
+def test_as_much_of_a_name_is_shown(size: int, shown: int) -> None:
+    assert str(unavailable("x" * size)).startswith(f"the process of model {'x' * shown} has ended")

@@ -30,6 +30,7 @@ from tests.unit.tokenizer.files import (
     without,
 )
 from xinference_internvl2.errors import CheckpointError
+from xinference_internvl2.tokenizer import backend
 from xinference_internvl2.tokenizer.sentencepiece import USER_DEFINED, read_sentencepiece
 from xinference_internvl2.tokenizer.tokenizer import (
     load_tokenizer,
@@ -257,6 +258,30 @@ def test_malformed_values_are_named_with_file_and_field(
     message = refusal(lambda: load_tokenizer(tmp_path))
     assert words in message
     assert str(tmp_path) in message
+
+
+def test_how_many_lines_of_merges_there_may_be(
+    directories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (directories["qwen2"] / "merges.txt").read_bytes().count(b"\n")
+    monkeypatch.setattr(backend, "MAX_MERGES", lines)
+    assert load_tokenizer(directories["qwen2"])("a").input_ids
+    monkeypatch.setattr(backend, "MAX_MERGES", lines - 1)
+    message = refusal(lambda: load_tokenizer(directories["qwen2"]))
+    assert f"merges.txt has more than {lines - 1} lines" in message
+
+
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("x" * 198, f'"{"x" * 198}"'),
+        ("x" * 199, f'"{"x" * 199}…'),
+        ("x" * 9999, f'"{"x" * 199}…'),
+        (["é"], '["\\u00e9"]'),
+    ],
+)
+def test_as_much_of_a_value_is_quoted(value: object, quoted: str) -> None:
+    assert backend.quote(value) == quoted
 
 
 @pytest.mark.parametrize("data", ["[1]", '{"bos_token": ["x"]}', "{", r'{"eos_token": "\ud800"}'])
