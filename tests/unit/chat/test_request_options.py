@@ -299,3 +299,6 @@ def test_an_answer_is_no_longer_than_the_room_left() -> None:
 
 def test_a_temperature_below_a_ten_thousandth_is_greedy() -> None:
     assert [read({"temperature": t}).temperature for t in (0.99e-4, 1e-4)] == [0.0, 1e-4]
+    assert read({"do_sample": True, "temperature": 1e-4}).temperature == 1e-4
+    with pytest.raises(RequestError, match=r"do_sample true needs a temperature above 0, not 9.9e"):
+        read({"do_sample": True, "temperature": 0.99e-4})

@@ -63,6 +63,8 @@ def test_a_context_between_two_steps_is_shortened_to_the_lower_one() -> None:
     needed = MEMORY.total("none", Use(8192)) + LIBRARIES
     assert fit([card(needed)], Use(8192 + STEP - 1)).context == 8192
     assert fit([card(needed - 1)], Use(8192 + STEP - 1)).context == 8192 - STEP
+    whole = Use(8192 + STEP - 1)
+    assert fit([card(MEMORY.total("none", whole) + LIBRARIES)], whole).context == whole.context
 
 
 def test_vllm_takes_nine_tenths_of_a_card_and_no_more_than_is_free() -> None:
