@@ -149,12 +149,21 @@ def test_bytes_are_those_that_bitsandbytes_keeps(
     assert stored(model) == pytest.approx(estimate(name).weights, rel=1e-4)
 
 
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    with safe_open(path, framework="np") as file:
+        names = list(file.keys())
+        return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+
+
 def test_bytes_are_those_of_an_awq_checkpoint(tiny: Any, tmp_path: Path) -> None:
     path, estimate, _ = tiny
     file = quantize_awq(path, tmp_path / "awq") / "model.safetensors"
     with file.open("rb") as data:
         header = 8 + int.from_bytes(data.read(8), "little")
-    assert file.stat().st_size - header == estimate("Int4").weights
+    size = file.stat().st_size - header
+    assert size == estimate("Int4").weights
+    found = estimate_memory(read_config(file.parent), read_shapes(file))
+    assert found.weights == {"Int4": size}
 
 
 def test_the_familys_sizes_are_those_that_are_published() -> None:
@@ -211,10 +220,7 @@ def test_the_plugin_counts_as_the_page_does(context: int, pictures: int) -> None
 
 def test_the_doctor_counts_a_checkpoint_as_the_page_does(tiny: Any) -> None:
     path, page, _ = tiny
-    with safe_open(path / "model.safetensors", framework="np") as file:
-        names = list(file.keys())
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-    found = estimate_memory(read_config(path), shapes)
+    found = estimate_memory(read_config(path), read_shapes(path / "model.safetensors"))
     use = Use(context=100, tiles_per_picture=2)
     for quantization in ("none", "8-bit", "4-bit"):
         assert found.total(quantization, use) == page(quantization).total
