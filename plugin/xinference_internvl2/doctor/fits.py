@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -132,7 +133,7 @@ def _find_context(use: Use, needs: Callable[[int], int], room: int) -> int:
     """Return the longest context that fits, in tokens, up to the one that is asked for.
 
     Args:
-        needs: context → bytes.
+        needs: context → bytes, which never fall as it grows.
         room: bytes that there are.
 
     Returns:
@@ -142,7 +143,8 @@ def _find_context(use: Use, needs: Callable[[int], int], room: int) -> int:
         return use.context
     least = min(use.picture_tokens + ANSWER, use.context)
     steps = range(-(-least // STEP), use.context // STEP + 1)
-    return max((n * STEP for n in steps if needs(n * STEP) <= room), default=0)
+    fitting = bisect_right(steps, room, key=lambda n: needs(n * STEP))
+    return steps[fitting - 1] * STEP if fitting else 0
 
 
 def choose_best(

@@ -67,6 +67,15 @@ def test_a_context_between_two_steps_is_shortened_to_the_lower_one() -> None:
     assert fit([card(MEMORY.total("none", whole) + LIBRARIES)], whole).context == whole.context
 
 
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("steps", [13 * 256 // STEP + 3, 1000, 4 * 10**6])
+def test_the_longest_context_is_found_quickly_however_long_the_asked_one(steps: int) -> None:
+    use = Use(999_999_999 * 1024)
+    needed = MEMORY.total("none", Use(steps * STEP)) + LIBRARIES
+    assert fit([card(needed)], use).context == steps * STEP
+    assert fit([card(needed - 1)], use).context == (steps - 1) * STEP
+
+
 def test_vllm_takes_nine_tenths_of_a_card_and_no_more_than_is_free() -> None:
     needed = MEMORY.total("none", Use(), "vLLM") + LIBRARIES
     size = -(-needed * 10 // 9)
