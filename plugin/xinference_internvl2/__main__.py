@@ -133,7 +133,8 @@ def _run_demo(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
 def _parse_count(text: str) -> int:
     digits = text.lower().removesuffix("k")
     if not digits.isdecimal() or not 0 < int(digits) < 10**9:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on, such as 8192 or 8k")
+        wanted = "a number from 1 on, of nine digits at most, such as 8192 or 8k"
+        raise argparse.ArgumentTypeError(f"{text} is not {wanted}")
     return int(digits) * (1024 if digits != text.lower() else 1)
 
 

@@ -64,6 +64,7 @@ def test_pictures_that_no_context_holds_are_refused() -> None:
         (["--memory", "24"], "24 is not a size, such as 24GB or 24GiB"),
         (["--memory", "24gb"], "24gb is not a size"),
         (["--context", "0"], "0 is not a number from 1 on"),
+        (["--context", "1000000000"], "1000000000 is not a number from 1 on, of nine digits"),
         (["--pictures", "many"], "many is not a number from 1 on"),
     ],
 )
@@ -80,6 +81,8 @@ def test_gigabytes_and_gibibytes() -> None:
     assert command_line._parse_bytes("24GB") == 24 * 10**9
     assert command_line._parse_bytes("24GiB") == 24 * 2**30
     assert command_line._parse_count("8k") == 8192
+    assert command_line._parse_count("1") == 1
+    assert command_line._parse_count("999999999") == 999_999_999
 
 
 def test_why_the_plugin_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
