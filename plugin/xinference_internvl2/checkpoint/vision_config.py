@@ -53,7 +53,7 @@ def read_tile_size(top: Section) -> tuple[int, int]:
     tile_size = top.integer("force_image_size", 1, MAX_SIDE, vision["image_size"])
     patch_size = vision["patch_size"]
     ratio = top.number("downsample_ratio", 0.5)
-    if ratio > 1 or not (1 / ratio).is_integer():
+    if not (1 / ratio).is_integer():
         raise top.refuse("downsample_ratio", "1 divided by a whole number")
     side = tile_size // patch_size
     if tile_size % patch_size or side % int(1 / ratio):
