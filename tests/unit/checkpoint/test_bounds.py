@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from xinference_internvl2.checkpoint import lora_adapters, rope, weight_files
+from xinference_internvl2.checkpoint import lora_adapters, rope, vision_config, weight_files
+from xinference_internvl2.checkpoint.config import MAX_RANK
 from xinference_internvl2.checkpoint.typed_fields import Section
 from xinference_internvl2.checkpoint.weight_files import MAX_HEADER_BYTES
 from xinference_internvl2.checkpoint.weight_format import AWQ, _describe_quantization
@@ -31,6 +34,16 @@ def test_the_header_of_a_safetensors_file(tmp_path: Path) -> None:
     check(MAX_HEADER_BYTES)
     with pytest.raises(CheckpointError, match=f"a header of {MAX_HEADER_BYTES + 1} bytes"):
         check(MAX_HEADER_BYTES + 1)
+
+
+def test_a_header_longer_than_its_file_is_damage_that_others_name(tmp_path: Path) -> None:
+    file, size = tmp_path / "model.safetensors", MAX_HEADER_BYTES + 1
+    file.write_bytes(size.to_bytes(8, "little"))
+    os.truncate(file, size - 1)
+    weight_files._check_header(file)
+    os.truncate(file, size)
+    with pytest.raises(CheckpointError, match=f"a header of {size} bytes"):
+        weight_files._check_header(file)
 
 
 def test_the_id_of_a_token() -> None:
@@ -93,6 +106,43 @@ def test_eighty_characters_of_a_wrong_value_are_shown(length: int, shown: int) -
     whole = '"' + "a" * length + '"'
     sentence = str(Section(FILE, "", {"x": "a" * length}).refuse("x", "a number"))
     assert f": x is {whole[:shown]}, but must be a number" in sentence
+
+
+@pytest.mark.parametrize(
+    ("ratio", "tokens"),
+    [(1, 64), (0.5, 16), (0.25, 4), (0.75, None), (1 + 2**-52, None), (2, None)],
+)
+def test_a_tile_is_made_smaller_by_a_whole_number(ratio: float, tokens: int | None) -> None:
+    vision = {"image_size": 64, "patch_size": 8}
+    top = Section(FILE, "", {"vision_config": vision, "downsample_ratio": ratio})
+    if tokens is not None:
+        assert vision_config.read_tile_size(top) == (64, tokens)
+        return
+    with pytest.raises(CheckpointError, match="but must be 1 divided by a whole number"):
+        vision_config.read_tile_size(top)
+
+
+@pytest.mark.parametrize(("side", "fine"), [(4096, True), (4097, False)])
+def test_the_side_of_a_tile(side: int, fine: bool) -> None:
+    top = Section(FILE, "", {"vision_config": {"patch_size": 16}, "force_image_size": side})
+    if fine:
+        assert vision_config.read_tile_size(top) == (side, 128**2)
+        return
+    with pytest.raises(CheckpointError, match="must be a whole number from 1 to 4096"):
+        vision_config.read_tile_size(top)
+
+
+@pytest.mark.parametrize(
+    ("rank", "fine"), [(0, False), (1, True), (MAX_RANK, True), (MAX_RANK + 1, False)]
+)
+def test_the_rank_of_an_adapter(tmp_path: Path, rank: int, fine: bool) -> None:
+    values = {"peft_type": "LORA", "r": rank, "lora_alpha": 8}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(values))
+    if fine:
+        assert lora_adapters.read_adapter_config(tmp_path).alpha == 8
+        return
+    with pytest.raises(CheckpointError, match=f"r is {rank}, but must be a whole number from 1"):
+        lora_adapters.read_adapter_config(tmp_path)
 
 
 def test_keys_are_computed_again_at_the_first_token_beyond_the_short_encoding() -> None:

@@ -184,3 +184,39 @@ def test_fields_that_are_absent_are_those_of_the_installed_class(
     record = LANGUAGE_MODELS[architecture]
     installed = CONFIG_MAPPING[record.model_type](**options)
     assert {key: getattr(installed, key) for key in record.defaults} == record.defaults
+
+
+def test_fields_that_are_absent_are_those_of_the_class_that_internlm2_publishes() -> None:
+    """It is remote code, so that none can be installed."""
+    assert LANGUAGE_MODELS["InternLM2ForCausalLM"].defaults == {
+        **{"vocab_size": 103168, "hidden_size": 4096, "intermediate_size": 11008},
+        **{"num_hidden_layers": 32, "num_attention_heads": 32, "max_position_embeddings": 2048},
+        **{"hidden_act": "silu", "rms_norm_eps": 1e-6, "bias": True},
+    }
+
+
+def test_the_length_of_training_is_that_of_the_installed_class_where_it_is_absent(
+    configs: Any,
+) -> None:
+    config = with_field(configs["phi3"], "llm_config", "original_max_position_embeddings", None)
+    found = parsed(config).llm["rope_parameters"]["original_max_position_embeddings"]
+    assert found == CONFIG_MAPPING["phi3"]().original_max_position_embeddings
+
+
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
+def test_layers_have_the_window_that_the_installed_class_gives_them(
+    configs: Any, first: int
+) -> None:
+    """Those from `max_window_layers` on; a tool may write the same out, and nothing else."""
+    config = copy.deepcopy(configs["qwen2"])
+    llm = config["llm_config"]
+    llm |= {"use_sliding_window": True, "max_window_layers": first, "num_hidden_layers": 3}
+    installed = CONFIG_MAPPING["qwen2"](
+        use_sliding_window=True, max_window_layers=first, num_hidden_layers=3
+    )
+    types = installed.layer_types
+    assert parsed(config).llm["layer_types"] == types
+    assert parsed(with_field(config, "llm_config", "layer_types", types)) == parsed(config)
+    for wrong in (types[:-1], [*types, types[-1]]):
+        with pytest.raises(CheckpointError, match=f"must be what max_window_layers {first} says"):
+            parsed(with_field(config, "llm_config", "layer_types", wrong))

@@ -145,6 +145,7 @@ BOUNDS = [
     ("vision_config", "intermediate_size", 1, 1 << 22),
     ("vision_config", "num_hidden_layers", 1, 1024),
     ("vision_config", "num_channels", 3, 3),
+    ("vision_config", "image_size", 1, 4096),
     ("", "max_dynamic_patch", 1, 64),
     ("", "use_llm_lora", 0, 4096),
     ("", "use_backbone_lora", 0, 4096),

@@ -20,7 +20,9 @@ from transformers import BitsAndBytesConfig
 from generator import ROOT
 from generator.family.memory import (
     CHUNK,
+    CONTEXT,
     MASK,
+    TILES,
     TILES_AT_ONCE,
     LanguageModel,
     compute_memory,
@@ -224,6 +226,10 @@ def test_the_doctor_counts_a_checkpoint_as_the_page_does(tiny: Any) -> None:
     use = Use(context=100, tiles_per_picture=2)
     for quantization in ("none", "8-bit", "4-bit"):
         assert found.total(quantization, use) == page(quantization).total
+
+
+def test_the_page_is_for_the_use_that_the_doctor_takes_by_default() -> None:
+    assert Use() == Use(context=CONTEXT, pictures=1, answers=1, tiles_per_picture=TILES)
 
 
 def test_the_loader_looks_at_as_many_tiles_at_once_as_are_counted() -> None:

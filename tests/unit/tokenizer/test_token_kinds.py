@@ -17,6 +17,16 @@ def test_a_published_control_token_is_one_whatever_a_file_says(
     assert is_control(content, special) is control
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "last"), [("reserved_special_token_", 0, 250), ("placeholder", 1, 6)]
+)
+def test_numbered_control_tokens(name: str, first: int, last: int) -> None:
+    for number in (first, last):
+        assert is_control(f"<|{name}{number}|>", False)
+    for number in (first - 1, last + 1):
+        assert not is_control(f"<|{name}{number}|>", False)
+
+
 @pytest.mark.parametrize(("text", "control"), [("<a>", True), ("<>", False), ("a<b>", False)])
 def test_the_look_of_a_piece(text: str, control: bool) -> None:
     assert is_control_piece(text) is control

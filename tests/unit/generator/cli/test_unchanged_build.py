@@ -218,6 +218,14 @@ def test_damaged_record(
     assert run_twice(*BUILD) == 0
 
 
+@pytest.mark.parametrize(("size", "read"), [(1 << 24, True), ((1 << 24) + 1, False)])
+def test_size_of_a_file_that_is_read(size: int, read: bool, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    os.truncate(file, size)
+    assert (build_record._digest_file(file) is not None) is read
+
+
 def test_no_place_for_a_record(
     spec: Path, record: Path, run_twice: Run, loaded: list[object]
 ) -> None:

@@ -89,7 +89,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ),
     (
         "key twice",
-        '{"model_name": "base", "model_specs": [{"a": 1, "b": 2, "a": 3}]}',
+        '{"model_name": "base", "model_specs": [{"b": 2, "a": 1, "a": 3}]}',
         " the key 'a' stands twice in a mapping; remove one",
     ),
     (
@@ -115,6 +115,38 @@ def test_refused(text: str, line: str, folder: Path, capsys: pytest.CaptureFixtu
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", f"base.json:{line}\n")
     assert not (folder / "specs").exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (1 << 24, "the character U+0000 is not allowed; remove it"),
+        ((1 << 24) + 1, "the file is larger than 16 MiB; split the family"),
+    ],
+)
+def test_size_of_a_registration(
+    size: int, said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "base.json").touch()
+    os.truncate("base.json", size)
+    assert main(["import", "base.json"]) == 1
+    assert capsys.readouterr().err == f"base.json:1:1: $: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (1 << 20, "the character U+0000 is not allowed; remove it"),
+        ((1 << 20) + 1, "the file is larger than 1 MiB; split the family"),
+    ],
+)
+def test_size_of_a_page(
+    size: int, said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "base.rst").touch()
+    os.truncate("base.rst", size)
+    assert _import(folder, RECORD, "--pages", ".") == 0
+    assert capsys.readouterr().err == (f"base.json: base: $: no engines from base.rst: {said}\n")
 
 
 def test_missing_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,6 +231,7 @@ def test_what_is_left_out_and_filled_in_is_named(
     printed = capsys.readouterr()
     assert "model_size_in_billions: 1_8\n" in printed.out
     assert "updated_at: 1767323045  # 2026-01-02\n" in printed.out
+    assert "context_length: 2048\n" in printed.out
     name = "base.json: base:"
     stands = "stands in for it"
     assert printed.err.splitlines() == [

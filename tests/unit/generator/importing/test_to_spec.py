@@ -84,12 +84,18 @@ def test_what_only_one_hub_has_stands_there(there_and_back: Any) -> None:
     for hubs in (
         {"huggingface": draft, "modelscope": {}},
         {"huggingface": {}, "modelscope": draft},
+        {"huggingface": draft},
     ):
         spec = there_and_back(_record(**hubs))
         assert "draft_model_id" not in spec
         assert ["draft_model_id" in source for source in spec["model_src"].values()] == [
             bool(own) for own in hubs.values()
         ]
+
+
+@pytest.mark.parametrize("hubs", [["huggingface", "modelscope"], ["modelscope", "huggingface"]])
+def test_hubs_keep_their_order(hubs: list[str], there_and_back: Any) -> None:
+    assert list(there_and_back(_record(**{hub: {} for hub in hubs}))["model_src"]) == hubs
 
 
 @pytest.mark.parametrize("key", ["model_id", "model_revision"])
