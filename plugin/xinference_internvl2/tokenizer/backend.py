@@ -140,7 +140,7 @@ def translate_panics(error: Exception) -> Iterator[None]:
 
 
 def quote(value: Any) -> str:
-    """Return a JSON value for a message, in at most 200 characters of ASCII."""
+    """Return a JSON value for a message in ASCII, cut after 200 characters."""
     try:
         text = json.dumps(value)
     except RecursionError:
