@@ -61,6 +61,16 @@ def test_the_scans_of_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
         image_decoder.open_image(data, "it")
 
 
+@pytest.mark.parametrize("scans", [1, 2])
+def test_pixels_count_once_for_each_scan(scans: int) -> None:
+    data = save((8, 8), "JPEG", progressive=True)
+    places = [place for place in range(len(data)) if data.startswith(b"\xff\xda", place)]
+    some = data[: places[scans]] + b"\xff\xd9"
+    question = {"published": False, "tiling": None}
+    answer, _ = decoder_pool._small.ask(question, some, "it")
+    assert answer["cost"] == scans * 64
+
+
 @pytest.mark.parametrize(("most", "side"), [(4096, 64), (4095, 32), (1024, 32), (1023, 16)])
 def test_the_size_at_which_a_jpeg_is_decoded(
     most: int, side: int, monkeypatch: pytest.MonkeyPatch

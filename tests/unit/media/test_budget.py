@@ -19,7 +19,7 @@ MB = 1 << 20
 @pytest.mark.parametrize(("pool", "most"), [("fetched", 16), ("files", 16), ("tiles", 32)])
 def test_a_request_may_take_all_of_a_part_and_no_more(pool: str, most: int) -> None:
     async def take(size: int) -> None:
-        budget = Budget(64 * MB)
+        budget = Budget(64 * MB, waiting=0)
         await Reservation(budget).move_to(getattr(budget, pool), size)
 
     asyncio.run(take(most * MB))
@@ -44,27 +44,29 @@ def test_who_does_not_fit_waits_in_the_order_of_arrival() -> None:
         await asyncio.sleep(0)
         assert order == []
         first.release()
-        await asyncio.gather(*tasks)
+        await asyncio.wait_for(asyncio.gather(*tasks), 5)
         assert budget.tiles.free == budget.tiles.total
         return order
 
     assert asyncio.run(scenario()) == ["large", "small"]
 
 
-@pytest.mark.parametrize("bound", [0, 2])
-def test_too_many_that_wait_are_told_to_come_again(bound: int) -> None:
+@pytest.mark.parametrize(
+    ("options", "bound"), [({"waiting": 0}, 0), ({"waiting": 2}, 2), ({}, 128)]
+)
+def test_too_many_that_wait_are_told_to_come_again(options: dict[str, int], bound: int) -> None:
     async def scenario() -> None:
-        budget = Budget(20, waiting=bound)
+        budget = Budget(20 * MB, **options)
         first = Reservation(budget)
-        await first.move_to(budget.tiles, 10)
+        await first.move_to(budget.tiles, 10 * MB)
         tasks = [
             asyncio.create_task(Reservation(budget).move_to(budget.tiles, 1)) for _ in range(bound)
         ]
         await asyncio.sleep(0)
         with pytest.raises(OverloadedError, match=rf"{bound} requests wait .* again later"):
-            await Reservation(budget).move_to(budget.tiles, 1)
+            await asyncio.wait_for(Reservation(budget).move_to(budget.tiles, 1), 5)
         first.release()
-        await asyncio.gather(*tasks)
+        await asyncio.wait_for(asyncio.gather(*tasks), 5)
 
     asyncio.run(scenario())
 

@@ -75,6 +75,11 @@ def test_what_is_elsewhere(url: str) -> None:
     assert read_inline(url) is None
 
 
+@pytest.mark.parametrize("url", ["data:,", "data:;base64,", "data:text/plain,"])
+def test_what_is_empty(url: str) -> None:
+    assert read_inline(url) == b""
+
+
 WRONG = [
     ("data:image/png;base64", "without a comma"),
     ("data:image/png;base64,!!!!", "whose base64 cannot be decoded"),

@@ -26,5 +26,10 @@ def test_a_part_of_a_video_ends_with_its_last_frame(end: float, index: int) -> N
     assert frame_indices(10, 1, rate=1, start=end, end=end) == [index]
 
 
+@pytest.mark.parametrize("count", [1, 3, 10])
+def test_a_part_may_be_the_whole_video(count: int) -> None:
+    assert frame_indices(10, count, rate=1, start=0, end=9) == frame_indices(10, count)
+
+
 def test_a_part_that_ends_after_the_video_ends_with_its_last_frame() -> None:
     assert frame_indices(10, 1, rate=1, start=9, end=10) == [9]

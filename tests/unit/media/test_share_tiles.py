@@ -68,12 +68,13 @@ def test_pictures_get_as_many_tiles_as_fit(checkpoint: Path) -> None:
     assert tiles(pictures, served(checkpoint, context(3))) == [3] * 20
     assert tiles(pictures, served(checkpoint, context(3) - 1)) == [1] * 20
     assert tiles(pictures, served(checkpoint, context(1))) == [1] * 20
-    with pytest.raises(RequestError) as caught:
-        tiles(pictures, served(checkpoint, context(1) - 1))
-    assert str(caught.value).startswith(
-        "mm_processor_kwargs.fit: 20 images and frames need as many tiles, but beside the text and "
-        "max_tokens there is room for 19; "
-    )
+    for room, size in ((19, context(1) - 1), (0, context(0)), (0, context(0) - per_tile)):
+        with pytest.raises(RequestError) as caught:
+            tiles(pictures, served(checkpoint, size))
+        assert str(caught.value).startswith(
+            "mm_processor_kwargs.fit: 20 images and frames need as many tiles, but beside the text "
+            f"and max_tokens there is room for {room}; "
+        )
 
 
 def test_without_it_what_does_not_fit_is_refused(checkpoint: Path) -> None:

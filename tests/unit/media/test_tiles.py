@@ -31,10 +31,14 @@ GRIDS = [
     (1920, 1080, 1, 12, (4, 2)),
     (1080, 1920, 1, 12, (2, 4)),
     (10000, 10, 1, 12, (12, 1)),
+    (10, 10000, 1, 12, (1, 12)),
     (1, 1, 1, 12, (1, 1)),
     # 2 × 2 has the ratio of 1 × 1, and is taken if the image has over half of its pixels.
     (634, 634, 1, 12, (2, 2)),
     (633, 633, 1, 12, (1, 1)),
+    # 2 × 2 is as close as 3 × 1, and the image has just half of its pixels, or more.
+    (896, 448, 3, 4, (3, 1)),
+    (898, 449, 3, 4, (2, 2)),
     (448, 448, 2, 12, (2, 2)),
     (448, 448, 1, 1, (1, 1)),
     # Equally close grids of one area: the order of a set of tuples decides.

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.support.chat.media import encode
 from xinference_internvl2.media.image_file import open_image
 from xinference_internvl2.media.tiles import Tiling
-from xinference_internvl2.media.upright_rgb import ORIENTATION
+from xinference_internvl2.media.upright_rgb import ORIENTATION, to_upright_rgb
 
 from .pictures import noise
 
@@ -76,12 +76,14 @@ def test_a_picture_is_turned_upright(orientation: int, name: str) -> None:
     assert np.array_equal(pixels(data, published=True), array(published))
 
 
-@pytest.mark.parametrize(("published", "size"), [(False, (20, 40)), (True, (40, 20))])
-def test_the_grid_is_that_of_the_upright_picture(published: bool, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize("orientation", TURNS)
+def test_the_grid_is_that_of_the_upright_picture(orientation: int, published: bool) -> None:
     exif = Image.Exif()
-    exif[ORIENTATION] = 6
+    exif[ORIENTATION] = orientation
     file = open_image(encode(noise(40, 20), "JPEG", exif=exif), "part", published)
-    assert (file.width, file.height) == size
+    lies_on_its_side = orientation in (5, 6, 7, 8) and not published
+    assert (file.width, file.height) == ((20, 40) if lies_on_its_side else (40, 20))
     assert file.cut(Tiling(image_size=SIDE, max_tiles=2)).shape[0] == 3
 
 
@@ -120,10 +122,24 @@ def test_what_is_transparent_lies_on_white(
         assert np.array_equal(pixels(data, published=True), array(opened))
 
 
-def test_a_tall_transparent_picture_is_laid_on_white_whole() -> None:
-    image = Image.new("RGBA", (SIDE, 600), (0, 0, 0, 0))
-    file = open_image(encode(image), "part")
-    assert file.cut(ONE).min() == 255
+# Some rows at a time are converted: one less, as many, one more, and several times as many.
+HEIGHTS = [255, 256, 257, 600]
+
+
+@pytest.mark.parametrize("height", HEIGHTS)
+@pytest.mark.parametrize(("alpha", "shade"), [(0, 255), (51, 204), (255, 0)])
+def test_a_tall_transparent_picture_is_laid_on_white_whole(
+    height: int, alpha: int, shade: int
+) -> None:
+    image = to_upright_rgb(Image.new("RGBA", (SIDE, height), (0, 0, 0, alpha)))
+    assert np.array_equal(array(image), np.full((height, SIDE, 3), shade))
+
+
+@pytest.mark.parametrize("height", HEIGHTS)
+def test_a_tall_grey_picture_is_scaled_whole(height: int) -> None:
+    shades = np.arange(height) % 256
+    image = to_upright_rgb(Image.fromarray(np.tile(shades[:, None] * 257, SIDE).astype(np.uint16)))
+    assert np.array_equal(array(image)[:, 0, 0], shades)
 
 
 def grey(values: Any, dtype: Any) -> Image.Image:

@@ -88,6 +88,13 @@ def test_what_is_no_video() -> None:
             pass
 
 
+@pytest.mark.parametrize("size", [(1, 8), (8, 1), (1, 1)])
+def test_a_frame_may_be_one_pixel_wide_or_high(size: tuple[int, int], written: io.BytesIO) -> None:
+    film = video(2, "gif", "gif", size=size, pixels="gray")
+    video_decoder._write_header(film, "it")
+    assert json.loads(written.getvalue())[:2] == [*size]
+
+
 def test_nothing_that_a_container_refers_to_is_opened() -> None:
     with pytest.raises(PermissionError, match="file:///etc/passwd"):
         video_decoder._refuse("file:///etc/passwd", 0, {})

@@ -1,14 +1,17 @@
-"""Which errors of vLLM are the request's."""
+"""What vLLM answers, and which of its errors are the request's."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import pytest
 
 from xinference_internvl2.chat.request import ChatRequest
+from xinference_internvl2.engine_outputs import FinishOutput, TokenOutput
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.grammar import BROKEN_OFF
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.vllm.translate import translate_error
+from xinference_internvl2.vllm.translate import translate_error, translate_output
 
 
 @pytest.mark.parametrize(
@@ -36,3 +39,21 @@ def test_an_error_that_is_not(message: str, form: tuple[str, str] | None) -> Non
     assert (
         translate_error(error, ChatRequest([], [], SamplingParams(1, constraint=form), [])) is error
     )
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "top"), [(0, ()), (1, ((5, -0.5),)), (2, ((5, -0.5), (6, -1.0)))]
+)
+def test_a_token_has_as_many_likeliest_ones_as_are_asked_for(
+    logprobs: int, top: tuple[tuple[int, float], ...]
+) -> None:
+    """vLLM gives the token itself besides."""
+    likeliest = {token: SimpleNamespace(logprob=value) for token, value in ((7, -3.0), *top)}
+    part = SimpleNamespace(
+        index=0, token_ids=[7, 9], logprobs=[likeliest] * 2, finish_reason="stop"
+    )
+    parameters = SimpleNamespace(stop_token_ids=[9], logprobs=logprobs)
+    assert [*translate_output(part, parameters)] == [
+        TokenOutput(0, 7, -3.0, top),
+        FinishOutput(0, "stop", 9),
+    ]

@@ -90,6 +90,46 @@ def test_pieces_of_pictures_give_the_same(
     assert torch.allclose(logits, wanted, atol=1e-4)
 
 
+def begin_with_pictures(model: PreTrainedModel, tiles: int, most: int = 1) -> Sequence:
+    """A sequence of four tokens, and of those of pictures."""
+    size = model.config.vision_config.image_size[0]
+    image = [model.config.image_token_id] * model.config.image_seq_length * tiles
+    pixels = torch.zeros(tiles, 3, size, size)
+    prompt = torch.tensor([[5, 6, 7, 8, *image]])
+    return make_request(model, prompt, pixels, SamplingParams(most)).sequences[0]
+
+
+@pytest.mark.parametrize(("chunk", "tiles"), [(4, 0), (5, 1)])
+def test_a_tile_is_looked_at_for_the_first_piece_that_has_a_token_of_it(
+    tiny: PreTrainedModel, monkeypatch: pytest.MonkeyPatch, chunk: int, tiles: int
+) -> None:
+    monkeypatch.setattr(model_runner, "CHUNK", chunk)
+    sequence = begin_with_pictures(tiny, 1)
+    ModelRunner(tiny).prefill([sequence])
+    assert (len(sequence.request.prompt.features), sequence.read) == (tiles, 0 if tiles else 4)
+
+
+def test_so_many_tiles_are_looked_at_in_one_step(tiny: PreTrainedModel) -> None:
+    sequence, runner = begin_with_pictures(tiny, 3), ModelRunner(tiny)
+    for tiles in (2, 3):
+        assert not runner.prefill([sequence])
+        assert len(sequence.request.prompt.features) == tiles
+    assert runner.prefill([sequence])
+
+
+@pytest.mark.parametrize(("beyond", "kept"), [(-1, 0), (0, 1), (1, 1), (2, 0)])
+def test_pictures_are_kept_only_where_all_may_have_to_be_read_again(
+    tiny: PreTrainedModel, beyond: int, kept: int
+) -> None:
+    """The length up to which positions are encoded alike lies `beyond` that of the prompt, after
+    which two tokens may follow."""
+    sequence, runner = begin_with_pictures(tiny, 1, most=2), ModelRunner(tiny)
+    runner.fixed_length = sequence.tokens + beyond
+    prefill(runner, sequence)
+    prompt = sequence.request.prompt
+    assert len(prompt.tiles) == len(prompt.features) == kept
+
+
 @pytest.mark.parametrize("length", [19, 20, 21, 33])
 def test_positions_are_encoded_for_the_whole_prompt(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.kv_cache import KVCache, KVCachePool
+from xinference_internvl2.transformers.engine.sequence import Prompt, Request
 
 HEADS, SIZE = 2, 8
 
@@ -59,6 +61,13 @@ def test_a_cache_grows_by_half_at_least(tokens: int, capacity: int) -> None:
     assert made.bytes_held == cache.bytes == capacity * made.bytes_per_token
     if tokens > 8:
         assert write(cache, 8) == [*range(9)]
+
+
+@pytest.mark.parametrize(("most", "room"), [(0, 0), (255, 255), (256, 256), (257, 256)])
+def test_a_cache_has_room_for_a_short_answer_at_first(most: int, room: int) -> None:
+    sampling = SamplingParams(most)
+    (sequence,) = Request(Prompt([5, 6, 7]), sampling, (), 0, torch.device("cpu")).sequences
+    assert sequence.capacity == 3 + room
 
 
 def test_a_step_copies_nothing() -> None:

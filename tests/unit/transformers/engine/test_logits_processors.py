@@ -44,6 +44,11 @@ LOGITS = [0.0, 1.0, 2.0, 3.0, 4.0]
         ({"bad_word_ids": ((1, 2, 4),)}, (0, 1, 2), 3),
         ({"bad_word_ids": ((1, 2, 4),)}, (1, 2, 0), 4),
         ({"allowed_token_ids": (2, 4), "bad_word_ids": ((4,),)}, (), 2),
+        # The first counts tokens of the answer once, the second as often as they are said.
+        ({"presence_penalty": 1.5}, (4,), 3),
+        ({"presence_penalty": 0.9}, (4, 4), 4),
+        ({"frequency_penalty": 0.9}, (4,), 4),
+        ({"frequency_penalty": 0.9}, (4, 4), 3),
     ],
 )
 def test_what_may_come(options: dict[str, Any], said: tuple[int, ...], token: int) -> None:
@@ -61,6 +66,24 @@ def test_where_no_token_is_left_the_request_alone_fails(temperature: float) -> N
     assert isinstance(refused, RequestError)
     assert str(refused).startswith("the options of the request leave no token that may come next")
     assert isinstance(answered, TokenOutput)
+
+
+@pytest.mark.parametrize(
+    ("options", "filters"),
+    [
+        ({"temperature": 0.0, "top_k": 1, "top_p": 0.1, "min_p": 0.1}, 0),
+        ({"temperature": 0.1}, 1),
+        ({"top_k": 0, "top_p": 1.0, "min_p": 0.0}, 1),
+        ({"top_k": 1}, 2),
+        ({"top_p": 0.999}, 2),
+        ({"min_p": 0.001}, 2),
+    ],
+)
+def test_a_filter_is_there_where_it_leaves_something_out(
+    options: dict[str, float], filters: int
+) -> None:
+    sampling = SamplingParams(9, **{"temperature": 1.0, **options})  # type: ignore[arg-type]
+    assert len(build_processors(sampling, 0, [], CPU)) == filters
 
 
 @pytest.mark.parametrize("vocabulary", [3, 1024, 1025, 9000])

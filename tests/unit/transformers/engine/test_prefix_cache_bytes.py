@@ -76,7 +76,17 @@ def test_the_last_token_is_read_in_any_case() -> None:
     made = pool()
     cache = prefixes(made, 99)
     cache.store("abcd", cache_of(made, 4))
-    assert [known(cache, text) for text in ("abcd", "abc", "a", "xbcd")] == [3, 2, 0, 0]
+    assert [known(cache, text) for text in ("abcd", "abc", "ab")] == [3, 2, 1]
+    assert cache.find("a") is cache.find("xbcd") is None
+
+
+def test_what_was_read_further_stays_beside_what_was_read_less() -> None:
+    """The second has the same tokens, but its last one has not been read."""
+    made = pool()
+    cache = prefixes(made, 99)
+    for read in (5, 4):
+        cache.store("abcde", cache_of(made, read))
+    assert known(cache, "abcdex") == 5
 
 
 @pytest.mark.parametrize(("limit", "shared"), [(5, 4), (4, 0)])
