@@ -14,10 +14,12 @@ from PIL import Image
 from tests.support.chat.media import encode
 from xinference_internvl2.media.image_file import open_image
 from xinference_internvl2.media.tiles import Tiling
-from xinference_internvl2.media.upright_rgb import ORIENTATION, to_upright_rgb
+from xinference_internvl2.media.upright_rgb import to_upright_rgb
 
 from .pictures import noise
 
+# The tag of Exif.
+ORIENTATION = 0x0112
 SIDE = 8
 ONE = Tiling(image_size=SIDE, max_tiles=1)
 
