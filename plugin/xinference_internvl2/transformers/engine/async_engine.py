@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 
@@ -19,6 +18,7 @@ from ...sampling_params import SamplingParams
 from .constraint import Constraint
 from .limits import EngineLimits
 from .model_runner import ModelRunner, ToPixels
+from .open_streams import OpenStreams
 from .prefix_cache import PrefixCache
 from .sampler import sample
 from .scheduler import Scheduler, Step
@@ -53,9 +53,7 @@ class AsyncEngine:
     ) -> None:
         self.limits, self._to_pixels = limits, to_pixels
         self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._streams: dict[Request, TokenStream] = {}
-        self._lock = threading.Lock()  # of the streams, and of how the engine ended
-        self._ended: str | None = None
+        self._streams = OpenStreams()
         self._stopping = False
         loaded: Future[tuple[int, torch.device]] = Future()
         work = partial(self._run, load, loaded)
@@ -72,8 +70,7 @@ class AsyncEngine:
 
     def abort(self, name: str) -> bool:
         """End the requests of that name where they are; False if there is none."""
-        with self._lock:
-            found = [request for request in self._streams if request.name == name]
+        found = self._streams.find(name)
         for request in found:
             self._commands.put(partial(self._stop_sequences, request))
         return bool(found)
@@ -99,7 +96,7 @@ class AsyncEngine:
         request = Request(
             *(prompt, sampling, stop_ids, self._image_token_id, self._device), constraint, name
         )
-        stream = self._register(request)
+        stream = self._streams.open(request)
         try:
             self._commands.put(partial(self._add, request))
             for count in itertools.count(1):
@@ -114,14 +111,6 @@ class AsyncEngine:
                     self._commands.put(partial(self._want, request, MAX_AHEAD // 2))
         finally:
             self._commands.put(partial(self._abort, request))
-
-    def _register(self, request: Request) -> TokenStream:
-        stream = TokenStream()
-        with self._lock:
-            if self._ended:
-                raise RuntimeError(self._ended)
-            self._streams[request] = stream
-        return stream
 
     # All below runs on the engine's thread.
 
@@ -166,10 +155,29 @@ class AsyncEngine:
                 self._fail(request, error)
 
     def _execute(self, step: Step) -> None:
-        if prompts := self._fill_chunk(step.prefill):
+        prompts, batches = self._fill_chunk(step.prefill), step.batches
+        alike = [b for b in batches if prompts and self._scheduler.are_alike(prompts[0], b[0])]
+        if alike and self._run_together(prompts, alike[0]):
+            prompts, batches = [], [batch for batch in batches if batch not in alike]
+        if prompts:
             self._run_isolated(self._prefill, prompts)
-        for batch in step.batches:
+        for batch in batches:
             self._run_isolated(self._decode, batch)
+
+    def _run_together(self, prompts: list[Generated], batch: list[Generated]) -> bool:
+        """Read prompts and decode sequences beside them, which reads the weights once for both;
+        False if that fails, so that each is tried alone."""
+        try:
+            found = dict(self._runner.prefill([*prompts, *batch]))
+        except BaseException:
+            logger.exception("A step failed; its prompts and sequences are computed apart.")
+            return False
+        decoded = torch.cat([found.pop(sequence) for sequence in batch])
+        self._run_isolated(partial(self._advance, logits=decoded), batch)
+        for sequence, logits in found.items():
+            if not sequence.is_over:
+                self._run_isolated(partial(self._start_decoding, logits=logits), [sequence])
+        return True
 
     def _fill_chunk(self, sequences: list[Generated]) -> list[Generated]:
         """Those of `sequences` that are read in this step, with what is known of their tokens."""
@@ -197,10 +205,11 @@ class AsyncEngine:
 
     def _prefill(self, sequences: list[Generated]) -> None:
         for sequence, logits in self._runner.prefill(sequences):
-            self._start_decoding(sequence, logits)
+            self._start_decoding([sequence], logits)
 
-    def _start_decoding(self, sequence: Generated, logits: torch.Tensor) -> None:
+    def _start_decoding(self, sequences: list[Generated], logits: torch.Tensor) -> None:
         """Start to decode a sequence whose prompt is read, and those that waited for it."""
+        [sequence] = sequences
         assert sequence.kv is not None
         alike = [sequence]
         for other in sequence.request.unfinished:
@@ -280,19 +289,12 @@ class AsyncEngine:
     def _close(self, request: Request) -> TokenStream:
         self._scheduler.remove(request)
         request.prompt.free()
-        with self._lock:
-            return self._streams.pop(request)
+        return self._streams.close(request)
 
     def _stop(self) -> None:
         self._stopping = True
 
     def _shut_down(self, reason: str) -> None:
-        with self._lock:
-            self._ended = reason
-            streams = [*self._streams.values()]
-            self._streams.clear()
-        for stream in streams:
-            with suppress(Exception):
-                stream.put(RuntimeError(reason))
+        self._streams.end(reason)
         for part in ("_runner", "_scheduler", "_prefix_cache"):
             delattr(self, part)

@@ -50,7 +50,8 @@ class ModelRunner:
 
     @torch.inference_mode()
     def prefill(self, sequences: Many[Sequence]) -> list[tuple[Sequence, torch.Tensor]]:
-        """Read the next chunk of each sequence, or look at the next tiles of it.
+        """Read the next chunk of each sequence, or look at the next tiles of it. The chunk of one
+        that is being decoded is its last token.
 
         Returns:
             The sequences of which all is read, and the logits after their last tokens, each
@@ -115,6 +116,8 @@ class ModelRunner:
 
     def _tiles(self, prompt: Prompt, start: int, stop: int) -> range:
         """The tiles whose features stand between two positions of a prompt."""
+        if start >= len(prompt.ids):
+            return range(0)
         image = self.model.config.image_token_id
         per_tile = prompt.features_per_tile(image)
         before, here = prompt.ids[:start].count(image), prompt.ids[start:stop].count(image)

@@ -12,7 +12,8 @@ Two requests, A with a long prompt while B is being answered, are computed as:
   as soon as there is room for their sequences, in number and in bytes.
 - prefill: the tokens of a sequence are read, a chunk each step, so that others need not wait.
   Short prompts are read together, as many as fit into a chunk.
-- decode: one token is read and the next one sampled for every running sequence, in batches.
+- decode: one token is read and the next one sampled for every running sequence, in batches; where
+  it can be, in one pass with what is read of prompts.
 - paused: a sequence whose reader does not keep up keeps its KV cache, but takes part in no step.
 - abort: the reader has left; the sequences of a request end where they are.
 """
@@ -81,6 +82,10 @@ class Scheduler:
                 groups.setdefault(self._batch_key(sequence), []).append(sequence)
         prompts = [sequence for sequence in active if sequence.status is Status.PREFILL]
         return Step(self._choose_prefill(prompts), list(groups.values()))
+
+    def are_alike(self, one: Sequence, other: Sequence) -> bool:
+        """Whether two sequences can be computed in one batch."""
+        return self._batch_key(one) == self._batch_key(other)
 
     def _admit(self) -> list[Request]:
         """The requests that take part, in the order of their arrival, with those that begin."""

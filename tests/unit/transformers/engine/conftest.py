@@ -18,7 +18,7 @@ from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.limits import EngineLimits
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner
-from xinference_internvl2.transformers.engine.sequence import Prompt, Sequence
+from xinference_internvl2.transformers.engine.sequence import Prompt, Sequence, Status
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from xinference_internvl2.transformers.model.speed_up import speed_up
 
@@ -100,7 +100,10 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     found, prefill, decode = Steps(), ModelRunner.prefill, ModelRunner.decode
 
     def counted_prefill(self: ModelRunner, sequences: list[Sequence]) -> Any:
-        found.add("prefill", sequences)
+        running = [one for one in sequences if one.status is Status.RUNNING]
+        found.add("prefill", [one for one in sequences if one not in running])
+        if running:
+            found.add("decode", running)
         return prefill(self, sequences)
 
     def counted_decode(self: ModelRunner, sequences: list[Sequence]) -> torch.Tensor:
