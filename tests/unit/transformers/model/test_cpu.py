@@ -28,6 +28,10 @@ needs_bfloat16 = pytest.mark.skipif(
     not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU has no bfloat16"
 )
 
+needs_avx = pytest.mark.skipif(
+    "AVX" not in torch.backends.cpu.get_cpu_capability(), reason="this CPU has no AVX"
+)
+
 
 def packed(model: nn.Module) -> set[str]:
     return {name for name, layer in model.named_modules() if isinstance(layer, PackedLinear)}
@@ -109,8 +113,46 @@ def test_all_that_a_decode_step_reads_is_in_huge_pages(
     assert asked == {torch.ops.mkldnn.data_ptr(weight) for weight in weights}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_layers_of_other_types_are_left_alone(tmp_path: Path, dtype: str) -> None:
+@needs_avx
+@pytest.mark.parametrize("rows", [1, 3, 4, 9])
+def test_a_packed_layer_in_float32(rows: int) -> None:
+    layer, given = nn.Linear(48, 80), torch.randn(1, rows, 48)
+    with torch.inference_mode():
+        for activation, wanted in (("none", layer(given)), ("gelu", gelu(layer(given)))):
+            assert torch.allclose(PackedLinear(layer, activation)(given), wanted, atol=1e-5)
+
+
+@needs_avx
+@pytest.mark.parametrize("backbone", ["qwen2", "phi3"])
+def test_all_of_a_float32_model_is_packed(tmp_path: Path, backbone: Any) -> None:
+    path = make_checkpoint(tmp_path, backbone=backbone, dtype="float32")
+    plain, model = load_model(path), load_model(path)
+    linear = {name for name, layer in model.named_modules() if type(layer) is nn.Linear}
+    pack(model)
+    assert packed(model) == linear
+    ids, size = torch.arange(20, 60)[None], model.config.vision_config.image_size[0]
+    pixels = torch.randn(2, 3, size, size)
+    with torch.inference_mode():
+        found, wanted = (
+            (one(input_ids=ids).logits, one.model.get_image_features(pixels).pooler_output)
+            for one in (model, plain)
+        )
+    for one, other in zip(found, wanted, strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_layers_of_other_types_are_left_alone(tmp_path: Path) -> None:
+    model = load_model(make_checkpoint(tmp_path, backbone="qwen2", dtype="float16"))
+    pack(model)
+    assert not packed(model)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_cpu_without_the_instructions_is_left_alone(
+    tmp_path: Path, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
     model = load_model(make_checkpoint(tmp_path, backbone="qwen2", dtype=dtype))
     pack(model)
     assert not packed(model)
