@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from xinference_internvl2.doctor.devices import Device
-from xinference_internvl2.doctor.fits import LIBRARIES, VLLM_SHARE, list_fits
-from xinference_internvl2.families.memory import Use
+from xinference_internvl2.doctor.fits import LIBRARIES, list_fits
+from xinference_internvl2.families.memory import VLLM_SHARE, Use
 from xinference_internvl2.families.records import load_runtimes
 
 ROOT = Path(__file__).resolve().parents[2]

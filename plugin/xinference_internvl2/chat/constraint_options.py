@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import RequestError
 from ..grammar import compile_grammar, limit_white_space
-from .option_table import Option
+from .known_options import Option
 from .option_values import Described
 from .request_options import read_fields
 

@@ -10,7 +10,7 @@ from ..errors import NO_TOOL_RESULT, NO_TOOLS, RequestError
 from ..media.limits import MAX_FRAMES
 from ..media.request_options import MEDIA_OPTIONS, read_values
 from ..media.source import Media
-from .option_table import Option
+from .known_options import Option
 from .option_values import Described, Values
 from .request_options import read_fields
 

@@ -15,8 +15,8 @@ from ..errors import RequestError
 from ..tokenizer.image_tokens import REQUIRED
 from .answer import Generate, generate_text
 from .context_length import check_characters
+from .known_options import MAX_TOP_LOGPROBS
 from .logprobs import to_logprob_lists
-from .option_table import MAX_TOP_LOGPROBS
 from .option_values import Whole
 from .prepare import build_request
 from .request import ChatRequest

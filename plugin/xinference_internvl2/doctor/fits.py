@@ -8,15 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..families.memory import Memory, Use
+from ..families.memory import VLLM_SHARE, Memory, Use
 from ..families.records import SpecRuntime, load_runtimes
 from .devices import Device
 from .installation import Engine
 
 LIBRARIES = 10**9
 """Bytes that torch and its libraries take beside a model."""
-VLLM_SHARE = {"gpu": 0.9, "cpu": 0.7}
-"""The share that vLLM takes of a card's whole memory, or of the machine's free memory."""
 ANSWER = 512
 """The least tokens of question and answer that have to fit beside the pictures."""
 STEP = 256

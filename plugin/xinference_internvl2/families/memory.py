@@ -11,6 +11,8 @@ CHUNKS = {"Transformers": 512, "vLLM": 8192}
 """Engine → the most tokens of a prompt that it reads in one step, a chunk."""
 MASK = 3
 """Bytes that the attention mask takes on Transformers for each token of a chunk and each key."""
+VLLM_SHARE = {"gpu": 0.9, "cpu": 0.7}
+"""The share that vLLM takes of a card's whole memory, or of the machine's free memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import OverloadedError, RequestError
 from .api_call import ApiCall, add_options, current_call
 from .error_places import translate_places
-from .error_response import ERROR_TYPES, choose_status, clean_message
+from .error_status import ERROR_TYPES, choose_status, clean_message
 from .refuse_tools import refuse_blocks_of_tools, refuse_tools
 from .request_log import log_refusal
 from .unsupported_fields import check_keys, refuse_unless_neutral

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import RequestError
 from .api_call import ApiCall, current_call
-from .error_response import build_error
+from .openai_error import build_error
 from .refuse_tools import refuse_tools
 
 _READ = {"model", "stream", "request_id", "cache_salt"}

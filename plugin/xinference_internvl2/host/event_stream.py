@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from .api_call import ApiCall
-from .error_response import build_error, clean_message
+from .error_status import clean_message
+from .openai_error import build_error
 
 
 class StreamRefusedError(Exception):

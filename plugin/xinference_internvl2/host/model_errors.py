@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import OverloadedError, RequestError
 from .api_call import current_call
-from .error_response import choose_status, clean_message
+from .error_status import choose_status, clean_message
 from .model_availability import UnavailableError, connection_errors, unavailable
 from .request_log import log_refusal
 

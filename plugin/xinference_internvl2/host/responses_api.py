@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import RequestError
 from .api_call import ApiCall, add_options, current_call
-from .error_response import build_error
+from .openai_error import build_error
 from .refuse_tools import refuse_tools
 from .unsupported_fields import check_keys, refuse_unless_neutral
 

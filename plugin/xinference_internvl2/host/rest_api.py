@@ -18,7 +18,7 @@ from . import anthropic_api, chat_api, model_errors, responses_api
 from .api_call import ApiCall, Refuse, set_current
 from .disconnect import CLIENT_CLOSED_REQUEST, answer_unless_client_leaves
 from .error_places import translate_places
-from .error_response import add_retry_after, choose_status, clean_message
+from .error_status import add_retry_after, choose_status, clean_message
 from .event_stream import StreamRefusedError, start_stream
 from .model_availability import connection_errors, raise_if_unavailable
 from .our_models import is_ours

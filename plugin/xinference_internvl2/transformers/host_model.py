@@ -24,8 +24,8 @@ from ..chat.answer import answer
 from ..chat.anthropic_request import prepare_anthropic_request
 from ..chat.context_length import trained_length
 from ..chat.count_tokens import count_tokens
+from ..chat.known_options import DEFAULT_MAX_TOKENS
 from ..chat.launch_options import read_launch_prompt
-from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..chat.text_completion import complete

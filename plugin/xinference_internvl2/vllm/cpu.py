@@ -12,8 +12,8 @@ import torch
 
 from ..checkpoint import weight_memory
 from ..checkpoint.weight_files import open_file
+from ..families.memory import VLLM_SHARE
 
-FREE_MEMORY_SHARE = 0.7
 SMALLEST_FLOAT = 2
 """Bytes of a weight in bfloat16 or float16."""
 
@@ -24,7 +24,7 @@ def set_defaults(config: dict[str, Any], quantized: bool) -> None:
         config.setdefault("dtype", "float32")
     # A share of the whole memory, of which other processes use some.
     memory = psutil.virtual_memory()
-    share = FREE_MEMORY_SHARE * memory.available / memory.total
+    share = VLLM_SHARE["cpu"] * memory.available / memory.total
     config.setdefault("gpu_memory_utilization", round(share, 2))
     # vLLM keeps a core for its scheduler, which is half of a machine with two.
     os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")

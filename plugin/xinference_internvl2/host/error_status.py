@@ -1,13 +1,11 @@
-"""Builds the response to a refused request: its status, its sentence, and OpenAI's error object."""
+"""The status and the sentence of a refused request, and when to send it again, in every API."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import MutableMapping
-from typing import Any
 
 from ..errors import OverloadedError, RequestError, one_sentence
-from .api_call import ApiCall
 from .model_availability import UNAVAILABLE, UnavailableError
 
 ERROR_TYPES = {
@@ -22,7 +20,6 @@ _RETRY_AFTER = {429: "1", UNAVAILABLE: "10"}
 
 # The actor system puts an address before the message of an error.
 _ADDRESS = re.compile(r"\[address=[^\]]*\] ")
-_FIELD = re.compile(r"([A-Za-z_]+)(?:[.\[][\w.\[\]]*)?")
 
 
 def choose_status(error: RequestError) -> int:
@@ -41,15 +38,3 @@ def add_retry_after(status: int, headers: MutableMapping[str, str]) -> None:
 def clean_message(error: object) -> str:
     """Return the message of an error as one sentence, without what the actor system adds."""
     return one_sentence(_ADDRESS.sub("", str(getattr(error, "__wrapped__", error))))
-
-
-def build_error(status: int, message: str, call: ApiCall) -> dict[str, Any]:
-    """Return OpenAI's error object; `param` is the field with which `message` begins, if any."""
-    found = _FIELD.match(message)
-    named = found is not None and (found[1] in call.body or found[1] in call.options)
-    return {
-        "message": message,
-        "type": ERROR_TYPES.get(status, "server_error"),
-        "param": found[0].rstrip(".") if found and named else None,
-        "code": None,
-    }
