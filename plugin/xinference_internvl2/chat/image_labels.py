@@ -23,15 +23,15 @@ class Labels:
         self._frames = frames if isinstance(frames, int) else iter(frames)
 
     def of(self, media: Media) -> list[str]:
+        """Return what stands before an image, or before each frame: "Image-1: ", or nothing."""
         if media.kind == "video":
             known = self._frames
-            return frame_labels(
-                media.count_frames(known) if isinstance(known, int) else next(known)
-            )
+            frames = media.count_frames(known) if isinstance(known, int) else next(known)
+            return [f"{label}: " for label in frame_labels(frames)]
         if media.kind == "frame":
-            return [f"Frame{media.number}"]
+            return [f"Frame{media.number}: "]
         self._count += 1
-        return [f"Image-{self._count}" if self._images > 1 else ""]
+        return [f"Image-{self._count}: " if self._images > 1 else ""]
 
 
 def frame_labels(frames: int) -> list[str]:

@@ -62,6 +62,6 @@ def lay_out_as_written(turn: Turn, labels: Labels) -> Iterator[Segment]:
 
 def _place_media(media: Media, labels: Iterable[str]) -> Iterator[Segment]:
     for label in labels:
-        yield Segment(f"{label}: " if label else "")
+        yield Segment(label)
         yield Segment(PLACEHOLDER, trusted=True, media=media)
         yield Segment("\n")
