@@ -13,6 +13,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from ..problems import Issue, Problem, ReadError, RunError, SpecError, display, show
+from ..spec import schema
 from ..spec.text_file import read_text
 
 _MAX_BYTES = 1 << 24
@@ -42,6 +43,29 @@ def read(path: FilePath) -> list[Record]:
         what = "a mapping with 'model_name' and 'model_specs', or a list of such"
         raise RunError(f"this is no registration ({what}); name another file", path)
     return records
+
+
+def read_by_name(path: FilePath) -> dict[str, Record]:
+    """Return the records of a catalog of ModelScope by the names of their families."""
+    found: dict[str, Record] = {}
+    names: set[str] = set()
+    for record in read(path):
+        name = record["model_name"]
+        check_name(path, name, names)
+        specs = [{"model_hub": "modelscope"} | spec for spec in record["model_specs"]]
+        found[name] = {**record, "model_specs": specs}
+    return found
+
+
+def check_name(path: FilePath, name: str, taken: set[str]) -> None:
+    """Raise `RunError` for a name that cannot be that of one more file."""
+    if not schema.is_name(name):
+        raise RunError(f"{show(name)} cannot be the name of a file; rename the family", path)
+    # A catalog may hold several records of a name, one for each engine. A spec holds one.
+    if name.casefold() in taken:
+        message = f"{show(name)} is there twice, but a spec is one record; rename one of them"
+        raise RunError(message, path)
+    taken.add(name.casefold())
 
 
 class _TwiceError(Exception):

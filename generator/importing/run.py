@@ -11,7 +11,6 @@ from typing import Any
 
 from .. import ROOT
 from ..problems import Issue, Problem, ReadError, RunError, display, format_path, show
-from ..spec import schema
 from ..spec.load import check
 from ..spec.located_document import Document
 from ..spec.paths import SCHEMA_FILE
@@ -63,40 +62,18 @@ def import_families(request: Request) -> list[Imported]:
 def _choose_records(request: Request) -> Iterator[tuple[Path, Record, Record | None]]:
     """Yield the records to import: the file, the record and that of the ModelScope catalog."""
     modelscope = request.modelscope
-    others = _read_by_name(modelscope) if modelscope else {}
+    others = registrations.read_by_name(modelscope) if modelscope else {}
     names: set[str] = set()
     for path in request.paths:
         for record in registrations.read(path):
             name = record["model_name"]
             if request.family in (None, name):
-                _check_name(path, name, names)
+                registrations.check_name(path, name, names)
                 yield path, record, others.pop(name, None)
     for name, record in others.items():
         if modelscope and request.family in (None, name):
-            _check_name(modelscope, name, names)
+            registrations.check_name(modelscope, name, names)
             yield modelscope, record, None
-
-
-def _read_by_name(path: Path) -> dict[str, Record]:
-    found: dict[str, Record] = {}
-    names: set[str] = set()
-    for record in registrations.read(path):
-        name = record["model_name"]
-        _check_name(path, name, names)
-        specs = [{"model_hub": "modelscope"} | spec for spec in record["model_specs"]]
-        found[name] = {**record, "model_specs": specs}
-    return found
-
-
-def _check_name(path: Path, name: str, taken: set[str]) -> None:
-    """Raise `RunError` for a name that cannot be that of one more file."""
-    if not schema.is_name(name):
-        raise RunError(f"{show(name)} cannot be the name of a file; rename the family", path)
-    # A catalog may hold several records of a name, one for each engine. A spec holds one.
-    if name.casefold() in taken:
-        message = f"{show(name)} is there twice, but a spec is one record; rename one of them"
-        raise RunError(message, path)
-    taken.add(name.casefold())
 
 
 def _import(

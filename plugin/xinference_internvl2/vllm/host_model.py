@@ -45,7 +45,6 @@ from .engine_args import build_engine_args
 from .grammar_check import GrammarCheck
 from .launch_options import options
 from .lora_adapters import write_adapters
-from .placeholders import insert_placeholders
 from .requirements import (
     can_compute,
     explain_install,
@@ -54,8 +53,7 @@ from .requirements import (
     use_installed_build,
 )
 from .settings_files import check_settings_files
-from .tile_stack import stack_tiles
-from .translate import translate_error, translate_output, translate_request
+from .translate import translate_error, translate_output, translate_prompt, translate_sampling
 from .unsupported import check_computable
 
 ENGINE = "vLLM"
@@ -208,7 +206,8 @@ class InternVL2VLLMModel(VLLMMultiModel):
         self, request_id: str, stop_ids: Sequence[int], request: ChatRequest
     ) -> Outputs:
         check = GrammarCheck(request.sampling.constraint, self._own_tokenizer, stop_ids)
-        prompt, parameters = self._build_prompt(request), translate_request(request)
+        prompt = translate_prompt(request, self._own_tokenizer)
+        parameters = translate_sampling(request)
         return self._stream_outputs(request, prompt, parameters, check, request_id)
 
     async def async_count_tokens(
@@ -237,19 +236,6 @@ class InternVL2VLLMModel(VLLMMultiModel):
             stop=self._launch_prompt.stop,
             adapters=frozenset(x.lora_name for x in self.lora_modules or ()) - {NO_ADAPTER},
         )
-
-    def _build_prompt(self, request: ChatRequest) -> dict[str, Any]:
-        """Return vLLM's prompt, as token ids: it takes no text of a user for a placeholder."""
-        salt = {"cache_salt": request.cache_salt} if request.cache_salt else {}
-        if not request.tiles:
-            return {"prompt_token_ids": request.ids, **salt}
-        images = [stack_tiles(tiles) for tiles in request.tiles]
-        request.tiles.clear()  # the request lives as long as its answers, which do not need them
-        return {
-            **salt,
-            "prompt_token_ids": insert_placeholders(request.ids, self._own_tokenizer),
-            "multi_modal_data": {"image": images},
-        }
 
     async def _stream_outputs(
         self,

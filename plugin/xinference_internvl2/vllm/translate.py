@@ -9,12 +9,32 @@ from ..chat.request import ChatRequest
 from ..engine_outputs import FinishOutput, FinishReason, TokenOutput
 from ..errors import RequestError
 from ..grammar import BROKEN_OFF
+from ..tokenizer.tokenizer import InternVL2Tokenizer
+from .placeholders import insert_placeholders
+from .tile_stack import stack_tiles
 
 FAILED = "finish_reason=error"
 """Part of the host's error for a request whose grammar rejects a token that it allowed before."""
 
 
-def translate_request(request: ChatRequest) -> Any:
+def translate_prompt(request: ChatRequest, tokenizer: InternVL2Tokenizer) -> dict[str, Any]:
+    """Return vLLM's prompt, as token ids: it takes no text of a user for a placeholder.
+
+    The frames of a video are pictures like others.
+    """
+    salt = {"cache_salt": request.cache_salt} if request.cache_salt else {}
+    if not request.tiles:
+        return {"prompt_token_ids": request.ids, **salt}
+    images = [stack_tiles(tiles) for tiles in request.tiles]
+    request.tiles.clear()  # the request lives as long as its answers, which do not need them
+    return {
+        **salt,
+        "prompt_token_ids": insert_placeholders(request.ids, tokenizer),
+        "multi_modal_data": {"image": images},
+    }
+
+
+def translate_sampling(request: ChatRequest) -> Any:
     """Return vLLM's `SamplingParams`; `chat.detokenizer` makes the text and finds stop strings."""
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
     from vllm.sampling_params import SamplingParams as VLLMSamplingParams

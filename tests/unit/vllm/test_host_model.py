@@ -5,13 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from xinference.model.llm.vllm.core import VLLMMultiModel
 
-from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.media.limits import MAX_FRAMES, MediaLimits
-from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.vllm import engine_args, host_model
 from xinference_internvl2.vllm.host_model import InternVL2VLLMModel
 
@@ -71,17 +68,3 @@ def test_a_context_is_no_longer_than_the_positions(
 def test_frames_of_videos_are_images_for_vllm(sanitize: Any) -> None:
     assert sanitize({})["limit_mm_per_prompt"] == {"image": 3 + 2 * MAX_FRAMES}
     assert sanitize({})["trust_remote_code"] is False
-
-
-def test_a_prompt_has_its_tiles_beside_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_model, "insert_placeholders", lambda ids, tokenizer: [*ids, 9])
-    monkeypatch.setattr(host_model, "stack_tiles", len)
-    model = make_model(_own_tokenizer=None)
-    tiles = [np.zeros((2, 3, 4, 4), np.uint8), np.zeros((1, 3, 4, 4), np.uint8)]
-    request = ChatRequest([1], [], SamplingParams(5), [], tiles=tiles, cache_salt="a")
-    images = {"image": [2, 1]}
-    whole = {"cache_salt": "a", "prompt_token_ids": [1, 9], "multi_modal_data": images}
-    assert model._build_prompt(request) == whole
-    assert request.tiles == []
-    text = ChatRequest([1], [], SamplingParams(5), [])
-    assert model._build_prompt(text) == {"prompt_token_ids": [1]}

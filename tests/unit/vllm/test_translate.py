@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from xinference_internvl2.chat.request import ChatRequest
@@ -11,7 +13,8 @@ from xinference_internvl2.engine_outputs import FinishOutput, TokenOutput
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.grammar import BROKEN_OFF
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.vllm.translate import translate_error, translate_output
+from xinference_internvl2.vllm import translate
+from xinference_internvl2.vllm.translate import translate_error, translate_output, translate_prompt
 
 
 @pytest.mark.parametrize(
@@ -57,3 +60,17 @@ def test_a_token_has_as_many_likeliest_ones_as_are_asked_for(
         TokenOutput(0, 7, -3.0, top),
         FinishOutput(0, "stop", 9),
     ]
+
+
+def test_a_prompt_has_its_tiles_beside_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translate, "insert_placeholders", lambda ids, tokenizer: [*ids, 9])
+    monkeypatch.setattr(translate, "stack_tiles", len)
+    tokenizer: Any = None
+    tiles = [np.zeros((2, 3, 4, 4), np.uint8), np.zeros((1, 3, 4, 4), np.uint8)]
+    request = ChatRequest([1], [], SamplingParams(5), [], tiles=tiles, cache_salt="a")
+    images = {"image": [2, 1]}
+    whole = {"cache_salt": "a", "prompt_token_ids": [1, 9], "multi_modal_data": images}
+    assert translate_prompt(request, tokenizer) == whole
+    assert request.tiles == []
+    text = ChatRequest([1], [], SamplingParams(5), [])
+    assert translate_prompt(text, tokenizer) == {"prompt_token_ids": [1]}
