@@ -42,10 +42,8 @@ async def decode_media(
         return request
     count = sum(item.tiles * item.frames for item in request.media)
     files = sum(len(item.file.data) for item in request.media)
-    held, pool = files + count * 3 * served.config.tile_size**2, served.budget.tiles
-    # A decoder that needs more than the whole pool gets all of it, and works alone.
-    decoding = max(item.file.memory for item in request.media)
-    await reservation.move_to(pool, max(held, min(held + decoding, pool.total)))
+    held = files + count * 3 * served.config.tile_size**2
+    await reservation.move_to_tiles(held, max(item.file.memory for item in request.media))
     tiles = await decode_on_thread(request)
     reservation.shrink(held)
     return replace(request, media=[], tiles=tiles)

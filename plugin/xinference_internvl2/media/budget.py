@@ -139,6 +139,18 @@ class Reservation:
         self.release()
         self._pool, self._size = pool, size
 
+    async def move_to_tiles(self, held: int, decoding: int) -> None:
+        """Take memory for what stays and for decoding, then release that of the pool before.
+
+        A decoder that needs more than the whole pool gets all of it, and works alone.
+
+        Args:
+            held: bytes that stay until the answer begins.
+            decoding: bytes that a decoder takes beside them.
+        """
+        pool = self._budget.tiles
+        await self.move_to(pool, max(held, min(held + decoding, pool.total)))
+
     def shrink(self, size: int) -> None:
         """Keep only `size` bytes."""
         self._pool.release(self._size - size)

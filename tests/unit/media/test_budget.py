@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import nullcontext
 
 import pytest
 
@@ -25,6 +26,23 @@ def test_a_request_may_take_all_of_a_part_and_no_more(pool: str, most: int) -> N
     asyncio.run(take(most * MB))
     with pytest.raises(RequestError, match=rf"take {most} MB, more than the {most} MB .* --media_"):
         asyncio.run(take(most * MB + 1))
+
+
+@pytest.mark.parametrize(("decoding", "taken"), [(21, 31), (22, 32), (23, 32), (500, 32)])
+def test_a_decoder_takes_no_more_than_the_whole_pool(decoding: int, taken: int) -> None:
+    budget = Budget(64, waiting=0)
+    reservation = Reservation(budget)
+    asyncio.run(reservation.move_to_tiles(10, decoding))
+    assert budget.tiles.total - budget.tiles.free == taken
+
+
+@pytest.mark.parametrize("held", [32, 33])
+def test_tiles_have_to_fit_into_the_pool(held: int) -> None:
+    budget = Budget(64, waiting=0)
+    reservation = Reservation(budget)
+    with pytest.raises(RequestError) if held > budget.tiles.total else nullcontext():
+        asyncio.run(reservation.move_to_tiles(held, 5))
+    assert budget.tiles.total - budget.tiles.free == (held if held == 32 else 0)
 
 
 def test_who_does_not_fit_waits_in_the_order_of_arrival() -> None:
