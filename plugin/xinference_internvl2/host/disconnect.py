@@ -1,4 +1,7 @@
-"""Ends a request whose client has left; the host would answer it to its end."""
+"""Ends a request whose client has left; the host would answer it to its end.
+
+The host itself ends a stream.
+"""
 
 from __future__ import annotations
 
