@@ -78,3 +78,11 @@ def test_a_prompt_is_a_text_that_is_not_empty(model: ServedCheckpoint) -> None:
     for prompt in ("", 3):
         with pytest.raises(RequestError, match="prompt has to be a string that is not empty"):
             asyncio.run(complete("uid", prompt, {}, model, None))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_stop_string_that_ended_a_text_is_named(model: ServedCheckpoint, stream: bool) -> None:
+    last = ask(model, stream, stop=["dog", " fox"])[-1]["choices"][0]
+    assert (last["finish_reason"], last["stop_sequence"]) == ("stop", " fox")
+    plain = ask(model, stream, stop=["dog"])[-1]["choices"][0]
+    assert (plain["finish_reason"], "stop_sequence" in plain) == ("stop", False)
