@@ -77,7 +77,7 @@ def _add_render(render: argparse.ArgumentParser) -> None:
 
 def _run_doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     from .doctor import devices, fits, machine
-    from .families.memory import Use
+    from .families.memory_estimate import Use
 
     if options.ask:
         from .doctor.ask import ask

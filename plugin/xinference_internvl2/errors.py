@@ -1,11 +1,8 @@
-"""The errors that a user can cause; each message is one sentence that names the remedy."""
+"""The errors that a user can cause, each one sentence that names the remedy, and their wording."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 
 MAX_MESSAGE = 600
 """Characters of a message, since what it quotes may be of any length."""
@@ -28,6 +25,11 @@ def one_sentence(message: str) -> str:
     return shown[:_HEAD] + " … " + shown[_HEAD + 3 - MAX_MESSAGE :]
 
 
+def join_names(names: Iterable[str]) -> str:
+    """Return names for a message, each once, or "nothing" if there are none."""
+    return ", ".join(dict.fromkeys(names)) or "nothing"
+
+
 def _escape(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
@@ -41,16 +43,6 @@ class _UserError(ValueError):
 
 class CheckpointError(_UserError):
     """A checkpoint, or an option of a launch, that cannot be served."""
-
-
-@contextmanager
-def point_to_doctor(path: str | Path) -> Iterator[None]:
-    """Add to a CheckpointError of the body the command that lists everything wrong with `path`."""
-    try:
-        yield
-    except CheckpointError as error:
-        command = f"xinference-internvl2 doctor {shlex.quote(str(path))}"
-        raise CheckpointError(f"{error}. All that is wrong with it: {command}") from None
 
 
 class RequestError(_UserError):

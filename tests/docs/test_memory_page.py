@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xinference_internvl2.doctor.devices import Device
 from xinference_internvl2.doctor.fits import LIBRARIES, list_fits
-from xinference_internvl2.families.memory import VLLM_SHARE, Use
+from xinference_internvl2.families.memory_estimate import VLLM_SHARE, Use
 from xinference_internvl2.families.records import load_runtimes
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,8 +14,8 @@ from tests.shapes.showcase import CONTENTS, draw_shapes
 from tests.support.host import Host
 from tests.tiny.dims import Backbone
 from xinference_internvl2.chat.prompt import render
-from xinference_internvl2.families.prompt_formats import find_prompt_format
-from xinference_internvl2.families.records import PromptFormat
+from xinference_internvl2.families.find_family import find_prompt_format
+from xinference_internvl2.families.prompt_format import PromptFormat
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
 from .conftest import (

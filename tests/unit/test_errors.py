@@ -1,30 +1,16 @@
-"""A failed launch ends with the command that tells everything about the checkpoint."""
+"""The wording of an error is bounded, and its names are told once."""
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
-
-import pytest
-
-from xinference_internvl2.errors import CheckpointError, one_sentence, point_to_doctor
-
-
-def test_the_command_follows_the_sentence_and_can_be_pasted() -> None:
-    path = Path("/models/my model")
-    with pytest.raises(CheckpointError) as caught, point_to_doctor(path):
-        raise CheckpointError("config.json is missing; download it")
-    sentence, _, command = str(caught.value).rpartition(": ")
-    assert sentence == "config.json is missing; download it. All that is wrong with it"
-    assert shlex.split(command) == ["xinference-internvl2", "doctor", str(path)]
-
-
-def test_other_errors_are_left_alone() -> None:
-    with pytest.raises(OSError, match=r"^x$"), point_to_doctor("/models"):
-        raise OSError("x")
+from xinference_internvl2.errors import join_names, one_sentence
 
 
 def test_of_a_message_without_end_only_the_beginning_is_read() -> None:
     most = 1 << 16
     assert one_sentence("x" * (most - 1) + "y").endswith("xy")
     assert one_sentence("x" * most + "y").endswith("xx")
+
+
+def test_names_are_told_once_and_in_their_order() -> None:
+    assert join_names(["b", "a", "b"]) == "b, a"
+    assert join_names([]) == "nothing"

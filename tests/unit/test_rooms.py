@@ -15,7 +15,7 @@ MODULE_LINES = 300
 FUNCTION_LINES = 40
 
 # What both engines' host models are built from.
-SHARED = "families checkpoint tokenizer media chat launch_option_check grammar"
+SHARED = "families checkpoint tokenizer media chat launch_option_check launch_errors grammar"
 # Room, or module that is a room by itself → the rooms that it may import.
 ROOMS = {
     PLUGIN: {
@@ -33,6 +33,7 @@ ROOMS = {
         "chat": "media tokenizer checkpoint families grammar launch_option_check",
         "transformers.__init__": "",
         "launch_option_check": "",
+        "launch_errors": "",
         "transformers.requirements": "",
         "transformers.launch_options": "launch_option_check media chat.launch_options",
         "transformers.model": "checkpoint tokenizer transformers.requirements",
@@ -43,7 +44,7 @@ ROOMS = {
         "host": "families _autoload",
         "demo": "",
         "doctor": f"{SHARED} host _autoload transformers.model transformers.engine demo.questions",
-        "__main__": "doctor demo families.memory families.records",
+        "__main__": "doctor demo families.memory_estimate families.records",
         "__init__": f"{SHARED} transformers.model confidence",
     },
     GENERATOR: {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import CheckpointError
-from ..families.records import PromptFormat
+from ..families.prompt_format import PromptFormat
 from ..launch_option_check import read_flag
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..families.prompt_formats import find_prompt_format
-from ..families.records import PromptFormat
+from ..families.find_family import find_prompt_format
+from ..families.prompt_format import PromptFormat
 from ..media.limits import DEFAULT_FRAMES
 from ..media.source import Media
 from .control_tokens_in_user_text import Segment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..checkpoint.config import CheckpointConfig
-from ..families.records import PromptFormat
+from ..families.prompt_format import PromptFormat
 from ..media.budget import Budget
 from ..media.limits import MediaLimits
 from ..media.source import Fetch

@@ -14,7 +14,7 @@ from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..demo.questions import CHECKPOINT
 from ..errors import RequestError
-from ..families.prompt_formats import find_prompt_format
+from ..families.find_family import find_prompt_format
 from ..media.launch_options import read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from .devices import find_devices

@@ -14,8 +14,8 @@ from ..checkpoint.config import CheckpointConfig, find_problems, read_config
 from ..checkpoint.weight_files import is_pickled
 from ..checkpoint.weight_format import AWQ, UNQUANTIZED, describe_weights
 from ..errors import CheckpointError
-from ..families.memory import Use
-from ..families.prompt_formats import find_prompt_format
+from ..families.find_family import find_prompt_format
+from ..families.memory_estimate import Use
 from ..families.records import SpecRuntime, load_runtimes
 from ..tokenizer.tokenizer import load_tokenizer
 from . import installation

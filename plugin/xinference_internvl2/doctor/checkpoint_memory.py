@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ..checkpoint.config import CheckpointConfig
 from ..checkpoint.weight_memory import is_linear_layer
-from ..families.memory import Memory
+from ..families.memory_estimate import Memory
 
 FLOAT = 2
 """Bytes of a parameter that is not quantized, and of an activation."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..families.memory import VLLM_SHARE, Memory, Use
+from ..families.memory_estimate import VLLM_SHARE, Memory, Use
 from ..families.records import SpecRuntime, load_runtimes
 from .devices import Device
 from .installation import Engine

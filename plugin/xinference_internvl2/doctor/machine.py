@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 
 from .. import __version__
-from ..families.memory import Use
+from ..families.memory_estimate import Use
 from . import installation
 from .devices import Device
 from .fits import Fit, choose_best, list_fits, list_unknown

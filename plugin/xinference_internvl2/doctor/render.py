@@ -12,7 +12,7 @@ from ..chat.prepare import prepare
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..errors import RequestError
-from ..families.prompt_formats import find_family, find_prompt_format
+from ..families.find_family import find_family, find_prompt_format
 from ..families.records import read_registration
 from ..media.launch_options import read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Literal
 
-from .records import FamilyRuntime, SpecRuntime, family_of, is_withdrawn, load_runtimes
+from ..errors import join_names
+from .find_family import family_of
+from .records import FamilyRuntime, SpecRuntime, load_runtimes
+from .withdrawn import is_withdrawn
 
 Verdict = Literal[True] | tuple[Literal[False], str]
 
@@ -23,7 +25,7 @@ def serves(model_family: Any, model_spec: Any, quantization: str | None, engine:
     if not specs:
         return False, missing
     wanted = quantization or "none"
-    served = _drop_repeats(q for spec in specs for q in _find_quantizations(spec, engine))
+    served = [q for spec in specs for q in _find_quantizations(spec, engine)]
     if wanted.lower() in (q.lower() for q in served):
         return True
     return False, _refuse_quantization(runtime, model_spec.model_format, wanted, engine, specs)
@@ -55,13 +57,13 @@ def _refuse_quantization(
     runtime: FamilyRuntime, model_format: str, wanted: str, engine: str, specs: list[SpecRuntime]
 ) -> str:
     what = f"{runtime.model_name} in format {model_format}"
-    served = _drop_repeats(q for spec in specs for q in _find_quantizations(spec, engine))
-    others = _drop_repeats(
+    served = [q for spec in specs for q in _find_quantizations(spec, engine)]
+    others = [
         name
         for spec in specs
         for name, quantizations in spec.engines.items()
         if wanted.lower() in (q.lower() for q in quantizations)
-    )
+    ]
     remedy = f"; quantization {wanted} is served by {join_names(others)}." if others else "."
     if not served:
         return f"{engine} does not serve {what}{remedy}"
@@ -71,12 +73,3 @@ def _refuse_quantization(
 def _find_quantizations(spec: SpecRuntime, engine: str) -> tuple[str, ...]:
     by_name = {name.lower(): quantizations for name, quantizations in spec.engines.items()}
     return by_name.get(engine.lower(), ())
-
-
-def _drop_repeats(items: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(items))
-
-
-def join_names(items: Iterable[str]) -> str:
-    """Return a list of the items for a message, each once, or "nothing" if there are none."""
-    return ", ".join(_drop_repeats(items)) or "nothing"

@@ -9,25 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .memory import Memory
+from .memory_estimate import Memory
+from .prompt_format import PromptFormat
 
 FAMILIES = Path(__file__).resolve().parent
 RUNTIME_SUFFIX = ".runtime.json"
-
-_withdrawn: set[str] = set()
-
-
-@dataclass(frozen=True)
-class PromptFormat:
-    """How the turns of a conversation become one string."""
-
-    name: str
-    system_text: str
-    roles: Mapping[str, str]
-    turn_end: str
-    stop: tuple[str, ...]
-    image_labels: bool = True
-    """Whether several images are numbered and put before the text."""
 
 
 @dataclass(frozen=True)
@@ -63,33 +49,6 @@ def load_runtimes() -> Mapping[str, FamilyRuntime]:
     files = sorted(FAMILIES.glob(f"*{RUNTIME_SUFFIX}"))
     runtimes = [_parse_runtime(json.loads(file.read_text(encoding="utf-8"))) for file in files]
     return {runtime.model_name: runtime for runtime in runtimes}
-
-
-def withdraw(model_name: str) -> None:
-    """Leave a family to the host in this process: our loaders no longer match it."""
-    _withdrawn.add(model_name)
-
-
-def restore() -> None:
-    """Undo every `withdraw()`, for when the host builds its catalog anew."""
-    _withdrawn.clear()
-
-
-def is_withdrawn(model_name: str) -> bool:
-    """Whether the family is left to the host in this process."""
-    return model_name in _withdrawn
-
-
-def family_of(model_family: Any) -> FamilyRuntime | None:
-    """Return our data for a family record of the host, or None if it is none of our families.
-
-    A family that a user registered names one of ours in its `model_family`.
-    """
-    for name in (model_family.model_name, model_family.model_family):
-        runtime = load_runtimes().get(str(name))
-        if runtime is not None and name not in _withdrawn:
-            return runtime
-    return None
 
 
 def _parse_runtime(data: Mapping[str, Any]) -> FamilyRuntime:

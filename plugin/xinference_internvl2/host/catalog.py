@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .. import __version__
 from .._autoload import HOST_MODULE
-from ..families import records
+from ..families import records, withdrawn
 from ..patching import log_once, patch
 from . import engine_query, launch_guard, spec_choice
 from .request_log import log_refusals_once
@@ -98,7 +98,7 @@ def _read_ours_after(host: ModuleType, load: Callable[..., None]) -> Callable[..
 def _add_families(read: Callable[[str, list[Any]], None], families: list[Any]) -> None:
     from .family_record import PluginFamily
 
-    records.restore()
+    withdrawn.restore()
     of_host = {family.model_name for family in families if not isinstance(family, PluginFamily)}
     present = {family.model_name for family in families} - of_host
     for name in records.load_runtimes():
@@ -124,7 +124,7 @@ def _updated_at(name: str) -> int:
 
 
 def _step_back(name: str, reason: str) -> None:
-    records.withdraw(name)
+    withdrawn.withdraw(name)
     log_once(
         logging.WARNING,
         f"xinference-internvl2 {__version__} leaves {name} to Xinference, because {reason};"

@@ -10,8 +10,8 @@ import inspect
 import sys
 from typing import Any
 
-from ..families import records
 from ..families.engine_matrix import serves
+from ..families.find_family import family_of
 from ..patching import patch
 from . import launch_guard
 
@@ -50,7 +50,7 @@ def _add_reasons_to(found: dict[str, Any], model_name: str) -> dict[str, Any]:
     from xinference.model.llm import SUPPORTED_ENGINES
 
     family = launch_guard.find_family(model_name)
-    if family is None or records.family_of(family) is None:
+    if family is None or family_of(family) is None:
         return found
     answer = dict(found)
     for engine, rows in found.items():

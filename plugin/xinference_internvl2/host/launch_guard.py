@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from ..families import records
 from ..families.engine_matrix import serves
+from ..families.find_family import family_of
 from ..patching import patch
 
 WITHOUT_VIRTUALENV = "check_engine_by_spec_parameters"
@@ -40,7 +40,7 @@ def _choose_ours(llm_family: ModuleType, virtual_env: bool, check: Any) -> Any:
     def check_engine(*args: Any, **kwargs: Any) -> Any:
         call = signature.bind(*args, **kwargs).arguments
         family = call.get("llm_family") or find_family(call["model_name"])
-        if family is None or records.family_of(family) is None:
+        if family is None or family_of(family) is None:
             return check(*args, **kwargs)
         with set_virtual_env(virtual_env):
             found = _find_class(llm_family.SUPPORTED_ENGINES, family, call)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from ..families import records
-from ..families.engine_matrix import join_names
+from ..errors import join_names
+from ..families.find_family import family_of
 from ..patching import patch
 
 UNQUANTIZED = "none"
@@ -60,7 +60,7 @@ def _find_family(llm_family: ModuleType, name: str) -> Any:
 
     families = [*llm_family.BUILTIN_LLM_FAMILIES, *get_user_defined_llm_families()]
     found = next((family for family in families if family.model_name == name), None)
-    return found if found is not None and records.family_of(found) is not None else None
+    return found if found is not None and family_of(found) is not None else None
 
 
 def _has_size(llm_family: ModuleType, size: int | str | None, spec: Any) -> bool:

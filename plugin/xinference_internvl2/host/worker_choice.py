@@ -11,8 +11,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import join_names
 from ..families import records
-from ..families.engine_matrix import join_names
+from ..families.find_family import family_of
 from ..patching import patch
 
 
@@ -71,4 +72,4 @@ async def _split_workers(workers: dict[str, Any], name: str) -> tuple[list[str],
 
 def _is_ours(family: Any) -> bool:
     known = family is not None and not isinstance(family, BaseException)
-    return known and records.family_of(family) is not None
+    return known and family_of(family) is not None

@@ -31,9 +31,10 @@ from ..chat.served_checkpoint import ServedCheckpoint
 from ..chat.text_completion import complete
 from ..checkpoint.weight_format import check_quantization
 from ..engine_outputs import Outputs
-from ..errors import CheckpointError, point_to_doctor
+from ..errors import CheckpointError
 from ..families.engine_matrix import serves
-from ..families.prompt_formats import prompt_format_of
+from ..families.find_family import prompt_format_of
+from ..launch_errors import point_to_doctor
 from ..media.budget import Budget
 from ..media.launch_options import read_launch_limits
 from ..media.pixel_values import normalize_on_device

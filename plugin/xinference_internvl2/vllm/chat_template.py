@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ..families.records import PromptFormat
+from ..families.prompt_format import PromptFormat
 
 
 def build_chat_template(prompt_format: PromptFormat, start: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..checkpoint.backbones import BACKBONES
-from ..families.prompt_formats import DEFAULT_FAMILY
+from ..families.find_family import DEFAULT_FAMILY
 from ..families.records import load_runtimes
 
 MODEL_TYPE = "internvl_chat"

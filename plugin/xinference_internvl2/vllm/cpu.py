@@ -12,7 +12,7 @@ import torch
 
 from ..checkpoint import weight_memory
 from ..checkpoint.weight_files import open_file
-from ..families.memory import VLLM_SHARE
+from ..families.memory_estimate import VLLM_SHARE
 
 SMALLEST_FLOAT = 2
 """Bytes of a weight in bfloat16 or float16."""

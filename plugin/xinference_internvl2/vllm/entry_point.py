@@ -15,8 +15,8 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from ..checkpoint.merge_lora import merge_stream
-from ..families.prompt_formats import find_prompt_format
-from ..families.records import PromptFormat
+from ..families.find_family import find_prompt_format
+from ..families.prompt_format import PromptFormat
 from ..patching import patch
 from .chat_template import build_chat_template
 from .checkpoint_family import FAMILY, choose_family, is_ours

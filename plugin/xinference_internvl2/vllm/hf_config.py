@@ -9,7 +9,7 @@ from transformers import PreTrainedConfig
 
 from ..checkpoint.config import parse_config
 from ..checkpoint.hf_config import build_language_config
-from ..families.prompt_formats import DEFAULT_FAMILY
+from ..families.find_family import DEFAULT_FAMILY
 from .checkpoint_family import FAMILY, MODEL_TYPE, note_family
 from .unsupported import check_computable
 

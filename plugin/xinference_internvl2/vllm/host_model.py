@@ -31,10 +31,10 @@ from ..checkpoint.config import read_config
 from ..checkpoint.weight_files import list_weight_files
 from ..checkpoint.weight_format import check_quantization
 from ..engine_outputs import Outputs, PromptOutput
-from ..errors import CheckpointError, point_to_doctor
+from ..errors import CheckpointError
 from ..families.engine_matrix import serves
-from ..families.prompt_formats import prompt_format_of
-from ..families.records import family_of
+from ..families.find_family import family_of, prompt_format_of
+from ..launch_errors import point_to_doctor
 from ..media.budget import Budget
 from ..media.launch_options import read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer

@@ -20,7 +20,7 @@ from xinference_internvl2.demo.questions import CHECKPOINT, PICTURES, QUESTIONS
 from xinference_internvl2.doctor import checkpoint
 from xinference_internvl2.doctor.checkpoint_memory import estimate_memory
 from xinference_internvl2.doctor.devices import Device
-from xinference_internvl2.families.memory import Use
+from xinference_internvl2.families.memory_estimate import Use
 
 MACHINE = [Device("cpu", "CPU", 64 * 10**9, 64 * 10**9)]
 

@@ -20,7 +20,7 @@ from xinference_internvl2.doctor.fits import (
 )
 from xinference_internvl2.doctor.installation import Engine
 from xinference_internvl2.doctor.machine import format_size
-from xinference_internvl2.families.memory import Memory, Use
+from xinference_internvl2.families.memory_estimate import Memory, Use
 from xinference_internvl2.families.records import SpecRuntime
 
 MEMORY = Memory({"none": 10**10}, 10**5, 10**5, 10**4, 10**3, 10**7, 10**6)

@@ -15,7 +15,7 @@ import pytest
 from xinference_internvl2 import __main__ as command_line
 from xinference_internvl2.doctor import devices, installation, machine
 from xinference_internvl2.doctor.fits import list_fits
-from xinference_internvl2.families.memory import Use
+from xinference_internvl2.families.memory_estimate import Use
 
 PLUGIN = Path(__file__).resolve().parents[3] / "plugin"
 HEAVY = ("torch", "transformers", "vllm", "xinference")

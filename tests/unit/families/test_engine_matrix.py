@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from xinference_internvl2.families import records
+from xinference_internvl2.families import withdrawn
 from xinference_internvl2.families.engine_matrix import serves
 
 OURS = SimpleNamespace(model_name="internvl2", model_family=None)
@@ -22,7 +22,7 @@ def spec(model_format: str, size: int | str) -> SimpleNamespace:
 @pytest.fixture(autouse=True)
 def _nothing_withdrawn() -> Iterator[None]:
     yield
-    records.restore()
+    withdrawn.restore()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_refused(
 
 @pytest.mark.parametrize("family", [OURS, CUSTOM])
 def test_a_family_that_is_left_to_the_host_is_not_served(family: SimpleNamespace) -> None:
-    records.withdraw("internvl2")
+    withdrawn.withdraw("internvl2")
     assert serves(family, spec("pytorch", 2), "none", "Transformers") == (
         False,
         "Xinference has the model family internvl2 itself, so xinference-internvl2 leaves it.",

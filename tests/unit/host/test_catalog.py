@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from xinference_internvl2.families import records
+from xinference_internvl2.families import records, withdrawn
 from xinference_internvl2.host import catalog
 
 
@@ -15,7 +15,7 @@ from xinference_internvl2.host import catalog
 def whole() -> Iterator[None]:
     """Afterwards no family is withdrawn."""
     yield
-    records.restore()
+    withdrawn.restore()
 
 
 @pytest.mark.parametrize(("seconds", "ours"), [(-1, True), (0, True), (1, False)])
@@ -23,11 +23,11 @@ def test_only_a_newer_record_wins(seconds: int, ours: bool) -> None:
     updated_at = records.read_registration("internvl2")["updated_at"] + seconds
     downloaded = SimpleNamespace(model_name="internvl2", updated_at=updated_at)
     catalog._yield_to_newer("catalog.json", [downloaded])
-    assert records.is_withdrawn("internvl2") is not ours
+    assert withdrawn.is_withdrawn("internvl2") is not ours
 
 
 def test_other_records_and_those_without_a_date_win_nothing() -> None:
     undated = SimpleNamespace(model_name="internvl2")
     other = SimpleNamespace(model_name="other", updated_at=1 << 40)
     catalog._yield_to_newer("catalog.json", [undated, other])
-    assert not any(map(records.is_withdrawn, ("internvl2", "other")))
+    assert not any(map(withdrawn.is_withdrawn, ("internvl2", "other")))

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import xinference.model.llm
 
-from xinference_internvl2.families import records
 from xinference_internvl2.host import engine_query, launch_guard
 
 
@@ -20,7 +19,7 @@ def test_the_reason_is_that_of_our_loader_where_it_has_one(
 ) -> None:
     loader = SimpleNamespace(check_lib=lambda: installed)
     monkeypatch.setattr(launch_guard, "find_family", lambda name: name)
-    monkeypatch.setattr(records, "family_of", lambda family: family)
+    monkeypatch.setattr(engine_query, "family_of", lambda family: family)
     monkeypatch.setattr(launch_guard, "find_loader", lambda engines, engine: engines.get(engine))
     monkeypatch.setattr(xinference.model.llm, "SUPPORTED_ENGINES", {"vLLM": loader})
     found = {"vLLM": "the host's", "MLX": "another"}

@@ -38,8 +38,8 @@ from tests.tiny.llm_config import ARCHITECTURES
 from tests.tiny.weights import list_weight_shapes
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.doctor.checkpoint_memory import estimate_memory
-from xinference_internvl2.families import memory as plugin_memory
-from xinference_internvl2.families.memory import Use
+from xinference_internvl2.families import memory_estimate as plugin_memory
+from xinference_internvl2.families.memory_estimate import Use
 from xinference_internvl2.families.records import FAMILIES, load_runtimes
 from xinference_internvl2.transformers.engine import model_runner
 from xinference_internvl2.transformers.model.config import model_config

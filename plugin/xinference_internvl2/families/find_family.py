@@ -1,14 +1,28 @@
-"""Finds the prompt format that a checkpoint was trained on, by its `template`."""
+"""Finds the family of a model, and its prompt format, by its name or by its `template`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..errors import CheckpointError
-from .records import FamilyRuntime, PromptFormat, family_of, load_runtimes
+from .prompt_format import PromptFormat
+from .records import FamilyRuntime, load_runtimes
+from .withdrawn import is_withdrawn
 
 DEFAULT_FAMILY = "internvl2"
 """The family in which a prompt format is looked up first if none is named."""
+
+
+def family_of(model_family: Any) -> FamilyRuntime | None:
+    """Return our data for a family record of the host, or None if it is none of our families.
+
+    A family that a user registered names one of ours in its `model_family`.
+    """
+    for name in (model_family.model_name, model_family.model_family):
+        runtime = load_runtimes().get(str(name))
+        if runtime is not None and not is_withdrawn(name):
+            return runtime
+    return None
 
 
 def prompt_format_of(model_family: Any, name: str) -> PromptFormat:
