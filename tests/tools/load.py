@@ -30,7 +30,7 @@ MEDIA_MEMORY, KV_CACHE_MEMORY, PREFIX_CACHE_MEMORY = 1024, 256, 64
 # One decoder that takes more than half of the media's memory works alone.
 ALONE = (limits.MAX_IMAGE_MEMORY >> 20) - MEDIA_MEMORY // 2
 # Of each process that decodes: Python, its libraries and what it keeps for the next picture.
-DECODERS, DECODER_MEMORY = 2 * limits.DECODERS + limits.MAX_VIDEO_DECODERS, 120
+DECODERS, DECODER_MEMORY = 2 * limits.MAX_IMAGE_DECODERS + limits.MAX_VIDEO_DECODERS, 120
 # What libraries and the allocator keep of many threads and their first calls.
 SLACK = 256
 OPTIONS: dict[str, dict[str, Any]] = {

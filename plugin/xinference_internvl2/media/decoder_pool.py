@@ -18,7 +18,14 @@ from typing import Any
 
 from ..errors import RequestError
 from .fair_semaphore import FairSemaphore
-from .limits import DECODERS, MAX_IMAGE_SECONDS, MAX_WALL_SECONDS, SMALL_COST, SMALL_FILE
+from .limits import (
+    MAX_IMAGE_DECODERS,
+    MAX_IMAGE_SECONDS,
+    MAX_WALL_SECONDS,
+    SMALL_COST,
+    SMALL_FILE,
+)
+from .sandbox import DECODER_ENVIRONMENT
 
 _CODE = """
 import json, sys
@@ -26,13 +33,6 @@ sys.path[:] = json.loads(sys.argv[1])
 from xinference_internvl2.media.image_decoder import main
 main()
 """
-DECODER_ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
-}
-"""The environment of a decoder: threads of libraries would use up its bounded address space, and
-the memory of a large image has to go back to the system."""
 
 
 class _Decoder:
@@ -122,7 +122,7 @@ def _explain_exit(status: int, where: str) -> Exception:
     return RequestError(f"{where} makes its decoder crash; save it in another way")
 
 
-_small, _large = DecoderPool(DECODERS), DecoderPool(DECODERS)
+_small, _large = DecoderPool(MAX_IMAGE_DECODERS), DecoderPool(MAX_IMAGE_DECODERS)
 
 
 def choose_decoders(size: int, cost: int = 0) -> DecoderPool:

@@ -8,28 +8,16 @@ from __future__ import annotations
 
 import json
 import sys
-from io import BytesIO
 from typing import Any, BinaryIO
 
-from PIL import Image, features
+from PIL import Image
 
 from ..errors import RequestError
-from .limits import (
-    BYTES_PER_PIXEL,
-    DRAFT_PIXELS,
-    MAX_IMAGE_MEMORY,
-    MAX_IMAGE_SECONDS,
-    MAX_PASSES,
-    MAX_PIXELS,
-    MAX_SIDE,
-)
+from .accepted_images import count_passes, open_accepted, unreadable_error
+from .limits import BYTES_PER_PIXEL, DRAFT_PIXELS, MAX_IMAGE_MEMORY, MAX_IMAGE_SECONDS
 from .sandbox import confine, count_address_space, limit_seconds
 from .tiles import Tiling, cut_tiles
 from .upright_rgb import to_upright_rgb, upright_size
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
-_START_OF_SCAN = b"\xff\xda"
 
 
 def main() -> None:
@@ -61,10 +49,10 @@ def main() -> None:
 def _answer(
     answers: BinaryIO, data: bytes, where: str, published: bool, tiling: dict[str, Any] | None
 ) -> None:
-    image = open_image(data, where)
+    image = open_accepted(data, where)
     size = image.size if published else upright_size(image)
     if tiling is None:
-        passes = _count_passes(image, data)
+        passes = count_passes(image, data)
         found = {"width": size[0], "height": size[1], "cost": image.width * image.height * passes}
         if passes == 1:  # a progressive one is in memory whole before it is made smaller
             _draft(image)
@@ -79,7 +67,7 @@ def _answer(
     except MemoryError:
         raise
     except Exception:
-        raise _unreadable_error(data, where) from None
+        raise unreadable_error(data, where) from None
     tiles = cut_tiles(image, Tiling(**tiling), size)
     _write_line(answers, {"shape": tiles.shape})
     answers.write(tiles.data)
@@ -87,50 +75,6 @@ def _answer(
 
 def _write_line(answers: BinaryIO, answer: dict[str, Any]) -> None:
     answers.write(json.dumps(answer).encode() + b"\n")
-
-
-def open_image(data: bytes, where: str) -> Image.Image:
-    """Read the header of an image file; of an animation the first frame counts.
-
-    Raises:
-        RequestError: not an image in one of FORMATS, or more of it than the limits allow.
-    """
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        image = Image.open(BytesIO(data), formats=readable_formats())
-    except MemoryError:
-        raise
-    except Exception:
-        raise _unreadable_error(data, where) from None
-    width, height = image.size
-    if max(width, height) > MAX_SIDE:
-        raise RequestError(
-            f"{where} has {width}×{height} pixels; send an image whose sides have at most "
-            f"{MAX_SIDE:,}"
-        )
-    passes = _count_passes(image, data)
-    if width * height > MAX_PIXELS * (4 if image.format == "JPEG" and passes == 1 else 1):
-        raise RequestError(
-            f"{where} has {width}×{height} pixels; send an image of at most {MAX_PIXELS:,} pixels"
-        )
-    if width * height * passes > MAX_PASSES:
-        raise RequestError(
-            f"{where} is a JPEG of {width}×{height} pixels in {passes} scans; "
-            "save it as a baseline JPEG"
-        )
-    return image
-
-
-def readable_formats() -> tuple[str, ...]:
-    """Return the formats that Pillow can read here."""
-    return (*FORMATS, "AVIF") if features.check("avif") else FORMATS
-
-
-def _count_passes(image: Image.Image, data: bytes) -> int:
-    """Return how often a decoder visits every pixel: once for each scan of a progressive JPEG."""
-    if image.format != "JPEG" or "progressive" not in image.info:
-        return 1
-    return max(data.count(_START_OF_SCAN), 1)
 
 
 def _draft(image: Image.Image) -> None:
@@ -143,14 +87,6 @@ def _draft(image: Image.Image) -> None:
         scale *= 2
     if scale > 1:
         image.draft(None, (image.width // scale, image.height // scale))
-
-
-def _unreadable_error(data: bytes, where: str) -> RequestError:
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-        return RequestError(f"{where} is a HEIC image, which cannot be read; convert it to JPEG")
-    return RequestError(
-        f"{where} is not an image that can be read; send a {', '.join(readable_formats())} file"
-    )
 
 
 def _describe_too_large(where: str) -> str:

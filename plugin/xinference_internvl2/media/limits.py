@@ -41,7 +41,7 @@ MAX_IMAGE_MEMORY = 1 << 30
 BYTES_PER_PIXEL = 16
 MAX_WALL_SECONDS = 60
 # Processes for small images, and as many for others.
-DECODERS = 2
+MAX_IMAGE_DECODERS = 2
 SMALL_FILE, SMALL_COST = 1 << 20, 4_000_000
 
 # A process that decodes a video.

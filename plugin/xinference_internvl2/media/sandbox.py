@@ -5,6 +5,14 @@ from __future__ import annotations
 import signal
 from contextlib import suppress
 
+DECODER_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+}
+"""The environment of a decoder: threads of libraries would use up its bounded address space, and
+the memory of a large image has to go back to the system."""
+
 
 def confine(memory: int, cpu_seconds: int | None = None) -> None:
     """Let this process open no more files and sockets, and bound what it may use.

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RequestError
-from .decoder_pool import DECODER_ENVIRONMENT
+from .accepted_videos import unreadable_error
 from .fair_semaphore import FairSemaphore
 from .limits import (
     BYTES_PER_FRAME_PIXEL,
@@ -28,16 +28,9 @@ from .limits import (
     MAX_VIDEO_MEMORY,
     MAX_VIDEO_SECONDS,
 )
+from .sandbox import DECODER_ENVIRONMENT
 from .tiles import Tiling
 
-# FFmpeg's name of a container → the one that people know.
-CONTAINERS = {
-    "mov": "MP4",
-    "matroska": "WebM",
-    "avi": "AVI",
-    "mpegts": "MPEG-TS",
-    "gif": "GIF",
-}
 # The exit status of a decoder that has written to standard error why the video is refused.
 EXIT_REFUSED = 3
 
@@ -131,11 +124,3 @@ def _ask_decoder(data: bytes, where: str, question: dict[str, Any] | None) -> By
         # A signal: the decoder crashed, or took too much.
         raise unreadable_error(where)
     return BytesIO(done.stdout)
-
-
-def unreadable_error(where: str) -> RequestError:
-    """Return the error for a video that cannot be decoded."""
-    return RequestError(
-        f"{where} is not a video that can be read; send a file in one of the formats "
-        f"{', '.join(CONTAINERS.values())}"
-    )

@@ -2,8 +2,8 @@
 
 PyAV decodes: it is maintained, its wheels carry FFmpeg for every platform, and it hands out single
 packets; decord, which the reference uses, had its last release in 2021. FFmpeg sees nothing but
-the bytes: what a container refers to is never opened, and only the containers and codecs named
-here are read.
+the bytes: what a container refers to is never opened, and only the containers and codecs of
+`accepted_videos` are read.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import av
 import av.audio.stream
 import av.stream
 import av.subtitles.stream
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
 from ..errors import RequestError
+from .accepted_videos import WHITELISTS, require_accepted, unreadable_error
 from .frame_choice import frame_indices
 from .limits import (
     MAX_FRAME_PIXELS,
@@ -34,21 +36,9 @@ from .limits import (
 )
 from .sandbox import confine
 from .tiles import Tiling, cut_tiles
-from .video import CONTAINERS, EXIT_REFUSED, unreadable_error
+from .video import EXIT_REFUSED
 from .video_packets import read_index, sample_frames
 
-DECODERS = {
-    "h264": "H.264",
-    "hevc": "H.265",
-    "libdav1d": "AV1",
-    "vp8": "VP8",
-    "vp9": "VP9",
-    "mpeg4": "MPEG-4",
-    "mpeg2video": "MPEG-2",
-    "mpeg1video": "MPEG-1",
-    "mjpeg": "Motion JPEG",
-    "gif": "GIF",
-}
 THREADS = 2
 # Degrees counterclockwise.
 _TURNS = {
@@ -144,22 +134,16 @@ def _write_line(line: Sequence[float]) -> None:
 @contextmanager
 def open_stream(data: bytes, where: str) -> Iterator[VideoStream]:
     """Yield the video stream of a file, ready to decode."""
-    options = {
-        "format_whitelist": ",".join(CONTAINERS),
-        "codec_whitelist": ",".join(DECODERS),
-        "max_streams": str(MAX_STREAMS),
-    }
     # Decoders and demuxers of broken files raise any exception.
     try:
         with av.open(
             BytesIO(data),
             mode="r",
-            container_options=options,
+            container_options={**WHITELISTS, "max_streams": str(MAX_STREAMS)},
             metadata_errors="ignore",
             io_open=_refuse,
         ) as container:
-            stream = container.streams.best("video")
-            _check_stream(stream, where)
+            stream = require_accepted(_find_video(container), where)
             codec = stream.codec_context
             codec.thread_count, codec.thread_type = THREADS, "AUTO"
             codec.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
@@ -171,25 +155,13 @@ def open_stream(data: bytes, where: str) -> Iterator[VideoStream]:
         raise unreadable_error(where) from None
 
 
+def _find_video(container: InputContainer) -> VideoStream | None:
+    """Return the stream that a player shows; the cover of a song is none."""
+    stream = container.streams.best("video")
+    cover = av.stream.Disposition.attached_pic
+    return None if stream is None or stream.disposition & cover else cast(VideoStream, stream)
+
+
 def _refuse(url: str, *_: Any) -> NoReturn:
     """Refuse to open what a container refers to; FFmpeg calls this for it."""
     raise PermissionError(url)
-
-
-def _check_stream(stream: Any, where: str) -> None:
-    cover = av.stream.Disposition.attached_pic
-    if stream is None or stream.disposition & cover:
-        raise RequestError(f"{where} has no video stream; send a video")
-    codec = stream.codec_context
-    if codec is None or codec.name not in DECODERS:
-        raise RequestError(
-            f"{where} is encoded with {codec.name if codec else 'an unknown codec'}; "
-            f"encode it with one of {', '.join(DECODERS.values())}"
-        )
-    if codec.width < 1 or codec.height < 1:
-        raise unreadable_error(where)
-    if codec.width * codec.height > MAX_FRAME_PIXELS:
-        raise RequestError(
-            f"{where} has {codec.width}×{codec.height} pixels a frame; "
-            f"send a video of at most {MAX_FRAME_PIXELS:,}"
-        )

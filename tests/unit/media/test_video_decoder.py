@@ -106,13 +106,3 @@ def test_the_number_of_streams(monkeypatch: pytest.MonkeyPatch) -> None:
         assert stream.codec_context.width == 64
     with pytest.raises(RequestError, match=r"^it "), video_decoder.open_stream(film(3), "it"):
         pass
-
-
-def test_the_pixels_of_a_frame(written: io.BytesIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = video(3, size=(64, 64))
-    monkeypatch.setattr(video_decoder, "MAX_FRAME_PIXELS", 4096)
-    video_decoder._write_header(data, "it")
-    assert written.getvalue().startswith(b"[64, 64, ")
-    monkeypatch.setattr(video_decoder, "MAX_FRAME_PIXELS", 4095)
-    with pytest.raises(RequestError, match=r"64×64 pixels a frame; .* at most 4,095"):
-        video_decoder._write_header(data, "it")
