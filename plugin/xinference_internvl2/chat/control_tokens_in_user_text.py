@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..media.source import Media
+from ..media.media_item import Media
 
 # Clients write these tokens to ask about regions; they neither end a turn nor place an image.
 _GROUNDING = re.compile(r"(</?(?:ref|box|quad)>)")

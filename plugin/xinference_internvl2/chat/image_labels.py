@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import count
 
-from ..media.source import Media, OpenMedia
+from ..media.media_item import Media, OpenMedia
 from .boxes import Picture
 
 
@@ -26,7 +26,7 @@ class Labels:
         """Return what stands before an image, or before each frame: "Image-1: ", or nothing."""
         if media.kind == "video":
             known = self._frames
-            frames = media.count_frames(known) if isinstance(known, int) else next(known)
+            frames = media.read_num_frames(known) if isinstance(known, int) else next(known)
             return [f"{label}: " for label in frame_labels(frames)]
         if media.kind == "frame":
             return [f"Frame{media.number}: "]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..errors import RequestError
-from ..media.source import Media
+from ..media.media_item import Media
 from .control_tokens_in_user_text import Segment, split_user_text
 from .image_labels import Labels
 from .messages import Turn

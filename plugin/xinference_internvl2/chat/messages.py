@@ -8,8 +8,8 @@ from typing import Any, Literal, cast
 
 from ..errors import NO_TOOL_RESULT, NO_TOOLS, RequestError
 from ..media.limits import MAX_FRAMES
+from ..media.media_item import Media
 from ..media.request_options import MEDIA_OPTIONS, read_values
-from ..media.source import Media
 from .known_options import Option
 from .option_values import Described, Values
 from .request_options import read_fields

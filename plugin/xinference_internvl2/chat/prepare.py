@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 from ..checkpoint.config import CheckpointConfig
+from ..media.media_item import OpenMedia
 from ..media.request_options import read_request_limits
 from ..media.share_tiles import fit_tiles
-from ..media.source import OpenMedia, open_media
+from ..media.source import open_media
 from ..sampling_params import SamplingParams
 from ..tokenizer.image_tokens import image_tokens
 from ..tokenizer.tokenizer import encode_segments

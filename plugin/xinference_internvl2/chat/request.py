@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..media.source import OpenMedia
+from ..media.media_item import OpenMedia
 from ..sampling_params import SamplingParams
 from .boxes import Picture
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..errors import RequestError
 from .limits import MAX_BYTES, MAX_FETCHED_BYTES, MAX_PIXELS_TOGETHER, MediaLimits
-
-if TYPE_CHECKING:
-    from .source import Media
+from .media_item import Media
 
 
 def check_counts(media: Sequence[Media], limits: MediaLimits) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import RequestError
-from .source import OpenMedia
+from .media_item import OpenMedia
 
 
 def fit_tiles(media: Sequence[OpenMedia], tiles: int) -> list[OpenMedia]:

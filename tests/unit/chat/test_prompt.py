@@ -13,7 +13,7 @@ from tests.support.chat.refused_messages import REFUSED
 from xinference_internvl2.chat.prompt import build_prompt, render
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media.limits import MAX_FRAMES
-from xinference_internvl2.media.source import Media
+from xinference_internvl2.media.media_item import Media
 from xinference_internvl2.tokenizer.image_tokens import image_tokens
 
 

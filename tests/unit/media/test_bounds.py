@@ -27,8 +27,9 @@ from xinference_internvl2.media import (
 )
 from xinference_internvl2.media.launch_options import read_launch_limits
 from xinference_internvl2.media.limits import MediaLimits
+from xinference_internvl2.media.media_item import Media
 from xinference_internvl2.media.request_totals import check_counts
-from xinference_internvl2.media.source import Media, open_media
+from xinference_internvl2.media.source import open_media
 
 
 def save(size: tuple[int, int], kind: str = "PNG", **options: bool) -> bytes:
