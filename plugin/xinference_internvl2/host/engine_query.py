@@ -11,9 +11,10 @@ import sys
 from typing import Any
 
 from ..families.engine_matrix import serves
-from ..families.find_family import family_of
 from ..patching import patch
-from . import launch_guard
+from .launch_guard import find_loader
+from .our_families import find_our_family
+from .virtual_env import set_virtual_env
 
 FUNCTIONS = ("get_engine_params_by_name", "get_engine_params_by_name_with_virtual_env")
 MODULE = "xinference.model.utils"
@@ -40,7 +41,7 @@ def _answer_with_reasons(query: Any) -> Any:
         call = signature.bind(*args, **kwargs).arguments
         if not found or call["model_type"] != "LLM":
             return found
-        with launch_guard.set_virtual_env(call.get("enable_virtual_env")):
+        with set_virtual_env(call.get("enable_virtual_env")):
             return _add_reasons_to(found, call["model_name"])
 
     return get_engine_params
@@ -49,12 +50,12 @@ def _answer_with_reasons(query: Any) -> Any:
 def _add_reasons_to(found: dict[str, Any], model_name: str) -> dict[str, Any]:
     from xinference.model.llm import SUPPORTED_ENGINES
 
-    family = launch_guard.find_family(model_name)
-    if family is None or family_of(family) is None:
+    family = find_our_family(model_name)
+    if family is None:
         return found
     answer = dict(found)
     for engine, rows in found.items():
-        loader = launch_guard.find_loader(SUPPORTED_ENGINES, engine)
+        loader = find_loader(SUPPORTED_ENGINES, engine)
         if loader is None:
             continue
         if not isinstance(rows, list):

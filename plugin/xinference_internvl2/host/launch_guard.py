@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from ..families.engine_matrix import serves
-from ..families.find_family import family_of
 from ..patching import patch
+from .our_families import find_our_family, is_our_family
+from .virtual_env import set_virtual_env
 
 WITHOUT_VIRTUALENV = "check_engine_by_spec_parameters"
 OURS = f"{__name__.partition('.')[0]}."
@@ -39,8 +38,8 @@ def _choose_ours(llm_family: ModuleType, virtual_env: bool, check: Any) -> Any:
 
     def check_engine(*args: Any, **kwargs: Any) -> Any:
         call = signature.bind(*args, **kwargs).arguments
-        family = call.get("llm_family") or find_family(call["model_name"])
-        if family is None or family_of(family) is None:
+        family = call.get("llm_family") or find_our_family(call["model_name"])
+        if not is_our_family(family):
             return check(*args, **kwargs)
         with set_virtual_env(virtual_env):
             found = _find_class(llm_family.SUPPORTED_ENGINES, family, call)
@@ -51,21 +50,6 @@ def _choose_ours(llm_family: ModuleType, virtual_env: bool, check: Any) -> Any:
         return found
 
     return check_engine
-
-
-@contextmanager
-def set_virtual_env(virtual_env: bool | None) -> Iterator[None]:
-    """Tell loaders in the body whether there will be a virtual environment; None is the default.
-
-    The host does so for its engine query, but not for a launch.
-    """
-    from xinference.model.utils import virtualenv_discovery_var
-
-    token = virtualenv_discovery_var.set(virtual_env)
-    try:
-        yield
-    finally:
-        virtualenv_discovery_var.reset(token)
 
 
 def _find_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any]) -> Any:
@@ -88,15 +72,6 @@ def _find_class(engines: dict[str, list[type]], family: Any, call: dict[str, Any
             " for the reason in the log of its start, or launch with another engine."
         )
     return found
-
-
-def find_family(model_name: str) -> Any:
-    """Return the family of that name in the catalog or among users' registrations, or None."""
-    from xinference.model.llm.custom import get_user_defined_llm_families
-    from xinference.model.llm.llm_family import BUILTIN_LLM_FAMILIES
-
-    families = [*BUILTIN_LLM_FAMILIES, *get_user_defined_llm_families()]
-    return next((family for family in families if family.model_name == model_name), None)
 
 
 def find_loader(engines: dict[str, list[type]], engine: str) -> Any:

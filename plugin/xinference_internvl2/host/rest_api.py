@@ -21,7 +21,7 @@ from .error_places import translate_places
 from .error_status import add_retry_after, choose_status, clean_message
 from .event_stream import StreamRefusedError, start_stream
 from .model_availability import connection_errors, raise_if_unavailable
-from .our_models import is_ours
+from .our_families import is_our_model
 from .request_body import normalize, read_body
 from .request_log import log_refusal
 
@@ -84,7 +84,7 @@ def _open_route(host: ModuleType, api: Api, route: Callable[..., Any]) -> Any:
         call = ApiCall(request.scope["headers"])
         try:
             call.body = await read_body(request)
-            if await is_ours(rest_api, call.body["model"]):
+            if await is_our_model(rest_api, call.body["model"]):
                 ours = functools.partial(route, rest_api)
                 return await _answer(host, api, ours, rest_api, request, call)
         except RequestError as error:

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import join_names
-from ..families.find_family import family_of
 from ..patching import patch
+from .our_families import find_our_family
 
 UNQUANTIZED = "none"
 
@@ -38,7 +38,7 @@ def _match_ours(llm_family: ModuleType, match: Callable[..., Any]) -> Any:
     def match_llm(*args: Any, **kwargs: Any) -> Any:
         call = signature.bind(*args, **kwargs)
         asked = call.arguments
-        family = _find_family(llm_family, asked["model_name"])
+        family = find_our_family(asked["model_name"])
         if family is None:
             return match(*args, **kwargs)
         if not asked.get("quantization"):
@@ -53,14 +53,6 @@ def _match_ours(llm_family: ModuleType, match: Callable[..., Any]) -> Any:
         return found
 
     return match_llm
-
-
-def _find_family(llm_family: ModuleType, name: str) -> Any:
-    from xinference.model.llm.custom import get_user_defined_llm_families
-
-    families = [*llm_family.BUILTIN_LLM_FAMILIES, *get_user_defined_llm_families()]
-    found = next((family for family in families if family.model_name == name), None)
-    return found if found is not None and family_of(found) is not None else None
 
 
 def _has_size(llm_family: ModuleType, size: int | str | None, spec: Any) -> bool:

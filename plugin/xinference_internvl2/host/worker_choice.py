@@ -13,8 +13,8 @@ from typing import Any
 
 from ..errors import join_names
 from ..families import records
-from ..families.find_family import family_of
 from ..patching import patch
+from .our_families import is_our_family
 
 
 def activate() -> bool:
@@ -66,10 +66,9 @@ async def _split_workers(workers: dict[str, Any], name: str) -> tuple[list[str],
     asked = [worker.get_model_registration("LLM", name) for worker in workers.values()]
     found = await asyncio.gather(*asked, return_exceptions=True)
     families = dict(zip(workers, found, strict=True))
-    able = [address for address, family in families.items() if _is_ours(family)]
+    able = [
+        address
+        for address, family in families.items()
+        if not isinstance(family, BaseException) and is_our_family(family)
+    ]
     return able, [address for address in families if address not in able]
-
-
-def _is_ours(family: Any) -> bool:
-    known = family is not None and not isinstance(family, BaseException)
-    return known and family_of(family) is not None

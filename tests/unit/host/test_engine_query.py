@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import xinference.model.llm
 
-from xinference_internvl2.host import engine_query, launch_guard
+from xinference_internvl2.host import engine_query
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,8 @@ def test_the_reason_is_that_of_our_loader_where_it_has_one(
     installed: Any, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loader = SimpleNamespace(check_lib=lambda: installed)
-    monkeypatch.setattr(launch_guard, "find_family", lambda name: name)
-    monkeypatch.setattr(engine_query, "family_of", lambda family: family)
-    monkeypatch.setattr(launch_guard, "find_loader", lambda engines, engine: engines.get(engine))
+    monkeypatch.setattr(engine_query, "find_our_family", lambda name: name)
+    monkeypatch.setattr(engine_query, "find_loader", lambda engines, engine: engines.get(engine))
     monkeypatch.setattr(xinference.model.llm, "SUPPORTED_ENGINES", {"vLLM": loader})
     found = {"vLLM": "the host's", "MLX": "another"}
     assert engine_query._add_reasons_to(found, "internvl2") == {"vLLM": reason, "MLX": "another"}
