@@ -11,10 +11,11 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import OverloadedError, RequestError
-from .api_call import ApiCall, add_options, current_call
-from .error_places import translate_places
+from .api_call import ApiCall, current_call
+from .error_fields import translate_fields
 from .error_status import ERROR_TYPES, choose_status, clean_message
 from .refuse_tools import refuse_blocks_of_tools, refuse_tools
+from .request_body import add_options
 from .request_log import log_refusal
 from .unsupported_fields import check_keys, refuse_unless_neutral
 
@@ -181,7 +182,7 @@ def clean_errors(make: Callable[..., Any]) -> Any:
     def _anthropic_error(status: int, message: str, request_id: str, **options: Any) -> Any:
         call, cause = current_call(), sys.exc_info()[1]
         if call is not None:
-            message = translate_places(call, clean_message(message))
+            message = translate_fields(call, clean_message(message))
             log_refusal("An Anthropic request", call.body.get("model"), message)
         if isinstance(cause, OverloadedError):
             status = choose_status(cause)

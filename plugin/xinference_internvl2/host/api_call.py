@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from ..errors import RequestError
-
 
 @dataclass
 class ApiCall:
@@ -60,20 +58,3 @@ def set_current(call: ApiCall) -> Iterator[ApiCall]:
         yield call
     finally:
         _current.reset(token)
-
-
-def add_options(translated: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the host's translation of the current request, with the options that it does not read.
-
-    Raises:
-        RequestError: the translation has one of them already, from a field of the API.
-    """
-    call = current_call()
-    if call is None:
-        return dict(translated)
-    for name in call.options:
-        if name in translated:
-            raise RequestError(
-                f"{name} stands beside a field that means the same in this API; leave it out"
-            )
-    return {**translated, "extra_body": call.options}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import MutableMapping
+from typing import Any
 
 from ..errors import OverloadedError, RequestError, one_sentence
 from .model_availability import UNAVAILABLE, UnavailableError
@@ -38,3 +39,9 @@ def add_retry_after(status: int, headers: MutableMapping[str, str]) -> None:
 def clean_message(error: object) -> str:
     """Return the message of an error as one sentence, without what the actor system adds."""
     return one_sentence(_ADDRESS.sub("", str(getattr(error, "__wrapped__", error))))
+
+
+def describe_invalid(error: Any) -> str:
+    """Return a sentence on a validation error of the host: its first field, and what is wrong."""
+    found = error.errors()[0]
+    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"

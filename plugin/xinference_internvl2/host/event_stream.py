@@ -9,7 +9,7 @@ from typing import Any
 
 from .api_call import ApiCall
 from .error_status import clean_message
-from .openai_error import build_error
+from .openai_api import build_error
 
 
 class StreamRefusedError(Exception):

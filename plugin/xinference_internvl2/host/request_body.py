@@ -1,11 +1,13 @@
-"""Reads the body of a request before the host does."""
+"""The body of a request: read before the host does, and handed on with what the host drops."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
 from ..errors import RequestError
+from .api_call import ApiCall, current_call
 
 MAX_DEPTH = 100
 
@@ -52,6 +54,29 @@ def normalize(body: dict[str, Any]) -> None:
         del body[name]
     if not isinstance(stream := body.get("stream", False), bool):
         raise RequestError(f"stream {stream!r:.80} is not true or false")
+
+
+def keep_cache_salt(host: ModuleType, call: ApiCall) -> None:
+    """Hand `cache_salt` to the model as an option where the host drops it, which is before 4.1."""
+    if "cache_salt" in call.body and not hasattr(host.RESTfulAPI, "_apply_cache_salt"):
+        call.options["cache_salt"] = call.body.pop("cache_salt")
+
+
+def add_options(translated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the host's translation of the current request, with the options that it does not read.
+
+    Raises:
+        RequestError: the translation has one of them already, from a field of the API.
+    """
+    call = current_call()
+    if call is None:
+        return dict(translated)
+    for name in call.options:
+        if name in translated:
+            raise RequestError(
+                f"{name} stands beside a field that means the same in this API; leave it out"
+            )
+    return {**translated, "extra_body": call.options}
 
 
 def _check_depth(body: dict[str, Any]) -> None:

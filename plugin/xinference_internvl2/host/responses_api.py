@@ -7,9 +7,10 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import RequestError
-from .api_call import ApiCall, add_options, current_call
-from .openai_error import build_error
+from .api_call import ApiCall, current_call
+from .error_fields import find_field
 from .refuse_tools import refuse_tools
+from .request_body import add_options
 from .unsupported_fields import check_keys, refuse_unless_neutral
 
 _READ = {
@@ -115,5 +116,6 @@ def refuse(
     headers: Mapping[str, str] | None,
 ) -> Any:
     """Return the response to a refused request, in the form of this API."""
-    param = build_error(status, message, call)["param"]
-    return host.RESTfulAPI._responses_error(status, message, param=param, headers=headers)
+    return host.RESTfulAPI._responses_error(
+        status, message, param=find_field(call, message), headers=headers
+    )

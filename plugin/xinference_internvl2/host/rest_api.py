@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 
 from ..errors import RequestError
 from ..patching import patch
-from . import anthropic_api, chat_api, model_errors, responses_api
+from . import anthropic_api, model_errors, openai_api, responses_api
 from .api_call import ApiCall, Refuse, set_current
 from .disconnect import CLIENT_CLOSED_REQUEST, answer_unless_client_leaves
-from .error_places import translate_places
-from .error_status import add_retry_after, choose_status, clean_message
+from .error_fields import translate_fields
+from .error_status import add_retry_after, choose_status, clean_message, describe_invalid
 from .event_stream import StreamRefusedError, start_stream
 from .model_availability import connection_errors, raise_if_unavailable
 from .our_families import is_our_model
-from .request_body import normalize, read_body
+from .request_body import keep_cache_salt, normalize, read_body
 from .request_log import log_refusal
 
 HOST_MODULE = "xinference.api.restful_api"
@@ -45,8 +45,8 @@ class Api(NamedTuple):
 
 
 ROUTES = {
-    "create_chat_completion": Api(chat_api.read_chat, chat_api.refuse),
-    "create_completion": Api(chat_api.read_completion, chat_api.refuse),
+    "create_chat_completion": Api(openai_api.read_chat, openai_api.refuse),
+    "create_completion": Api(openai_api.read_completion, openai_api.refuse),
     "create_response": Api(responses_api.read, responses_api.refuse),
     "create_message": Api(anthropic_api.read, anthropic_api.refuse),
     "count_anthropic_tokens": Api(anthropic_api.read, anthropic_api.refuse),
@@ -66,7 +66,7 @@ def activate() -> bool:
         *((api, name, functools.partial(_open_route, host, ROUTES[name])) for name in routes),
         (api, "_get_model_last_error", model_errors.raise_refusals),
         (api, "handle_request_limit_error", functools.partial(model_errors.keep_sentences, host)),
-        (api, "extract_guided_params", chat_api.hand_over_options),
+        (api, "extract_guided_params", openai_api.hand_over_options),
         (api, "_anthropic_error", anthropic_api.clean_errors),
         (host, "parse_anthropic_request", keep_messages),
         (protocol.CanonicalChatRequest, "to_openai_body", anthropic_api.hand_over_options),
@@ -106,7 +106,7 @@ async def _answer(
 ) -> Any:
     normalize(call.body)
     api.read(call)
-    _keep_cache_salt(host, call)
+    keep_cache_salt(host, call)
     invalid = importlib.import_module("xinference._compat").ValidationError
     response, headers = None, None
     try:
@@ -116,7 +116,7 @@ async def _answer(
             return response
         status, message = 500, response.body.decode()
     except invalid as error:
-        status, message = 400, _describe_invalid(error)
+        status, message = 400, describe_invalid(error)
     except StreamRefusedError as error:
         status, message = call.status, str(error)
     except host.HTTPException as error:
@@ -128,12 +128,6 @@ async def _answer(
     if response is not None:
         return response
     return _refuse(host, api, request, call, status, message, headers)
-
-
-def _keep_cache_salt(host: ModuleType, call: ApiCall) -> None:
-    """Before 4.1 the host drops it."""
-    if "cache_salt" in call.body and not hasattr(host.RESTfulAPI, "_apply_cache_salt"):
-        call.options["cache_salt"] = call.body.pop("cache_salt")
 
 
 async def _call_route(
@@ -161,12 +155,6 @@ def _refuse(
 ) -> Any:
     headers = dict(headers or {})
     add_retry_after(status, headers)
-    message = translate_places(call, message)
+    message = translate_fields(call, message)
     log_refusal(f"A request to {request.url.path}", call.body.get("model"), message)
     return api.refuse(host, request, call, status, message, headers)
-
-
-def _describe_invalid(error: Any) -> str:
-    """Return what is wrong with the first field that the host does not accept."""
-    found = error.errors()[0]
-    return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"

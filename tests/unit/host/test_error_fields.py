@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from xinference_internvl2.host.api_call import ApiCall
-from xinference_internvl2.host.error_places import translate_places
+from xinference_internvl2.host.error_fields import translate_fields
 
 PLACES = ["instructions", "input[0]", "input[2]"]
 NAMES = {"max_tokens": "max_output_tokens", "response_format.json_schema": "text.format"}
@@ -31,4 +31,4 @@ NAMES = {"max_tokens": "max_output_tokens", "response_format.json_schema": "text
 )
 def test_the_place_is_that_of_the_api(message: str, body: dict[str, Any], expected: str) -> None:
     call = ApiCall([], body, places=PLACES, names=NAMES)
-    assert translate_places(call, message) == expected
+    assert translate_fields(call, message) == expected

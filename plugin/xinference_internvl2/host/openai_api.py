@@ -1,4 +1,4 @@
-"""OpenAI's chat completions and completions: keeps the options of a request, and its errors."""
+"""OpenAI's chat completions and completions: keeps a request's options, and words its errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 from ..errors import RequestError
 from .api_call import ApiCall, current_call
-from .openai_error import build_error
+from .error_fields import find_field
+from .error_status import ERROR_TYPES
 from .refuse_tools import refuse_tools
 
 _READ = {"model", "stream", "request_id", "cache_salt"}
@@ -74,3 +75,13 @@ def refuse(
     """Return the response to a refused request, for the host's clients and for OpenAI's."""
     content = {"detail": message, "error": build_error(status, message, call)}
     return host.JSONResponse(content=content, status_code=status, headers=headers)
+
+
+def build_error(status: int, message: str, call: ApiCall) -> dict[str, Any]:
+    """Return OpenAI's error object; Anthropic's is built in `anthropic_api`."""
+    return {
+        "message": message,
+        "type": ERROR_TYPES.get(status, "server_error"),
+        "param": find_field(call, message),
+        "code": None,
+    }
