@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from .cli.arguments import make_parser
-from .cli.report import Report
+from .cli.report import Report, escape_unprintable
 from .problems import RunError, SpecError
 
 
@@ -49,9 +49,7 @@ def _run(options: argparse.Namespace, report: Report) -> int:
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):
-        # A diff holds whatever the specs hold, also where the terminal cannot show it.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    escape_unprintable()
     # A run is short, and looking for cycles in a hundred thousand nodes takes a tenth of it.
     gc.disable()
     try:

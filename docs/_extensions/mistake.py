@@ -33,7 +33,7 @@ def said_of(right: str, wrong: str) -> str:
         file.parent.mkdir()
         file.write_text(text.replace(right, wrong, 1), "utf-8")
         done = subprocess.run(
-            [sys.executable, str(ROOT / "generator/run.py"), "validate", str(SPEC)],
+            [sys.executable, str(ROOT / "generator/run_from_anywhere.py"), "validate", str(SPEC)],
             cwd=folder,
             capture_output=True,
             encoding="utf-8",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .. import ROOT
+from ..paths import ROOT
 from .report import FORMATS
 
 

@@ -1,26 +1,25 @@
-"""`build`: write what the specs describe or, with `--check`, compare it with what is there."""
+"""`build`: write what the specs describe, and name files that none of them does."""
 
 from __future__ import annotations
 
 import argparse
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from .. import ROOT
 from ..outputs import build_record
-from ..outputs.write import diff_lines, find_changed, find_stale, write_files
-from ..problems import display
-from ..spec.paths import default_specs
+from ..outputs.write import find_changed, find_stale, write_files
+from ..paths import REFERENCE, find_specs
+from ..wording import display
+from .drift_check import compare
 from .report import Report
 
 
 def build(options: argparse.Namespace, report: Report) -> int:
     """Write or compare the files of the specs; return the exit status."""
-    specs = options.specs or default_specs()
+    specs = options.specs or find_specs()
     if options.check:
         files = _generate(specs, options)
-        status, paths = _compare(files, options, report), list(files)
+        status, paths = compare(files, options, report), list(files)
     else:
         status, paths = 0, _write(specs, options, report)
     # Only a run over every spec can tell that a file belongs to none of them.
@@ -33,14 +32,14 @@ def build(options: argparse.Namespace, report: Report) -> int:
 def _generate(specs: Sequence[Path], options: argparse.Namespace) -> dict[Path, str]:
     """Return the text of every file, by its path below the folder of the outputs."""
     # Imported here, because a build that is skipped takes less time than these and their libraries.
-    from ..outputs.paths import render_outputs
-    from ..outputs.spec_reference import REFERENCE, render_reference
+    from ..outputs.files import render_files
+    from ..outputs.spec_reference import render_reference
     from ..spec.load import load_all
 
     files = {
         options.output / path: text
         for spec in load_all(specs)
-        for path, text in render_outputs(spec.family, spec.origin)
+        for path, text in render_files(spec.family, spec.origin)
     }
     # The reference is of all specs, not of one.
     return files if options.specs else files | {options.output / REFERENCE: render_reference()}
@@ -61,18 +60,3 @@ def _write(specs: Sequence[Path], options: argparse.Namespace, report: Report) -
         report.add_file(display(path), "written")
     report.add_text(f"{len(changed)} written, {len(paths) - len(changed)} unchanged")
     return paths
-
-
-def _compare(files: Mapping[Path, str], options: argparse.Namespace, report: Report) -> int:
-    """Print how the files differ from their text; return the exit status."""
-    changed = find_changed(files)
-    if not changed:
-        report.add_text(f"{len(files)} unchanged")
-        return 0
-    where = [] if options.output == ROOT else ["--output", str(options.output)]
-    command = shlex.join(["python", "-m", "generator", "build", *where, *map(str, options.specs)])
-    for path, text in changed.items():
-        report.add_text(diff_lines(path, display(path), text))
-        report.add_difference(display(path), command)
-    report.add_error(f"{len(changed)} of {len(files)} generated files differ; run: {command}")
-    return 1

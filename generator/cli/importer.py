@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..importing.run import Imported, Request, import_families
+from ..importing.import_families import Imported, Request, import_families
 from ..outputs.write import find_changed, write_files
-from ..problems import RunError, display
+from ..problems import RunError
 from ..spec.located_document import load
+from ..wording import display
 from .report import Report
 
 

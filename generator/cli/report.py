@@ -19,6 +19,12 @@ FORMATS: tuple[Format, ...] = ("text", "github", "json")
 _BOLD, _RED, _GREEN, _CYAN, _PLAIN = "\033[1m", "\033[31m", "\033[32m", "\033[36m", "\033[0m"
 
 
+def escape_unprintable() -> None:
+    """Have characters escaped that the terminal cannot show, such as Chinese ones of a diff."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
 class Report:
     """What a run reports: files and a summary on stdout, and what is wrong.
 

@@ -1,7 +1,7 @@
 """The model of a family: what every output reads, with all defaults unfolded.
 
-The schema has checked the shape before anything comes here, and `rules` what one part of a spec
-says about another.
+The schema has checked the shape before anything comes here, and `spec/rules.py` what one part of a
+spec says about another.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from .catalog_keys import HOST_SETTINGS, SOURCE_SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,6 @@ class ModelSpec:
         of_sources = (q for source in self.sources for q in source.quantizations)
         return tuple(dict.fromkeys([*self.quantizations, *of_sources]))
 
-    @property
-    def page_engines(self) -> tuple[EngineSupport, ...]:
-        """The engines of the model page: those published, else those that we serve."""
-        if self.published_engines is not None:
-            return self.published_engines
-        return self.serving.engines if self.serving else ()
-
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -129,38 +124,6 @@ class Family:
         return tuple((spec, spec.serving) for spec in self.specs if spec.serving)
 
 
-_HOST_SETTINGS = (
-    "model_family",
-    "model_type",
-    "chat_template",
-    "stop_token_ids",
-    "stop",
-    "reasoning_start_tag",
-    "reasoning_end_tag",
-    "tool_parser",
-    "featured",
-    "cache_config",
-    "virtualenv",
-    "prompt_style",
-    "is_built_in",
-)
-
-SOURCE_SETTINGS = (
-    "model_file_name_template",
-    "model_file_name_split_template",
-    "quantization_parts",
-    "multimodal_projectors",
-    "draft_model_id",
-    "draft_model_revision",
-    "draft_model_file_name_template",
-    "draft_quantizations",
-)
-"""What a checkpoint may say for all of its hubs, or a hub for itself.
-
-So it may with its dimensions, but of those a hub says only what it adds.
-"""
-
-
 def make_family(data: Mapping[str, Any]) -> Family:
     """Return the model of a spec whose data has passed every check."""
     return Family(
@@ -176,7 +139,7 @@ def make_family(data: Mapping[str, Any]) -> Family:
             PromptFormat(name=name, **{**f, "stop": tuple(f["stop"])})
             for name, f in data.get("prompt_formats", {}).items()
         ),
-        host_settings={key: data[key] for key in _HOST_SETTINGS if key in data},
+        host_settings={key: data[key] for key in HOST_SETTINGS if key in data},
         vision_towers={
             name: VisionTower(name, **tower)
             for name, tower in data.get("vision_towers", {}).items()

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..problems import Issue, ReadError, show
+from ..problems import Issue, ReadError
 from ..spec.text_file import read_text
+from ..wording import show
 from .registrations import Record
 
-_MAX_BYTES = 1 << 20
 _ENGINES = re.compile(r"^- \*\*Engines\*\*:(.*)$", re.MULTILINE)
 _NOTE = re.compile(r"(.+?) only available for quantizations? (.+)")
 _AND = re.compile(r", | and ")
@@ -20,7 +20,7 @@ def add_engines(data: Record, folder: Path) -> Iterator[Issue]:
     """Add to the data of a spec the engines of its page in `folder`; yield why not, if not."""
     page = folder / f"{data['model_name'].lower()}.rst"
     try:
-        lines = _ENGINES.findall(read_text(page, _MAX_BYTES))
+        lines = _ENGINES.findall(read_text(page))
     except ReadError as error:
         yield Issue((), f"no engines from {page.name}: {error.message}")
         return

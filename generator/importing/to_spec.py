@@ -1,14 +1,16 @@
-"""A record of the host's catalog as the data of a spec, and what has no place in it."""
+"""A registration as the data of a spec: what is left out of it, and what it still lacks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..family.model import SOURCE_SETTINGS, make_model_spec
+from ..family.catalog_keys import SOURCE_SETTINGS
+from ..family.model import make_model_spec
 from ..problems import Issue, Path
 from ..spec.schema import load_definition
 from ..spec.shadowed_specs import find_shadowed
+from .merge_entries import merge_entries
 from .registrations import Record
 
 # The page shows what Hugging Face has; the others say where they differ.
@@ -20,16 +22,47 @@ _WORTH_SHARING = 5
 _SILENT = {"version": (1, 2), "is_builtin": (False,), "inherit_pip_config": (True,)}
 
 
-def convert_record(record: Record, changed_at: int) -> tuple[Record, list[Issue]]:
-    """Return the data of a spec; `changed_at` stands in for a missing time of the last change."""
+def convert_record(
+    record: Record, modelscope: Record | None, given: Mapping[str, Any], changed_at: int
+) -> tuple[Record, list[Issue]]:
+    """Return the data of a spec, and what has no place in it or is still missing.
+
+    `modelscope` is the record in the catalog that older hosts had for that hub, `given` are keys
+    that the record may lack, `changed_at` stands in for a missing time of the last change.
+    """
     issues: list[Issue] = []
+    merged, more = merge_entries(_drop_places(record, issues), modelscope)
+    issues += [*more, *_compare_given(record, given)]
     specs = [
         _convert_spec(spec, ("model_specs", index), issues)
-        for index, spec in enumerate(record["model_specs"])
+        for index, spec in enumerate(merged["model_specs"])
     ]
     _mark_shadowed(specs, issues)
-    complete = {**record, **_fill_missing(record, changed_at, issues), "model_specs": specs}
+    data = {**given, **merged}
+    complete = {**data, **_fill_missing(data, changed_at, issues), "model_specs": specs}
     return _fit(complete, load_definition(), (), issues), issues
+
+
+def _drop_places(record: Record, issues: list[Issue]) -> Record:
+    """Return a record without the folders and URLs in which one machine has its checkpoints."""
+    for index, spec in enumerate(record["model_specs"]):
+        if spec.get("model_uri"):
+            message = "a place on one machine; left out, launch with --model-path instead"
+            issues.append(Issue(("model_specs", index, "model_uri"), message))
+    specs = [{k: v for k, v in spec.items() if k != "model_uri"} for spec in record["model_specs"]]
+    return {**record, "model_specs": specs}
+
+
+def _compare_given(record: Record, given: Mapping[str, Any]) -> Iterator[Issue]:
+    """Yield which of the given keys the registration has already, and which are still needed."""
+    for key in given.keys() & record.keys():
+        yield Issue((key,), "the registration has it; what was given beside it is left out")
+    if not {"architectures", "model_family"} & (given.keys() | record.keys()):
+        message = "not in the registration; which are they? Give them with --architectures"
+        yield Issue(("architectures",), message)
+    if "prompt_formats" in given:
+        message = "which checkpoint has which? Add prompt_format, backbone and engines to each that"
+        yield Issue(("prompt_formats",), f"{message} this plugin is to serve")
 
 
 def _fill_missing(record: Record, changed_at: int, issues: list[Issue]) -> Record:

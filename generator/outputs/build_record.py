@@ -16,9 +16,8 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
-from .. import ROOT
+from ..paths import ROOT, SCHEMA_FILE
 from ..problems import RunError
-from ..spec.paths import SCHEMA_FILE
 from .write import write_files
 
 RECORD = ROOT / "build" / "generator.sha256"

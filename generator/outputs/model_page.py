@@ -35,10 +35,18 @@ def _collect_values(spec: ModelSpec) -> dict[str, Any]:
 
 def format_engines(spec: ModelSpec, quantizations: tuple[str, ...]) -> str:
     """Return the engines, and for which quantizations those are that do not serve all of them."""
-    line = ", ".join(support.engine for support in spec.page_engines)
-    if notes := list(_format_notes(quantizations, spec.page_engines)):
+    engines = _choose_engines(spec)
+    line = ", ".join(support.engine for support in engines)
+    if notes := list(_format_notes(quantizations, engines)):
         line += f" ({'; '.join(notes)})"
     return line
+
+
+def _choose_engines(spec: ModelSpec) -> tuple[EngineSupport, ...]:
+    """Return the engines that are published, else those that the plugin serves."""
+    if spec.published_engines is not None:
+        return spec.published_engines
+    return spec.serving.engines if spec.serving else ()
 
 
 def _format_notes(

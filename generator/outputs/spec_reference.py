@@ -11,8 +11,6 @@ from .rst import escape, make_rule
 
 Schema = Mapping[str, Any]
 
-REFERENCE = "docs/reference/spec.rst"
-
 _INTRODUCTION = """\
 A family is described by one YAML file in ``family_specs/``. This page is generated from
 ``family.schema.json`` beside it, which editors read too: the first line of a spec names it."""

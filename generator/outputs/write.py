@@ -1,9 +1,8 @@
-"""Bring files to what they should hold, or say how they differ from it."""
+"""Bring files to what they should hold, all of them or none; find those that do not hold it."""
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from ..problems import RunError
 
 def find_changed(files: Mapping[Path, str]) -> dict[Path, str]:
     """Return the files that do not hold their text."""
-    return {path: text for path, text in files.items() if _read(path) != text.encode()}
+    return {path: text for path, text in files.items() if read(path) != text.encode()}
 
 
 def find_stale(files: Iterable[Path]) -> list[Path]:
@@ -44,16 +43,8 @@ def write_files(files: Mapping[Path, str]) -> None:
                 beside.unlink(missing_ok=True)
 
 
-def diff_lines(path: Path, name: str, text: str) -> Iterator[str]:
-    """Yield the lines of a unified diff from the file to the text it should hold."""
-    data = _read(path)
-    old = [] if data is None else data.decode("utf-8", "backslashreplace").splitlines(True)
-    before = "/dev/null" if data is None else name
-    for line in difflib.unified_diff(old, text.splitlines(True), before, f"{name} (generated)"):
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-
-
-def _read(path: Path) -> bytes | None:
+def read(path: Path) -> bytes | None:
+    """Return what a file holds; None where there is none."""
     with _explain(path, "read"):
         try:
             return path.read_bytes()

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import ROOT
 from ..family.model import Family, make_family
-from ..problems import Problem, SpecError, display
+from ..paths import ROOT
+from ..problems import Problem, SpecError
+from ..wording import display
 from . import rules, schema
 from .located_document import Document, load
 from .same_family_names import find_same_names

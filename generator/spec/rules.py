@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..family.memory import BACKBONES
 from ..family.model import EngineSupport, ModelSpec, make_model_spec
-from ..problems import Issue, Path, join_quoted, show, suggest
-from . import source_rules
+from ..problems import Issue, Path
+from ..wording import join_quoted, show, suggest
+from .dimension_rules import check_dimensions, check_vision_tower
+from .gguf_rules import check_gguf_files
 from .shadowed_specs import check_shadowed
 
 
@@ -29,12 +30,14 @@ def check(data: Any, known: Iterable[Issue]) -> list[Issue]:
     formats, towers = data.get("prompt_formats", {}), data.get("vision_towers", {})
     issues = list(check_shadowed(specs, complete=not touched))
     for index, spec in specs.items():
-        issues += source_rules.check(spec, ("model_specs", index))
-        issues += _check_engines(spec, ("model_specs", index))
+        path = ("model_specs", index)
+        issues += check_dimensions(spec, path)
+        issues += check_gguf_files(spec, path)
+        issues += _check_engines(spec, path)
         if isinstance(formats, dict):
-            issues += _check_prompt_format(spec, ("model_specs", index), formats)
+            issues += _check_prompt_format(spec, path, formats)
         if isinstance(towers, dict):
-            issues += _check_vision_tower(spec, ("model_specs", index), towers)
+            issues += check_vision_tower(spec, path, towers)
     return issues
 
 
@@ -62,20 +65,3 @@ def _check_prompt_format(
         hint = suggest(name, formats) or "; describe it there"
         message = f"{show(name)} is not one of the family's prompt_formats{hint}"
         yield Issue((*path, "prompt_format"), message)
-
-
-def _check_vision_tower(spec: ModelSpec, path: Path, towers: Mapping[str, Any]) -> Iterator[Issue]:
-    """Yield what the memory of a checkpoint cannot be computed without."""
-    if spec.vision_tower is None or spec.serving is None:
-        return
-    if spec.vision_tower not in towers:
-        hint = suggest(spec.vision_tower, towers) or "; describe it there"
-        message = f"{show(spec.vision_tower)} is not one of the family's vision_towers{hint}"
-        yield Issue((*path, "vision_tower"), message)
-    if missing := [key for key in source_rules.DIMENSIONS if key not in spec.dimensions]:
-        message = f"the memory is unknown without {missing[0]!r}; add it, or remove 'vision_tower'"
-        yield Issue((*path, "model_metadata"), message)
-    if spec.serving.backbone not in BACKBONES:
-        known = f"the language models whose memory is known, {join_quoted(BACKBONES)}"
-        message = f"{show(spec.serving.backbone)} is not one of {known}; remove 'vision_tower'"
-        yield Issue((*path, "backbone"), message)

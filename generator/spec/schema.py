@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from ..paths import SCHEMA_FILE
 from ..problems import Issue
-from .paths import SCHEMA_FILE
 from .schema_messages import Fault, describe
 
 if TYPE_CHECKING:

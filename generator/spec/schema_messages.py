@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..problems import Issue, Path, find_nearest, join_quoted, show, suggest
+from ..problems import Issue, Path
+from ..wording import find_nearest, join_quoted, show, suggest
 
 _KINDS = {
     "object": "a mapping",

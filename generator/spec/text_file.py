@@ -8,11 +8,14 @@ from pathlib import Path
 
 from ..problems import ReadError
 
+MAX_BYTES = 1 << 20
+"""Of a file about one family: its spec, or its page."""
+
 # What YAML calls printable; anything else stands in a file by accident.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def read_text(path: Path, most: int) -> str:
+def read_text(path: Path, most: int = MAX_BYTES) -> str:
     """Return the text of a file of at most `most` bytes; raises `ReadError`."""
     data = _read_bytes(path, most)
     if len(data) > most:

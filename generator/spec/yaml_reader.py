@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from ..problems import Issue, Path, ReadError, show, suggest
+from ..problems import Issue, Path, ReadError
+from ..wording import show, suggest
 from .yaml_scalars import resolve_plain, resolve_quoted
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN, GENERATOR = ROOT / "plugin/xinference_internvl2", ROOT / "generator"
-sys.path.insert(0, str(ROOT / "docs/_extensions"))
 pictures = pytest.importorskip("room_pictures", reason="the packages of the site are not installed")
 rooms = pytest.importorskip("rooms")
 

@@ -20,12 +20,13 @@ from xinference_internvl2.families.find_family import find_prompt_format
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+SCRIPT = "generator/run_from_anywhere.py"
 SPEC = "family_specs/shelf-vision.yaml"
 FAMILIES = "plugin/xinference_internvl2/families"
 
 
 def _generator(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "generator/run.py"), *arguments]
+    command = [sys.executable, str(ROOT / SCRIPT), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=60)
 
 
@@ -49,7 +50,7 @@ def _shown(heading: str) -> str:
 
 def test_what_is_printed_is_what_is_shown(shelf: Path) -> None:
     command, *printed = _shown("2. Generate").splitlines()
-    assert command.startswith("$ python ../xinference-internvl2/generator/run.py build ")
+    assert command.startswith(f"$ python ../xinference-internvl2/{SCRIPT} build ")
     result = _generator(shelf, *command.split()[3:])
     assert result.stdout.splitlines() == printed
     assert (result.returncode, result.stderr) == (0, "")
@@ -138,8 +139,8 @@ def test_the_hook_finds_drift(shelf: Path) -> None:
 
 def test_the_step_for_ci_is_the_hooks_command() -> None:
     page = (DOCS / "ci.rst").read_text("utf-8")
-    step = " ".join(page[page.index("python .generator/generator/run.py") :].split()[:9])
+    step = " ".join(page[page.index(f"python .generator/{SCRIPT}") :].split()[:9])
     assert step == (
-        "python .generator/generator/run.py build --check --format github "
+        f"python .generator/{SCRIPT} build --check --format github "
         "--output . family_specs/shelf-vision.yaml"
     )

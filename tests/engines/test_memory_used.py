@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from generator import ROOT
 from generator.family.memory import (
     CHANNELS,
     FLOAT,
@@ -19,6 +18,7 @@ from generator.family.memory import (
     compute_memory,
 )
 from generator.family.model import VisionTower
+from generator.paths import ROOT
 from generator.spec.load import load_one
 from tests.tiny import make_checkpoint
 from tests.tools.memory_used import measure

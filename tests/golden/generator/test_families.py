@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from generator import ROOT
 from generator.family.memory import LanguageModel, count_parameters, estimate_by_quantization
+from generator.paths import ROOT
 from generator.spec.load import load_one
 
 FAMILIES = ROOT / "plugin/xinference_internvl2/families"

@@ -17,7 +17,6 @@ import torch
 from safetensors import safe_open
 from transformers import BitsAndBytesConfig
 
-from generator import ROOT
 from generator.family.memory import (
     CHUNK,
     CONTEXT,
@@ -31,6 +30,7 @@ from generator.family.memory import (
     find_dimensions,
 )
 from generator.family.model import VisionTower
+from generator.paths import ROOT
 from generator.spec.load import load_one
 from tests.tiny import make_checkpoint, quantize_awq
 from tests.tiny.dims import Backbone, Dims, Vit, resolve_dims

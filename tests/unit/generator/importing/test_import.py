@@ -215,7 +215,7 @@ def test_a_family_is_once_in_the_catalog_for_modelscope(
 
 
 def test_the_schema_is_found_from_within_the_repository(root: Path) -> None:
-    from generator.importing.run import _format_head
+    from generator.importing.import_families import _format_head
 
     line = _format_head(Path("a.json"), root / "family_specs/more").splitlines()[0]
     assert line == "# yaml-language-server: $schema=../family.schema.json"

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from generator.problems import ReadError, find_nearest, format_path, show
-from generator.spec import located_document
+from generator.problems import ReadError
+from generator.spec import text_file
+from generator.spec.located_document import format_path
 from generator.spec.schema import SCHEMA_FILE, check, is_valid
 from generator.spec.text_file import read_text
 from generator.spec.yaml_reader import compose
 from generator.spec.yaml_scalars import resolve_plain
+from generator.wording import find_nearest, show
 from tests.unit.generator.specs import RICH, load_data
 
 KEYWORDS = {"minLength", "maxLength", "minimum", "minItems", "minProperties"}
@@ -141,7 +143,7 @@ def test_size_of_a_file(tmp_path: Path) -> None:
     assert read_text(path, 16) == "#" * 16
     with pytest.raises(ReadError, match="larger than"):
         read_text(path, 15)
-    assert located_document._MAX_BYTES == 1 << 20
+    assert text_file.MAX_BYTES == 1 << 20
 
 
 @pytest.mark.parametrize("levels", [32, 33])

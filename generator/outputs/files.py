@@ -1,4 +1,4 @@
-"""The outputs of a family, as text."""
+"""Every file that is generated from a family: its path and its text."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..family.model import Family
+from ..paths import PAGES, REGISTRATIONS
 from .engines_page import render_engines_page
 from .model_page import render_model_page
 from .registration import make_registration
 from .runtime import make_runtime
 
-PAGES = "docs/models"
-REGISTRATIONS = "plugin/xinference_internvl2/families"
 
-
-def render_outputs(family: Family, origin: str) -> Iterator[tuple[str, str]]:
+def render_files(family: Family, origin: str) -> Iterator[tuple[str, str]]:
     """Yield the files of a family, each with its path below the root of the repository.
 
     A family that our loaders do not serve at all has no file for them.
