@@ -11,7 +11,8 @@ from pathlib import Path
 EVERYBODY_MAY_IMPORT = {
     "__init__",
     # The plugin's.
-    *("errors", "patching", "sampling_params", "engine_outputs", "system_memory"),
+    *("errors", "launch_errors", "patching", "system_memory"),
+    *("sampling_params", "engine_outputs"),
     # The generator's.
     *("problems", "wording", "paths"),
 }
