@@ -14,7 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "plugin"))
 
-from xinference_internvl2.chat.known_options import (
+from xinference_internvl2.chat.option_table import (
     HONOURED,
     ONLY_NEUTRAL,
     STREAM_OPTIONS,

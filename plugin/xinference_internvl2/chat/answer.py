@@ -10,8 +10,8 @@ from ..engine_outputs import Outputs
 from ..media.budget import Reservation
 from .detokenizer import Detokenizer
 from .prepare_within_budget import decode_media, prepare_request
+from .read_options import merge_fields
 from .request import ChatRequest
-from .request_options import merge_fields
 from .response import TextDelta, build_render_response, build_response, detokenize
 from .served_checkpoint import ServedCheckpoint
 

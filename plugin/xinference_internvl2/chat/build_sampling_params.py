@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import RequestError
 from ..sampling_params import SamplingParams
-from .constraint_options import read_constraint
+from .structured_outputs import read_constraint
 
 GREEDY_BELOW = 1e-4
 """Lower temperatures are taken for 0: dividing logits by them overflows."""

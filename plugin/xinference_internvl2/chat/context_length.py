@@ -1,23 +1,10 @@
-"""The context length of a checkpoint, and how much of it a prompt leaves for the answer."""
+"""How much of the context length a prompt leaves for the answer, and for tiles."""
 
 from __future__ import annotations
 
-from ..checkpoint.config import CheckpointConfig
-from ..checkpoint.rope import usable_length
 from ..errors import RequestError
 
 MAX_CHARACTERS_PER_TOKEN = 32
-
-
-def trained_length(checkpoint: CheckpointConfig, context_length: int) -> int:
-    """Return the length up to which a checkpoint can be used, in tokens.
-
-    It is `context_length`, that of the family, or the language model's own where that is smaller
-    and its position embedding does not scale.
-    """
-    llm = checkpoint.llm
-    usable = usable_length(llm["rope_parameters"], llm["max_position_embeddings"])
-    return int(min(context_length, usable))
 
 
 def check_characters(characters: int, context_length: int) -> None:

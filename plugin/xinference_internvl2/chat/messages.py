@@ -10,9 +10,9 @@ from ..errors import NO_TOOL_RESULT, NO_TOOLS, RequestError
 from ..media.limits import MAX_FRAMES
 from ..media.media_item import Media
 from ..media.request_options import MEDIA_OPTIONS, read_values
-from .known_options import Option
-from .option_values import Described, Values
-from .request_options import read_fields
+from .option_table import NO_REASONING, Option
+from .option_value_types import Described, Values
+from .read_options import read_fields
 
 Role = Literal["system", "user", "assistant"]
 Part = str | Media
@@ -36,15 +36,14 @@ def _build_table(
     return table
 
 
-_NO_REASONING = "the model does not reason"
 _MESSAGE = _build_table(
     {
         "name": ("the prompt format has no names", ""),
         "tool_calls": (NO_TOOLS, []),
         "tool_call_id": (NO_TOOLS, ""),
         "function_call": (NO_TOOLS, {}),
-        "reasoning": (_NO_REASONING, ""),
-        "reasoning_content": (_NO_REASONING, ""),
+        "reasoning": (NO_REASONING, ""),
+        "reasoning_content": (NO_REASONING, ""),
         "refusal": ("the prompt format has no refusals", ""),
         "audio": ("the model hears nothing", {}),
         "annotations": ("the prompt format has no annotations", []),

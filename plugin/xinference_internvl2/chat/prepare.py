@@ -16,16 +16,16 @@ from ..sampling_params import SamplingParams
 from ..tokenizer.image_tokens import image_tokens
 from ..tokenizer.tokenizer import encode_segments
 from .adapter_choice import choose_adapter
-from .anthropic_request import WITHOUT_CACHED_TOKENS
+from .anthropic_usage import WITHOUT_CACHED_TOKENS
 from .build_sampling_params import read_sampling
 from .context_length import check_characters, count_room, count_tiles_left
 from .continue_final_message import continues_final_message
 from .control_tokens_in_user_text import Segment
 from .image_labels import label_pictures
 from .prompt import build_prompt, collect_media
+from .read_options import read_options
 from .repetition_detection import read_repetition
 from .request import ChatRequest
-from .request_options import read_options
 from .served_checkpoint import ServedCheckpoint
 from .token_options import read_token_options
 

@@ -10,7 +10,7 @@ from ..media.budget import Budget
 from ..media.limits import MediaLimits
 from ..media.source import Fetch
 from ..tokenizer.tokenizer import InternVL2Tokenizer
-from .known_options import DEFAULT_MAX_TOKENS
+from .option_table import DEFAULT_MAX_TOKENS
 from .pending_requests import PendingRequests
 
 

@@ -15,12 +15,12 @@ from ..errors import RequestError
 from ..tokenizer.image_tokens import REQUIRED
 from .answer import Generate, generate_text
 from .context_length import check_characters
-from .known_options import MAX_TOP_LOGPROBS
 from .logprobs import to_logprob_lists
-from .option_values import Whole
+from .option_table import MAX_TOP_LOGPROBS
+from .option_value_types import Whole
 from .prepare import build_request
+from .read_options import merge_fields, read_options
 from .request import ChatRequest
-from .request_options import merge_fields, read_options
 from .response import Json, TextDelta, build_head
 from .served_checkpoint import ServedCheckpoint
 from .stop_reason import Ending, format_ending

@@ -1,4 +1,4 @@
-"""Reads the rotary position embedding (RoPE) of `config.json`, and says when its encoding changes.
+"""Reads the rotary position embedding (RoPE) of `config.json`: when its encoding changes or ends.
 
 transformers before 5 writes `rope_theta` and `rope_scaling`, later ones `rope_parameters`, which
 holds both. `read_rope` returns the later form.
@@ -150,6 +150,13 @@ def switches(rope: Rope, max_positions: int, tokens: int) -> bool:
     return longrope and tokens == fixed_length(rope, max_positions) + 1
 
 
-def usable_length(rope: Rope, max_positions: int) -> float:
-    """Return the most tokens that a language model can encode; kinds that scale have no limit."""
-    return math.inf if rope["rope_type"] in ("dynamic", "longrope") else max_positions
+def trained_length(llm: Mapping[str, Any], context_length: int) -> int:
+    """Return the length up to which a checkpoint can be used, in tokens.
+
+    Args:
+        llm: of its configuration.
+        context_length: of the family; the language model's own counts where that is smaller and
+            its position embedding does not scale.
+    """
+    scales = llm["rope_parameters"]["rope_type"] in ("dynamic", "longrope")
+    return context_length if scales else min(context_length, int(llm["max_position_embeddings"]))

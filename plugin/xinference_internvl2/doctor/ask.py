@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..chat.answer import answer
-from ..chat.context_length import trained_length
 from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
+from ..checkpoint.rope import trained_length
 from ..demo.questions import CHECKPOINT
 from ..errors import RequestError
 from ..families.find_family import find_prompt_format
@@ -64,7 +64,7 @@ def _build_served(path: Path) -> ServedCheckpoint:
         config=config,
         tokenizer=load_tokenizer(path, config.llm["vocab_size"]),
         prompt_format=find_prompt_format(config.template),
-        context_length=trained_length(config, CONTEXT),
+        context_length=trained_length(config.llm, CONTEXT),
         limits=read_launch_limits({}, config),
         fetch=_refuse,
     )

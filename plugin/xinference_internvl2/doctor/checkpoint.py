@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..chat.context_length import trained_length
 from ..checkpoint.config import CheckpointConfig, find_problems, read_config
+from ..checkpoint.rope import trained_length
 from ..checkpoint.weight_files import is_pickled
 from ..checkpoint.weight_format import AWQ, UNQUANTIZED, describe_weights
 from ..errors import CheckpointError
@@ -92,7 +92,7 @@ def _adjust_use(config: CheckpointConfig, use: Use) -> Use:
     """Return `use` with the tiles of the checkpoint, and a context of at most its own length."""
     return replace(
         use,
-        context=trained_length(config, use.context),
+        context=trained_length(config.llm, use.context),
         tiles_per_picture=config.max_tiles + (config.use_thumbnail and config.max_tiles > 1),
         tokens_per_tile=config.tokens_per_tile,
     )

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..chat.context_length import trained_length
 from ..chat.launch_options import read_launch_prompt
 from ..chat.prepare import prepare
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
+from ..checkpoint.rope import trained_length
 from ..errors import RequestError
 from ..families.find_family import find_family, find_prompt_format
 from ..families.records import read_registration
@@ -57,7 +57,7 @@ def _build_served(
         config=config,
         tokenizer=tokenizer,
         prompt_format=read_launch_prompt(options, prompt_format, tokenizer).format,
-        context_length=trained_length(config, read_registration(family)["context_length"]),
+        context_length=trained_length(config.llm, read_registration(family)["context_length"]),
         limits=read_launch_limits(options, config),
         fetch=_read,
     )

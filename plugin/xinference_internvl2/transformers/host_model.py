@@ -21,14 +21,14 @@ from xinference.model.scheduler.core import AbortRequestMessage
 from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
 from ..chat.answer import answer
-from ..chat.anthropic_request import prepare_anthropic_request
-from ..chat.context_length import trained_length
+from ..chat.anthropic_usage import prepare_anthropic_request
 from ..chat.count_tokens import count_tokens
-from ..chat.known_options import DEFAULT_MAX_TOKENS
 from ..chat.launch_options import read_launch_prompt
+from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..chat.text_completion import complete
+from ..checkpoint.rope import trained_length
 from ..checkpoint.weight_format import check_quantization
 from ..engine_outputs import Outputs
 from ..errors import CheckpointError
@@ -119,7 +119,7 @@ class InternVL2TransformersModel(PytorchChatModel):
             self._tokenizer,
             prompt.format,
             options.get("context_length")
-            or trained_length(self._checkpoint, self.model_family.context_length),
+            or trained_length(self._checkpoint.llm, self.model_family.context_length),
             limits,
             load_media_bytes,
             XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,

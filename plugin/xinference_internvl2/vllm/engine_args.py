@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..chat.context_length import trained_length
 from ..chat.launch_options import PROMPT_OPTIONS
 from ..checkpoint.config import CheckpointConfig
+from ..checkpoint.rope import trained_length
 from ..media.launch_options import LAUNCH_OPTIONS
 from ..media.limits import MAX_FRAMES, MediaLimits
 from . import cpu
@@ -43,7 +43,7 @@ def build_engine_args(
     if platform().is_cpu():
         cpu.set_defaults(config, quantized=bool(checkpoint.quantization))
     if config.get("max_model_len") is None:
-        trained = trained_length(checkpoint, context_length)
+        trained = trained_length(checkpoint.llm, context_length)
         # vLLM encodes no positions beyond them, even where the position embedding scales.
         config["max_model_len"] = min(trained, checkpoint.llm["max_position_embeddings"])
     if lora_rank:

@@ -19,10 +19,10 @@ from xinference.model.scheduler.core import AbortRequestMessage
 from xinference.types import LoRA
 
 from ..chat.answer import answer
-from ..chat.anthropic_request import prepare_anthropic_request
+from ..chat.anthropic_usage import prepare_anthropic_request
 from ..chat.count_tokens import count_tokens
-from ..chat.known_options import DEFAULT_MAX_TOKENS
 from ..chat.launch_options import read_launch_prompt
+from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.pending_requests import PendingRequests
 from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint

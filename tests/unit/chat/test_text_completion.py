@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from xinference_internvl2.chat.known_options import MAX_TOP_LOGPROBS
+from xinference_internvl2.chat.option_table import MAX_TOP_LOGPROBS
 from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.chat.text_completion import complete

@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 
 from tests.support.chat.case import ANTHROPIC, SQUARE
 from xinference_internvl2.chat.build_sampling_params import read_sampling
-from xinference_internvl2.chat.known_options import OPTIONS
-from xinference_internvl2.chat.request_options import read_options
+from xinference_internvl2.chat.option_table import OPTIONS
+from xinference_internvl2.chat.read_options import read_options
 from xinference_internvl2.errors import OverloadedError, RequestError
 
 from .conftest import Model, from_another_process

@@ -1,4 +1,4 @@
-"""The options of a chat request: one table, for the code and for the documentation.
+"""The table of request options: ranges, neutral values, effects; the documentation prints it too.
 
 An option is honoured, and has values that it may have; or only its neutral values are accepted,
 which change nothing; or it never has an effect on an answer. Every other option is refused.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import NO_TOOLS
-from .option_values import (
+from .option_value_types import (
     Biases,
     Described,
     Flag,
@@ -58,7 +58,7 @@ def _table(*options: Option) -> Mapping[str, Option]:
     return {option.name: option for option in options}
 
 
-_NO_REASONING = "the model does not reason"
+NO_REASONING = "the model does not reason"
 _NO_BEAMS = "answers are sampled, not searched for with beams"
 _NOT_HERE = "no engine of this plugin has it"
 _GRAMMAR = "the answer follows it"
@@ -247,9 +247,9 @@ ONLY_NEUTRAL = _table(
     Option("documents", "the prompt format has no place for them", None, ([],)),
     Option("modalities", "answers are text", None, (["text"],)),
     Option("verbosity", "the model has no such setting", None, ("medium",)),
-    Option("reasoning_effort", _NO_REASONING, None, ("none", "minimal")),
-    Option("enable_thinking", _NO_REASONING, None, (False,)),
-    Option("thinking", _NO_REASONING, None, (False, {"type": "disabled"})),
+    Option("reasoning_effort", NO_REASONING, None, ("none", "minimal")),
+    Option("enable_thinking", NO_REASONING, None, (False,)),
+    Option("thinking", NO_REASONING, None, (False, {"type": "disabled"})),
 )
 
 _WHO_ASKS = "says who asks, or what for"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RequestError
-from .known_options import OPTIONS, STREAM_OPTIONS, TEMPLATE_OPTIONS, WITHOUT_EFFECT, Option
+from .option_table import OPTIONS, STREAM_OPTIONS, TEMPLATE_OPTIONS, WITHOUT_EFFECT, Option
 
 
 def read_options(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Prepares requests of Anthropic's API, which count their tokens in another way."""
+"""Prepares requests of Anthropic's API, whose usage counts tokens in another way."""
 
 from __future__ import annotations
 

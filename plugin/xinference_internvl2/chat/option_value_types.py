@@ -1,4 +1,4 @@
-"""The kinds of values that an option of a request may have, each with a description."""
+"""The types of values that an option of a request may have: each checks, converts, describes."""
 
 from __future__ import annotations
 

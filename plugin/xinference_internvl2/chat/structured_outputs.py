@@ -1,4 +1,4 @@
-"""Reads the options that constrain the text of an answer: `response_format` and the guided ones."""
+"""Reads what gives an answer its form: `response_format`, `structured_outputs`, `guided_…`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from ..errors import RequestError
 from ..grammar import compile_grammar, limit_white_space
-from .known_options import Option
-from .option_values import Described
-from .request_options import read_fields
+from .option_table import Option
+from .option_value_types import Described
+from .read_options import read_fields
 
 # Keyword of a constraint → what its value has to be.
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from xinference_internvl2.chat.build_sampling_params import read_sampling
-from xinference_internvl2.chat.known_options import (
+from xinference_internvl2.chat.option_table import (
     DEFAULT_MAX_TOKENS,
     ONLY_NEUTRAL,
     OPTIONS,
@@ -16,7 +16,7 @@ from xinference_internvl2.chat.known_options import (
     TEMPLATE_OPTIONS,
     WITHOUT_EFFECT,
 )
-from xinference_internvl2.chat.request_options import read_options
+from xinference_internvl2.chat.read_options import read_options
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.grammar import ONE_SPACE
 from xinference_internvl2.sampling_params import SamplingParams
