@@ -14,6 +14,7 @@ from .read_options import merge_fields
 from .request import ChatRequest
 from .response import TextDelta, build_render_response, build_response, detokenize
 from .served_checkpoint import ServedCheckpoint
+from .stop_conditions import find_format_stop_ids
 
 Generate = Callable[[ChatRequest], Awaitable[Outputs]]
 """Hands a request to an engine, and returns the outputs of the engine."""
@@ -78,7 +79,7 @@ def generate_text(
             request.sampling.stop,
             min_tokens=request.sampling.min_tokens,
             skip_special_tokens=request.skip_special_tokens,
-            hidden=served.stop_ids,
+            hidden=find_format_stop_ids(served),
             before=before,
             include_stop=request.include_stop,
         )

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import RequestError
 from ..sampling_params import SamplingParams
+from .option_conflicts import check_greedy, check_lengths, check_logprobs
+from .option_table import DEFAULT_MAX_TOKENS
+from .stop_conditions import read_stop_strings
 from .structured_outputs import read_constraint
 
 GREEDY_BELOW = 1e-4
 """Lower temperatures are taken for 0: dividing logits by them overflows."""
 
 
-def read_sampling(options: Mapping[str, Any], room: int, max_tokens: int) -> SamplingParams:
+def read_sampling(
+    options: Mapping[str, Any],
+    room: int,
+    server_max_tokens: int | None = None,
+    launch_stop: Sequence[str] = (),
+) -> SamplingParams:
     """Return the sampling parameters of a request.
 
     Args:
         options: as `read_options` returns them.
         room: the most tokens that the context leaves for the answer.
-        max_tokens: the length of an answer whose request does not give one.
+        server_max_tokens: the `max_tokens` of requests without, as the server was started with.
+        launch_stop: the stop strings of the launch.
 
     Raises:
         RequestError: options that contradict each other.
     """
-    temperature, n = _read_temperature(options), options.get("n", 1)
-    if n > 1 and temperature == 0:
-        raise RequestError(f"n {n} needs a temperature above 0, or all answers would be the same")
-    longest = options.get("max_tokens", max_tokens)
+    max_tokens = options.get("max_tokens") or server_max_tokens or DEFAULT_MAX_TOKENS
     min_tokens = options.get("min_tokens", 0)
-    if min_tokens > longest:
-        raise RequestError(f"min_tokens {min_tokens} is more than the {longest} of max_tokens")
-    constraint = read_constraint(options)
+    check_lengths(min_tokens, max_tokens)
     return SamplingParams(
-        max_tokens=min(longest, room),
+        max_tokens=min(max_tokens, room),
         min_tokens=min(min_tokens, room),
-        temperature=temperature,
+        temperature=_read_temperature(options),
         top_p=max(options.get("top_p", 1.0), 1e-6),
         top_k=min(options.get("top_k", 0), 1 << 20),
         min_p=options.get("min_p", 0.0),
@@ -43,10 +46,10 @@ def read_sampling(options: Mapping[str, Any], room: int, max_tokens: int) -> Sam
         presence_penalty=options.get("presence_penalty", 0.0),
         frequency_penalty=options.get("frequency_penalty", 0.0),
         seed=options.get("seed"),
-        stop=options.get("stop", ()),
-        n=n,
+        stop=read_stop_strings(options, launch_stop),
+        n=options.get("n", 1),
         logprobs=_read_top_logprobs(options),
-        constraint=constraint,
+        constraint=read_constraint(options),
     )
 
 
@@ -55,13 +58,12 @@ def _read_temperature(options: Mapping[str, Any]) -> float:
     samples = options.get("do_sample")
     asked = samples or any(name in options for name in ("top_p", "top_k", "min_p"))
     temperature = float(options.get("temperature", 1.0 if asked else 0.0))
-    if samples and temperature < GREEDY_BELOW:
-        raise RequestError(f"do_sample true needs a temperature above 0, not {temperature}")
-    return 0.0 if samples is False or temperature < GREEDY_BELOW else temperature
+    if samples is not False and temperature >= GREEDY_BELOW:
+        return temperature
+    check_greedy(options)
+    return 0.0
 
 
 def _read_top_logprobs(options: Mapping[str, Any]) -> int | None:
-    count: int = options.get("top_logprobs", 0)
-    if count and "logprobs" not in options:
-        raise RequestError(f"top_logprobs {count} needs logprobs to be true")
-    return count if "logprobs" in options else None
+    check_logprobs(options)
+    return options.get("top_logprobs", 0) if "logprobs" in options else None

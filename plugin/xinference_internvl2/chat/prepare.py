@@ -27,6 +27,7 @@ from .read_options import read_options
 from .repetition_detection import read_repetition
 from .request import ChatRequest
 from .served_checkpoint import ServedCheckpoint
+from .stop_conditions import read_stop_ids
 from .token_options import read_token_options
 
 
@@ -82,7 +83,6 @@ def build_request(
     """
     ids = encode_segments(served.tokenizer, segments)
     room = count_room(len(ids), served.context_length)
-    stop_ids = [] if options.get("ignore_eos") else served.stop_ids
     return ChatRequest(
         ids=ids,
         media=media,
@@ -91,7 +91,7 @@ def build_request(
         tile_counts=[item.tiles * item.frames for item in media],
         pictures=label_pictures(media) if options.get("boxes") else None,
         sampling=_read_sampling(options, room, served),
-        stop_ids=[*stop_ids, *options.get("stop_token_ids", ())],
+        stop_ids=read_stop_ids(options, served),
         include_stop=options.get("include_stop_str_in_output", False),
         repetition=read_repetition(options),
         skip_special_tokens=options.get("skip_special_tokens", True),
@@ -107,13 +107,9 @@ def build_request(
 def _read_sampling(
     options: Mapping[str, Any], room: int, served: ServedCheckpoint
 ) -> SamplingParams:
+    sampling = read_sampling(options, room, served.max_tokens, served.stop)
     vocabulary = served.config.llm["vocab_size"]
-    sampling = read_sampling(options, room, served.max_tokens)
-    return replace(
-        sampling,
-        stop=(*sampling.stop, *served.stop),
-        **read_token_options(options, served.tokenizer, vocabulary),
-    )
+    return replace(sampling, **read_token_options(options, served.tokenizer, vocabulary))
 
 
 def _prompt_builder(

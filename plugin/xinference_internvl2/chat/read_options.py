@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RequestError
+from .option_conflicts import check_render, set_once
 from .option_table import OPTIONS, STREAM_OPTIONS, TEMPLATE_OPTIONS, WITHOUT_EFFECT, Option
 
 
@@ -18,17 +19,15 @@ def read_options(config: Mapping[str, Any]) -> dict[str, Any]:
         RequestError: an option is unknown, out of its range, or contradicts another.
     """
     options = read_fields(merge_fields(config), OPTIONS)
-    longest = options.pop("max_completion_tokens", None)
-    if longest is not None and options.setdefault("max_tokens", longest) != longest:
-        raise RequestError("max_completion_tokens contradicts max_tokens; give only one")
+    if "max_completion_tokens" in options:
+        longest = options.pop("max_completion_tokens")
+        set_once(options, "max_tokens", longest, "max_completion_tokens")
     stream = options.pop("stream_options", {})
     template = options.pop("chat_template_kwargs", {})
     options.update(read_fields(stream, STREAM_OPTIONS, "stream_options."))
     for name, value in read_fields(template, TEMPLATE_OPTIONS, "chat_template_kwargs.").items():
-        if options.setdefault(name, value) != value:
-            raise RequestError(f"chat_template_kwargs.{name} contradicts {name}; give only one")
-    if options.get("render") and options.get("stream"):
-        raise RequestError("render true gives no stream; leave stream out")
+        set_once(options, name, value, f"chat_template_kwargs.{name}")
+    check_render(options)
     return {name: value for name, value in options.items() if name not in WITHOUT_EFFECT}
 
 

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import RequestError
+from .option_conflicts import check_repetition
 
 
 class RepetitionDetector:
@@ -38,9 +38,7 @@ def read_repetition(options: Mapping[str, Any]) -> tuple[int, int] | None:
     Raises:
         RequestError: there is only one of the two.
     """
-    size, threshold = (options.get(f"repetition_ngram_{name}") for name in ("size", "threshold"))
-    if (size is None) != (threshold is None):
-        raise RequestError(
-            "repetition_ngram_size and repetition_ngram_threshold belong together; give both"
-        )
-    return None if size is None or threshold is None else (size, threshold)
+    check_repetition(options)
+    if "repetition_ngram_size" not in options:
+        return None
+    return options["repetition_ngram_size"], options["repetition_ngram_threshold"]

@@ -10,7 +10,6 @@ from ..media.budget import Budget
 from ..media.limits import MediaLimits
 from ..media.source import Fetch
 from ..tokenizer.tokenizer import InternVL2Tokenizer
-from .option_table import DEFAULT_MAX_TOKENS
 from .pending_requests import PendingRequests
 
 
@@ -21,7 +20,8 @@ class ServedCheckpoint:
     Attributes:
         context_length: the most tokens that prompt and answer may have together.
         fetch: downloads media, within the rules of the host.
-        max_tokens: the length of an answer whose request does not give one.
+        max_tokens: the length of an answer whose request does not give one, as the server was
+            started with.
         budget: the memory that all requests together may hold before they are answered.
         pending: the requests that the engine does not have yet.
         stop: strings that end every answer, beside those of its request.
@@ -34,13 +34,8 @@ class ServedCheckpoint:
     context_length: int
     limits: MediaLimits
     fetch: Fetch
-    max_tokens: int = DEFAULT_MAX_TOKENS
+    max_tokens: int | None = None
     budget: Budget = field(default_factory=Budget)
     pending: PendingRequests = field(default_factory=PendingRequests)
     stop: tuple[str, ...] = ()
     adapters: frozenset[str] = frozenset()
-
-    @property
-    def stop_ids(self) -> list[int]:
-        """The tokens that end an answer: those of the prompt format, not the repository's EOS."""
-        return [self.tokenizer.convert_tokens_to_ids(stop) for stop in self.prompt_format.stop]

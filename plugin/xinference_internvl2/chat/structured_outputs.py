@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import RequestError
 from ..grammar import compile_grammar, limit_white_space
+from .option_conflicts import check_constraints
 from .option_table import Option
 from .option_value_types import Described
 from .read_options import read_fields
@@ -21,8 +22,6 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "json_object": ((bool,), "true"),
 }
 _ANY_OBJECT = {"type": "object"}
-_CONTRADICTING = ("ignore_eos", "min_tokens", "allowed_token_ids", "bad_words")
-"""Options that could exclude every token that a grammar allows."""
 
 _ONLY_TYPE, _FORMAT, _SCHEMA = (
     {name: Option(name, "", Described("any value")) for name in names.split()}
@@ -53,20 +52,13 @@ def read_constraint(options: Mapping[str, Any]) -> tuple[str, Any] | None:
         _read_value(f"structured_outputs.{name}", kind, structured[name])
         for name, kind in _find_constraints("", structured)
     ]
-    if len(found) > 1:
-        raise RequestError(
-            "response_format, structured_outputs and guided_… are several constraints; give only "
-            "one"
-        )
+    check_constraints(options, found)
     if not found:
         return None
     kind, value = found[0]
     if kind == "json":
         value = limit_white_space(value)
     compile_grammar(kind, value)
-    for name in _CONTRADICTING:
-        if name in options:
-            raise RequestError(f"{name} contradicts an answer of a given form; leave it out")
     return kind, value
 
 

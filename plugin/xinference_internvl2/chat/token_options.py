@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RequestError
 from ..tokenizer.tokenizer import InternVL2Tokenizer
+from .option_conflicts import check_tokens_left
 
 
 def read_token_options(
@@ -30,7 +31,7 @@ def read_token_options(
                 )
     allowed, words = options.get("allowed_token_ids", ()), options.get("bad_words", ())
     word_ids = tuple(ids for word in words for ids in _encode_word(word, tokenizer))
-    _check_some_left(allowed, word_ids)
+    check_tokens_left(allowed, word_ids)
     return {
         "logit_bias": options.get("logit_bias", {}),
         "allowed_token_ids": tuple(allowed),
@@ -50,10 +51,3 @@ def _encode_word(word: str, tokenizer: InternVL2Tokenizer) -> list[tuple[int, ..
     )
     another = within[0] != first[0] and len(within) == len(first)
     return [first, within] if another else [first]
-
-
-def _check_some_left(allowed: Collection[int], words: Collection[tuple[int, ...]]) -> None:
-    if allowed and set(allowed) <= {word[0] for word in words if len(word) == 1}:
-        raise RequestError(
-            "bad_words leaves out all of allowed_token_ids, so no token is left; allow others"
-        )

@@ -24,9 +24,9 @@ from ..chat.answer import answer
 from ..chat.anthropic_usage import prepare_anthropic_request
 from ..chat.count_tokens import count_tokens
 from ..chat.launch_options import read_launch_prompt
-from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
+from ..chat.stop_conditions import find_format_stop_ids
 from ..chat.text_completion import complete
 from ..checkpoint.rope import trained_length
 from ..checkpoint.weight_format import check_quantization
@@ -97,7 +97,9 @@ class InternVL2TransformersModel(PytorchChatModel):
             raise CheckpointError(missing)
         self._served = self._build_served()
         vocabulary = self._checkpoint.llm["vocab_size"]
-        self._constraints = ConstraintBuilder(self._tokenizer, vocabulary, self._served.stop_ids)
+        self._constraints = ConstraintBuilder(
+            self._tokenizer, vocabulary, find_format_stop_ids(self._served)
+        )
         self._engine = AsyncEngine(self._load_model, engine_limits, normalize_on_device)
         self._report_progress(1, "Ready")
 
@@ -122,7 +124,7 @@ class InternVL2TransformersModel(PytorchChatModel):
             or trained_length(self._checkpoint.llm, self.model_family.context_length),
             limits,
             load_media_bytes,
-            XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
+            XINFERENCE_MAX_TOKENS,
             budget=Budget(limits.memory, limits.waiting),
             stop=prompt.stop,
             adapters=frozenset(self._adapter_folders()),

@@ -22,10 +22,10 @@ from ..chat.answer import answer
 from ..chat.anthropic_usage import prepare_anthropic_request
 from ..chat.count_tokens import count_tokens
 from ..chat.launch_options import read_launch_prompt
-from ..chat.option_table import DEFAULT_MAX_TOKENS
 from ..chat.pending_requests import PendingRequests
 from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
+from ..chat.stop_conditions import find_format_stop_ids
 from ..chat.text_completion import complete
 from ..checkpoint.config import read_config
 from ..checkpoint.weight_files import list_weight_files
@@ -177,7 +177,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         """Answer a chat with a completion, or with chunks if `stream` is set."""
         name = request_id or str(uuid.uuid4())
         served = self._build_served()
-        generate = partial(self._generate, name, served.stop_ids)
+        generate = partial(self._generate, name, find_format_stop_ids(served))
         work = answer(self.model_uid, messages, generate_config, served, generate)
         return await self._abort_shield.run(name, work)
 
@@ -192,7 +192,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
         """Continue a raw text, for Xinference's completions."""
         name = request_id or str(uuid.uuid4())
         served = self._build_served()
-        generate = partial(self._generate, name, served.stop_ids)
+        generate = partial(self._generate, name, find_format_stop_ids(served))
         work = complete(self.model_uid, prompt, generate_config, served, generate)
         return await self._abort_shield.run(name, work)
 
@@ -230,7 +230,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             self._context_length,
             self._limits,
             load_media_bytes,
-            XINFERENCE_MAX_TOKENS or DEFAULT_MAX_TOKENS,
+            XINFERENCE_MAX_TOKENS,
             budget=self._budget,
             pending=self._pending,
             stop=self._launch_prompt.stop,

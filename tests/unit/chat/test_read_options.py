@@ -23,7 +23,7 @@ from xinference_internvl2.sampling_params import SamplingParams
 
 
 def read(config: dict[str, Any]) -> SamplingParams:
-    return read_sampling(read_options(config), 2000, DEFAULT_MAX_TOKENS)
+    return read_sampling(read_options(config), 2000)
 
 
 def json_form(schema: dict[str, Any]) -> tuple[str, Any]:
@@ -295,6 +295,11 @@ def test_bounds(name: str, low: Any, below: Any, high: Any, above: Any) -> None:
 
 def test_an_answer_is_no_longer_than_the_room_left() -> None:
     assert [read({"max_tokens": n}).max_tokens for n in (1999, 2000, 2001)] == [1999, 2000, 2000]
+
+
+def test_max_tokens_are_those_of_the_request_then_of_the_server() -> None:
+    asked = [read_sampling(read_options(given), 2000, 7) for given in ({}, {"max_tokens": 9})]
+    assert [sampling.max_tokens for sampling in asked] == [7, 9]
 
 
 def test_a_temperature_below_a_ten_thousandth_is_greedy() -> None:

@@ -196,11 +196,6 @@ def test_there_is_an_answer_to_continue(
     prepare([ASKED], {"add_generation_prompt": True, "continue_final_message": False}, served)
 
 
-def test_nothing_ends_an_answer_that_is_to_go_on(served: ServedCheckpoint) -> None:
-    assert prepare([ASKED], {}, served).stop_ids == served.stop_ids != []
-    assert prepare([ASKED], {"ignore_eos": True}, served).stop_ids == []
-
-
 def test_the_prompt_can_be_seen(served: ServedCheckpoint) -> None:
     """With its control tokens, and the tokens of its tiles in place of `<image>`."""
     messages = user(image_part(Image.new("RGB", (224, 112))), {"type": "text", "text": "Q"})
