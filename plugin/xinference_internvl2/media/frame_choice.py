@@ -1,4 +1,4 @@
-"""Chooses the frames of a video: how many are shown, and which."""
+"""Chooses the frames of a video: from which part, how many, and which."""
 
 from __future__ import annotations
 
@@ -9,22 +9,30 @@ from ..errors import RequestError
 from .limits import MAX_FRAMES
 
 
-def count_frames(wanted: Mapping[str, Any], default: int, seconds: float, where: str) -> int:
+def check_part(start: float | None, end: float | None, seconds: float, where: str) -> None:
+    """Check that a video of so many `seconds` has a frame from second `start` to second `end`.
+
+    Raises:
+        RequestError: it has none.
+    """
+    first = start or 0
+    if first >= seconds or (end is not None and first >= end):
+        raise RequestError(
+            f"{where}: from second {first} to {seconds if end is None else end} there is no frame "
+            f"in a video of {seconds:.3g} s; give another start or end"
+        )
+
+
+def count_frames(wanted: Mapping[str, Any], default: int, seconds: float) -> int:
     """Return how many frames of a video are shown, at most MAX_FRAMES.
 
     Args:
         wanted: the video's own options.
         default: of a video that does not say.
         seconds: the duration of the video.
-        where: the part of the request, for messages.
-
-    Raises:
-        RequestError: two options say how many.
     """
     if "fps" not in wanted:
         return int(wanted.get("num_frames", default))
-    if "num_frames" in wanted:
-        raise RequestError(f"{where}: fps and num_frames both say how many frames; give only one")
     end = min(wanted.get("end", seconds), seconds)
     count = round((end - wanted.get("start", 0)) * float(wanted["fps"]))
     return int(min(max(count, 1), MAX_FRAMES))

@@ -53,17 +53,19 @@ MEDIA_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "video": ("num_frames", "fps", "start", "end", *_TILES, "detail"),
 }
 """Kind of media → the keys that its object may have beside the URL."""
+_CONTRADICTIONS = {"tiles": ("detail", "max_dynamic_patch"), "frames": ("fps", "num_frames")}
+"""What two options both say how many of."""
 
 
 def read_values(where: str, values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the options in `values` that are not null, each checked by itself.
+    """Return the options in `values` that are not null.
 
     Args:
         where: the object that has them, for messages.
         names: the options that it may have.
 
     Raises:
-        RequestError: an option is not among `names`, or out of its range.
+        RequestError: an option is not among `names`, out of its range, or contradicts another.
     """
     found = {name: value for name, value in values.items() if value is not None}
     for name, value in found.items():
@@ -77,7 +79,16 @@ def read_values(where: str, values: Mapping[str, Any], names: tuple[str, ...]) -
                 raise RequestError(f"{where}.{name} {value!r:.40} is not true or false")
         elif not _RANGES[name].accepts(value):
             raise RequestError(f"{where}.{name} {value!r:.40} is not {_RANGES[name]}")
+    _check_contradictions(where, found)
     return found
+
+
+def _check_contradictions(where: str, wanted: Mapping[str, Any]) -> None:
+    for what, (one, other) in _CONTRADICTIONS.items():
+        if wanted.get(one, "auto") != "auto" and other in wanted:
+            raise RequestError(
+                f"{where}: {one} and {other} both say how many {what}; give only one"
+            )
 
 
 def _join(names: Any) -> str:
@@ -138,10 +149,6 @@ def read_tiling(
         RequestError: options contradict each other, or exceed what the model was launched for.
     """
     most = DETAILS[wanted.get("detail", "auto")]
-    if most is not None and "max_dynamic_patch" in wanted:
-        raise RequestError(
-            f"{where}: detail and max_dynamic_patch both say how many tiles; give only one"
-        )
     # The model was trained with one tile a frame.
     default = limits.max_tiles if kind == "image" else 1
     most = default if most is None else min(most, limits.max_tiles_limit)

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from ..checkpoint.config import CheckpointConfig
 from ..errors import RequestError
 from .data_url import read_inline
-from .frame_choice import count_frames
+from .frame_choice import check_part, count_frames
 from .image_file import open_image
 from .limits import FETCH_SECONDS, MediaLimits
 from .media_item import Media, OpenMedia
 from .request_options import read_tiling
 from .request_totals import RequestTotals, check_counts
+from .tiles import Tiling
 from .video import open_video
 
 Fetch = Callable[[str, float], bytes]
@@ -27,16 +28,19 @@ def open_media(
     """Fetch `media` and read their headers.
 
     Raises:
-        RequestError: a file cannot be fetched or read, is not allowed, or is too large.
+        RequestError: options contradict each other, or a file cannot be fetched or read, is not
+            allowed, is too large, or has no frame where one is wanted.
     """
     check_counts(media, limits)
+    # For all of them, before the first is fetched.
+    tilings = [read_tiling(m.where, m.kind, m.options, limits, checkpoint) for m in media]
     deadline = time.monotonic() + FETCH_SECONDS
     found: list[OpenMedia] = []
     together = RequestTotals()
-    for item in media:
+    for item, tiling in zip(media, tilings, strict=True):
         data, elsewhere = _fetch(item, fetch, deadline)
         together.add_file(item.where, len(data), elsewhere)
-        found.append(_open(item, data, limits, checkpoint))
+        found.append(_open(item, data, tiling, limits))
         if item.kind != "video":
             together.add_pixels(item.where, found[-1].file.width * found[-1].file.height)
     return found
@@ -51,13 +55,11 @@ def _fetch(media: Media, fetch: Fetch, deadline: float) -> tuple[bytes, bool]:
         raise RequestError(f"{media.where} cannot be fetched: {error}") from None
 
 
-def _open(
-    media: Media, data: bytes, limits: MediaLimits, checkpoint: CheckpointConfig
-) -> OpenMedia:
-    tiling = read_tiling(media.where, media.kind, media.options, limits, checkpoint)
+def _open(media: Media, data: bytes, tiling: Tiling, limits: MediaLimits) -> OpenMedia:
     if media.kind != "video":
         file = open_image(data, media.where, limits.published_pixels)
         return OpenMedia(media, file, tiling, 1)
     video = open_video(data, media.where)
-    frames = count_frames(media.options, limits.frames, video.seconds, media.where)
+    check_part(media.options.get("start"), media.options.get("end"), video.seconds, media.where)
+    frames = count_frames(media.options, limits.frames, video.seconds)
     return OpenMedia(media, video, tiling, frames)

@@ -26,7 +26,7 @@ from PIL import Image
 
 from ..errors import RequestError
 from .accepted_videos import WHITELISTS, require_accepted, unreadable_error
-from .frame_choice import frame_indices
+from .frame_choice import check_part, frame_indices
 from .limits import (
     MAX_FRAME_PIXELS,
     MAX_HEADER_CPU_SECONDS,
@@ -93,11 +93,7 @@ def _write_frames(
     total = len(index.starts)
     if not total:
         raise unreadable_error(where)
-    if (start or 0) * rate >= total or (end is not None and (start or 0) >= end):
-        raise RequestError(
-            f"{where}: from second {start or 0} to {total / rate if end is None else end} there is "
-            f"no frame in a video of {total / rate:.3g} s; give another start or end"
-        )
+    check_part(start, end, total / rate, where)
     places = frame_indices(total, count, rate, start, end)
     _write_line(places)
     missing = set(places)

@@ -193,9 +193,46 @@ def test_refused(
     assert words in str(caught.value)
 
 
+ELSEWHERE = "http://unreachable.invalid"
+UNFETCHED = [
+    (image(ELSEWHERE, detail="low", max_dynamic_patch=2), "detail and max_dynamic_patch both say"),
+    (image(ELSEWHERE, max_dynamic_patch=13), "13 is not a whole number from 1 to 12, which is"),
+    (image(ELSEWHERE, max_dynamic_patch=2, min_dynamic_patch=3), "min_dynamic_patch 3 is more"),
+    (video(ELSEWHERE, fps=1, num_frames=1), "fps and num_frames both say how many frames"),
+    (video(ELSEWHERE, detail="low", min_dynamic_patch=2), "min_dynamic_patch 2 is more than the 1"),
+]
+
+
+@pytest.mark.parametrize(("part", "words"), UNFETCHED, ids=range(len(UNFETCHED)))
+def test_contradictions_are_refused_before_anything_is_fetched(
+    part: dict[str, Any], words: str, checkpoint: CheckpointConfig
+) -> None:
+    """Also in the last item: `no_fetch` would fail for the first."""
+
+    def prepare() -> None:
+        prompt = build_prompt([user([image(ELSEWHERE), part])], checkpoint.template)
+        open_media(collect_media(prompt), MediaLimits(12), checkpoint, no_fetch)
+
+    with pytest.raises(RequestError) as caught:
+        prepare()
+    assert "content[1]" in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_detail_auto_contradicts_nothing(checkpoint: CheckpointConfig) -> None:
+    part = image(WIDE, detail="auto", max_dynamic_patch=2)
+    assert opened(part, checkpoint).tiling.max_tiles == 2
+
+
 @pytest.mark.parametrize("bounds", [{"start": 3}, {"start": 2, "end": 2}, {"end": 0}])
 def test_a_part_without_frames_is_refused(
     bounds: dict[str, float], checkpoint: CheckpointConfig
 ) -> None:
+    """By the header, so that nobody waits for memory to decode it, nor counts its tokens."""
     with pytest.raises(RequestError, match="there is no frame in a video of 3 s; give another"):
-        opened(video(**bounds), checkpoint).cut()
+        opened(video(**bounds), checkpoint)
+
+
+@pytest.mark.parametrize("bounds", [{"start": 2.99}, {"start": 2, "end": 2.01}, {"end": 0.01}])
+def test_a_part_with_a_frame_is_not(bounds: dict[str, float], checkpoint: CheckpointConfig) -> None:
+    assert len(opened(video(**bounds), checkpoint).cut()) == 8
