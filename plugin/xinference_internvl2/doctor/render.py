@@ -14,7 +14,7 @@ from ..checkpoint.rope import trained_length
 from ..errors import RequestError
 from ..families.find_family import find_family, find_prompt_format
 from ..families.records import read_registration
-from ..media.launch_options import read_launch_limits
+from ..media.launch_options import read_launch_budget, read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 
 _OF_THE_SERVER = ("model", "messages", "stream")
@@ -60,6 +60,7 @@ def _build_served(
         context_length=trained_length(config.llm, read_registration(family)["context_length"]),
         limits=read_launch_limits(options, config),
         fetch=_read,
+        budget=read_launch_budget(options),
     )
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from threading import RLock
 
 from ..errors import OverloadedError, RequestError
+from ..system_memory import memory as machine_memory
 from ..system_memory import trim
-from .limits import DEFAULT_WAITING, default_memory
+from .limits import DEFAULT_WAITING, MAX_MEMORY, MIN_MEMORY
 
 _TRIM_BYTES = 16 << 20
 
@@ -82,6 +83,12 @@ class _Pool:
 def _admit(admitted: asyncio.Future[None]) -> None:
     if not admitted.done():
         admitted.set_result(None)
+
+
+def default_memory() -> int:
+    """Return an eighth of the machine's memory within bounds, in bytes and whole MB."""
+    megabytes = min(max(machine_memory().total // 8, MIN_MEMORY), MAX_MEMORY) >> 20
+    return megabytes << 20
 
 
 class Budget:

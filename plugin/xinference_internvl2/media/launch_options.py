@@ -9,6 +9,7 @@ from typing import Any
 from ..checkpoint.config import CheckpointConfig
 from ..errors import CheckpointError
 from ..launch_option_check import read_flag
+from .budget import Budget, default_memory
 from .limits import (
     DEFAULT_FRAMES,
     DEFAULT_WAITING,
@@ -17,14 +18,13 @@ from .limits import (
     MAX_TILES,
     MAX_VIDEOS,
     MediaLimits,
-    default_memory,
 )
 
 LAUNCH_OPTIONS = (
     *("limit_mm_per_prompt", "max_dynamic_patch", "max_dynamic_patch_limit", "num_frames"),
     *("published_pixels", "media_memory", "max_waiting_requests"),
 )
-"""The options of a launch that `read_launch_limits` reads."""
+"""The options of a launch that `read_launch_limits` and `read_launch_budget` read."""
 
 
 def read_launch_limits(options: Mapping[str, Any], checkpoint: CheckpointConfig) -> MediaLimits:
@@ -46,9 +46,18 @@ def read_launch_limits(options: Mapping[str, Any], checkpoint: CheckpointConfig)
         images=_read_number(limits, "image", MAX_IMAGES, 0, 1 << 16),
         videos=_read_number(limits, "video", MAX_VIDEOS, 0, 1 << 16),
         published_pixels=read_flag(options, "published_pixels"),
-        memory=_read_number(options, "media_memory", default_memory() >> 20, 64, 1 << 20) << 20,
-        waiting=_read_number(options, "max_waiting_requests", DEFAULT_WAITING, 0, 1 << 16),
     )
+
+
+def read_launch_budget(options: Mapping[str, Any]) -> Budget:
+    """Return the budget that the options of a launch set.
+
+    Raises:
+        CheckpointError: an option out of its range.
+    """
+    megabytes = _read_number(options, "media_memory", default_memory() >> 20, 64, 1 << 20)
+    waiting = _read_number(options, "max_waiting_requests", DEFAULT_WAITING, 0, 1 << 16)
+    return Budget(megabytes << 20, waiting)
 
 
 def _read_object(value: Any) -> Mapping[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from ..system_memory import memory
+from dataclasses import dataclass
 
 # Changed by `limit_mm_per_prompt` of a launch.
 MAX_IMAGES, MAX_VIDEOS = 16, 4
@@ -13,9 +11,9 @@ DEFAULT_FRAMES, MAX_FRAMES = 8, 64
 # The largest `max_dynamic_patch` of a launch, by default that of the checkpoint, and the largest
 # `max_dynamic_patch_limit`, by default the former.
 MAX_TILES = 64
-# How many requests may wait for memory: `max_waiting_requests` of a launch. The memory itself is
-# its `media_memory`, in MB.
+# How many requests may wait for memory: `max_waiting_requests` of a launch.
 DEFAULT_WAITING = 128
+# The memory itself, an eighth of the machine's within these bounds: its `media_memory`, in MB.
 MIN_MEMORY, MAX_MEMORY = 512 << 20, 8 << 30
 
 # The files of one request together, and the time to fetch them all.
@@ -57,12 +55,6 @@ BYTES_PER_FRAME_PIXEL = 40
 MAX_STREAMS = 32
 
 
-def default_memory() -> int:
-    """Return an eighth of the machine's memory within bounds, in bytes and whole MB."""
-    megabytes = min(max(memory().total // 8, MIN_MEMORY), MAX_MEMORY) >> 20
-    return megabytes << 20
-
-
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
     """What a launch allows a request, and what a request gets by default.
@@ -77,8 +69,6 @@ class MediaLimits:
         published_pixels: whether images are decoded as by the published preprocessing: not turned
             upright, not laid on white, not scaled from their real depth.
         fit: whether tiles are shared among the images so that prompt and answer fit the context.
-        memory: bytes that all requests together may hold before they are answered.
-        waiting: how many requests may wait for that memory.
     """
 
     max_tiles: int
@@ -90,8 +80,6 @@ class MediaLimits:
     use_thumbnail: bool | None = None
     published_pixels: bool = False
     fit: bool = False
-    memory: int = field(default_factory=default_memory)
-    waiting: int = DEFAULT_WAITING
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "max_tiles_limit", max(self.max_tiles_limit, self.max_tiles))

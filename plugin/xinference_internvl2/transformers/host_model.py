@@ -35,8 +35,7 @@ from ..errors import CheckpointError
 from ..families.engine_matrix import serves
 from ..families.find_family import prompt_format_of
 from ..launch_errors import point_to_doctor
-from ..media.budget import Budget
-from ..media.launch_options import read_launch_limits
+from ..media.launch_options import read_launch_budget, read_launch_limits
 from ..media.pixel_values import normalize_on_device
 from ..tokenizer.tokenizer import load_tokenizer
 from .engine.async_engine import AsyncEngine
@@ -113,7 +112,6 @@ class InternVL2TransformersModel(PytorchChatModel):
 
     def _build_served(self) -> ServedCheckpoint:
         options = self._pytorch_model_config
-        limits = read_launch_limits(options, self._checkpoint)
         prompt_format = prompt_format_of(self.model_family, self._checkpoint.template)
         prompt = read_launch_prompt(options, prompt_format, self._tokenizer)
         return ServedCheckpoint(
@@ -122,10 +120,10 @@ class InternVL2TransformersModel(PytorchChatModel):
             prompt.format,
             options.get("context_length")
             or trained_length(self._checkpoint.llm, self.model_family.context_length),
-            limits,
+            read_launch_limits(options, self._checkpoint),
             load_media_bytes,
             XINFERENCE_MAX_TOKENS,
-            budget=Budget(limits.memory, limits.waiting),
+            budget=read_launch_budget(options),
             stop=prompt.stop,
             adapters=frozenset(self._adapter_folders()),
         )

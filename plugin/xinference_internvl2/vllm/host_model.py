@@ -35,8 +35,7 @@ from ..errors import CheckpointError
 from ..families.engine_matrix import serves
 from ..families.find_family import family_of, prompt_format_of
 from ..launch_errors import point_to_doctor
-from ..media.budget import Budget
-from ..media.launch_options import read_launch_limits
+from ..media.launch_options import read_launch_budget, read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
 from .abort import AbortShield
@@ -123,7 +122,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             self._own_tokenizer,
         )
         self._limits = read_launch_limits(self._model_config or {}, self._checkpoint)
-        self._budget = Budget(self._limits.memory, self._limits.waiting)
+        self._budget = read_launch_budget(self._model_config or {})
         self._pending, self._abort_shield = PendingRequests(), AbortShield()
         self._write_adapters()
 

@@ -25,7 +25,7 @@ from xinference_internvl2.media import (
     request_totals,
     source,
 )
-from xinference_internvl2.media.launch_options import read_launch_limits
+from xinference_internvl2.media.launch_options import read_launch_budget, read_launch_limits
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.media.media_item import Media
 from xinference_internvl2.media.request_totals import check_counts
@@ -105,8 +105,10 @@ def test_the_most_that_a_launch_can_allow(name: str, checkpoint: CheckpointConfi
     most = 1 << 20 if name == "media_memory" else 1 << 16
 
     def launch(value: int) -> None:
-        counts = {"limit_mm_per_prompt": {name: value}}
-        read_launch_limits(counts if name in ("image", "video") else {name: value}, checkpoint)
+        if name in ("image", "video"):
+            read_launch_limits({"limit_mm_per_prompt": {name: value}}, checkpoint)
+        else:
+            read_launch_budget({name: value})
 
     launch(most)
     with pytest.raises(CheckpointError, match=rf"{name} {most + 1} is not a whole number from"):

@@ -10,8 +10,7 @@ import pytest
 
 from xinference_internvl2.errors import OverloadedError, RequestError
 from xinference_internvl2.media import budget as budget_module
-from xinference_internvl2.media import limits
-from xinference_internvl2.media.budget import Budget, Reservation
+from xinference_internvl2.media.budget import Budget, Reservation, default_memory
 from xinference_internvl2.system_memory import MachineMemory
 
 MB = 1 << 20
@@ -178,5 +177,5 @@ def test_the_system_gets_large_tiles_back(
 def test_the_default_follows_from_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for gigabytes, expected in ((1, 512 * MB), (4, 512 * MB), (16, 2048 * MB), (256, 8192 * MB)):
         found = MachineMemory(gigabytes << 30, 0)
-        monkeypatch.setattr(limits, "memory", lambda found=found: found)
-        assert limits.default_memory() == expected
+        monkeypatch.setattr(budget_module, "machine_memory", lambda found=found: found)
+        assert default_memory() == expected

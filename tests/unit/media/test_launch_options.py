@@ -9,7 +9,8 @@ import pytest
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.media.launch_options import read_launch_limits
+from xinference_internvl2.media.budget import default_memory
+from xinference_internvl2.media.launch_options import read_launch_budget, read_launch_limits
 from xinference_internvl2.media.limits import MediaLimits
 
 
@@ -27,7 +28,6 @@ LAUNCHES: list[tuple[dict[str, Any], MediaLimits]] = [
     ({"max_dynamic_patch": 1, "num_frames": 1}, MediaLimits(1, 1)),
     ({"published_pixels": True}, MediaLimits(12, published_pixels=True)),
     ({"published_pixels": "true"}, MediaLimits(12, published_pixels=True)),
-    ({"media_memory": 64, "max_waiting_requests": 0}, MediaLimits(12, memory=64 << 20, waiting=0)),
 ]
 
 
@@ -41,8 +41,6 @@ WRONG_LAUNCHES: list[tuple[dict[str, Any], str]] = [
     ({"max_dynamic_patch": "x"}, "max_dynamic_patch 'x' is not"),
     ({"max_dynamic_patch": 65}, "max_dynamic_patch 65 is not a whole number from 1 to 64"),
     ({"published_pixels": 2}, "published_pixels 2 is not true or false"),
-    ({"media_memory": 63}, "media_memory 63 is not a whole number from 64 to 1048576"),
-    ({"max_waiting_requests": -1}, "max_waiting_requests -1 is not a whole number from 0 to"),
     ({"num_frames": 65}, "num_frames 65 is not a whole number from 1 to 64"),
     ({"limit_mm_per_prompt": "{"}, "limit_mm_per_prompt '{' is not a JSON object such as"),
     ({"limit_mm_per_prompt": "[1]"}, "limit_mm_per_prompt '[1]' is not a JSON object such as"),
@@ -54,4 +52,29 @@ WRONG_LAUNCHES: list[tuple[dict[str, Any], str]] = [
 def test_wrong_launch(options: Any, sentence: str, checkpoint: CheckpointConfig) -> None:
     with pytest.raises(CheckpointError) as caught:
         read_launch_limits(options, checkpoint)
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("options", "memory", "waiting"),
+    [
+        ({"media_memory": 64, "max_waiting_requests": 0}, 64 << 20, 0),
+        ({}, default_memory(), 128),
+    ],
+)
+def test_a_budget(options: Any, memory: int, waiting: int) -> None:
+    budget = read_launch_budget(options)
+    assert (budget.tiles.total, budget._max_waiting) == (memory // 2, waiting)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"media_memory": 63}, "media_memory 63 is not a whole number from 64 to 1048576"),
+        ({"max_waiting_requests": -1}, "max_waiting_requests -1 is not a whole number from 0 to"),
+    ],
+)
+def test_a_wrong_budget(options: Any, sentence: str) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        read_launch_budget(options)
     assert str(caught.value).startswith(sentence)
