@@ -14,7 +14,8 @@ from PIL import Image
 
 from ..errors import RequestError
 from .accepted_images import count_passes, open_accepted, unreadable_error
-from .limits import BYTES_PER_PIXEL, DRAFT_PIXELS, MAX_IMAGE_MEMORY, MAX_IMAGE_SECONDS
+from .decoder_memory import estimate_image_memory
+from .limits import DRAFT_PIXELS, MAX_IMAGE_MEMORY, MAX_IMAGE_SECONDS
 from .sandbox import confine, count_address_space, limit_seconds
 from .tiles import Tiling, cut_tiles
 from .upright_rgb import to_upright_rgb, upright_size
@@ -56,8 +57,7 @@ def _answer(
         found = {"width": size[0], "height": size[1], "cost": image.width * image.height * passes}
         if passes == 1:  # a progressive one is in memory whole before it is made smaller
             _draft(image)
-        memory = min(image.width * image.height * BYTES_PER_PIXEL, MAX_IMAGE_MEMORY)
-        _write_line(answers, {**found, "memory": memory})
+        _write_line(answers, {**found, "memory": estimate_image_memory(*image.size)})
         return
     _draft(image)
     # Decoders of broken files raise whatever they run into.

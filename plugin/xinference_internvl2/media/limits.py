@@ -35,8 +35,6 @@ MAX_PIXELS_TOGETHER = 400_000_000
 # For one image: the processor time, memory and wall-clock time of the process that decodes it.
 MAX_IMAGE_SECONDS = 5
 MAX_IMAGE_MEMORY = 1 << 30
-# The most that decoding takes: 5 for most formats, 16 for WebP.
-BYTES_PER_PIXEL = 16
 MAX_WALL_SECONDS = 60
 # Processes for small images, and as many for others.
 MAX_IMAGE_DECODERS = 2
@@ -50,8 +48,6 @@ MAX_VIDEO_MEMORY = 2 << 30
 # Processes for frames, and as many for headers.
 MAX_VIDEO_DECODERS = 2
 MAX_FRAME_PIXELS = 8192 * 4320
-# What decoding takes for every pixel of a frame, reference frames and threads included.
-BYTES_PER_FRAME_PIXEL = 40
 MAX_STREAMS = 32
 
 

@@ -21,13 +21,9 @@ from numpy.typing import NDArray
 
 from ..errors import RequestError
 from .accepted_videos import unreadable_error
+from .decoder_memory import estimate_video_memory
 from .fair_semaphore import FairSemaphore
-from .limits import (
-    BYTES_PER_FRAME_PIXEL,
-    MAX_VIDEO_DECODERS,
-    MAX_VIDEO_MEMORY,
-    MAX_VIDEO_SECONDS,
-)
+from .limits import MAX_VIDEO_DECODERS, MAX_VIDEO_SECONDS
 from .sandbox import DECODER_ENVIRONMENT
 from .tiles import Tiling
 
@@ -63,7 +59,7 @@ class VideoFile:
     @property
     def memory(self) -> int:
         """The bytes that its decoder may take."""
-        return min(self.width * self.height * BYTES_PER_FRAME_PIXEL, MAX_VIDEO_MEMORY)
+        return estimate_video_memory(self.width, self.height)
 
     def cut(
         self, count: int, tiling: Tiling, start: float | None = None, end: float | None = None

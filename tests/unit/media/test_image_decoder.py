@@ -19,6 +19,7 @@ from PIL import Image
 from tests.support.chat.media import encode
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media import decoder_pool, image_decoder, limits
+from xinference_internvl2.media.decoder_memory import BYTES_PER_PIXEL
 from xinference_internvl2.media.image_file import open_image
 from xinference_internvl2.media.tiles import Tiling, cut_tiles
 
@@ -159,6 +160,6 @@ def test_a_decoder_takes_no_more_than_is_counted(kind: str) -> None:
     decoder.ask({**question, "tiling": asdict(Tiling())}, data)
     # What libraries keep of their first calls is not counted, and the file is elsewhere.
     assert resident("VmHWM") - before - len(data) < counted + (16 << 20)
-    assert counted <= 3000 * 1000 * limits.BYTES_PER_PIXEL
+    assert counted <= 3000 * 1000 * BYTES_PER_PIXEL
     decoder._process.kill()
     decoder._process.wait()
