@@ -12,7 +12,7 @@ EVERYBODY_MAY_IMPORT = {
     "__init__",
     # The plugin's.
     *("errors", "launch_errors", "patching", "system_memory"),
-    *("sampling_params", "engine_outputs"),
+    *("sampling_params", "engine_outputs", "neutral_values"),
     # The generator's.
     *("problems", "wording", "paths"),
 }

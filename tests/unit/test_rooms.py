@@ -23,6 +23,7 @@ ROOMS = {
     PLUGIN: {
         "errors": "",
         "patching": "",
+        "neutral_values": "",
         "system_memory": "",
         "sampling_params": "",
         "engine_outputs": "",

@@ -46,13 +46,6 @@ class Option:
     values: Values | None = None
     neutral: tuple[Any, ...] = ()
 
-    def is_neutral(self, value: Any) -> bool:
-        """Whether `value` is among the neutral ones; `1.0` equals `1`, but `true` does not."""
-        return any(
-            value == neutral and isinstance(value, bool) == isinstance(neutral, bool)
-            for neutral in self.neutral
-        )
-
 
 def _table(*options: Option) -> Mapping[str, Option]:
     return {option.name: option for option in options}

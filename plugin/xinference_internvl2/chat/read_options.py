@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RequestError
+from ..neutral_values import is_neutral
 from .option_conflicts import check_render, set_once
 from .option_table import OPTIONS, STREAM_OPTIONS, TEMPLATE_OPTIONS, WITHOUT_EFFECT, Option
 
@@ -68,7 +69,7 @@ def read_fields(
         option = table.get(name)
         if option is None:
             raise RequestError(f"{prefix}{name} is not supported for this model; leave it out")
-        if not option.is_neutral(value):
+        if not is_neutral(value, option.neutral):
             found[name] = _read_option(option, prefix + name, value)
     return found
 

@@ -17,31 +17,18 @@ from .error_status import ERROR_TYPES, choose_status, clean_message
 from .refuse_tools import refuse_blocks_of_tools, refuse_tools
 from .request_body import add_options
 from .request_log import log_refusal
-from .unsupported_fields import check_keys, refuse_unless_neutral
+from .unsupported_fields import (
+    ANTHROPIC,
+    ANTHROPIC_BEFORE_4_1,
+    USE_CHAT,
+    check_keys,
+    refuse_unless_neutral,
+)
 
 _READ = {
     *("model", "messages", "system", "max_tokens", "stream", "temperature", "top_p", "top_k"),
     *("stop_sequences", "tools", "tool_choice", "context_management", "output_config"),
     *("output_format", "cache_control", "cache_salt"),
-}
-# An answer is one text, and a stream always has its usage.
-_NEUTRAL: dict[str, tuple[Any, ...]] = {
-    **{"n": (1,), "logprobs": (False,), "top_logprobs": (0,)},
-    **{"boxes": (False,), "render": (False,), "stream_options": ({},)},
-}
-# The host reads them since 4.1. An earlier one drops them, so only what changes no answer is taken:
-# prompts are kept in a cache anyway, and there is no reasoning.
-_READ_SINCE_4_1: dict[str, tuple[Any, ...]] = {
-    "output_config": ({},),
-    "output_format": (),
-    "cache_control": (
-        {"type": "ephemeral"},
-        *({"type": "ephemeral", "ttl": ttl} for ttl in ("5m", "1h")),
-    ),
-    "context_management": (
-        *({}, {"edits": []}),
-        {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
-    ),
 }
 _KEYS = {
     "output_config": ("effort", "format"),
@@ -73,13 +60,12 @@ def read(call: ApiCall) -> None:
         (name, _SAME_ANSWERS.get(value, value) if name == _VERSION else value)
         for name, value in call.headers
     ]
-    unread = {} if _reads_output_config() else _READ_SINCE_4_1
+    unread = {} if _reads_output_config() else ANTHROPIC_BEFORE_4_1
     read = _READ - unread.keys()
     call.options = {name: value for name, value in call.body.items() if name not in read}
     # It is in `options`, and the model refuses it with a sentence of its own.
     call.body.pop("thinking", None)
-    neutral = {**_NEUTRAL, **unread}
-    refuse_unless_neutral(call, neutral, "leave it out, or use /v1/chat/completions")
+    refuse_unless_neutral(call, {**ANTHROPIC, **unread}, USE_CHAT)
     _read_messages(call)
 
 

@@ -11,22 +11,17 @@ from .api_call import ApiCall, current_call
 from .error_fields import find_field
 from .refuse_tools import refuse_tools
 from .request_body import add_options
-from .unsupported_fields import check_keys, refuse_unless_neutral
+from .unsupported_fields import (
+    RESPONSES,
+    RESPONSES_STORED,
+    USE_CHAT,
+    check_keys,
+    refuse_unless_neutral,
+)
 
 _READ = {
     *("model", "input", "instructions", "stream", "max_output_tokens", "temperature", "top_p"),
     *("text", "tools", "cache_salt"),
-}
-# An answer is one text, and nothing is stored.
-_NEUTRAL: dict[str, tuple[Any, ...]] = {
-    **{"n": (1,), "logprobs": (False,), "top_logprobs": (0,)},
-    **{"boxes": (False,), "render": (False,)},
-    "include": ([], ["reasoning.encrypted_content"]),
-    "truncation": ("disabled",),
-    "stream_options": ({}, {"include_obfuscation": False}, {"include_obfuscation": True}),
-}
-_STORED: dict[str, tuple[Any, ...]] = {
-    **{"background": (False,), "previous_response_id": (), "conversation": (), "prompt": ()},
 }
 _NAMES = {
     "response_format.json_schema": "text.format",
@@ -49,8 +44,8 @@ def read(call: ApiCall) -> None:
     refuse_tools(call.body)
     call.names = _NAMES
     call.options = {name: value for name, value in call.body.items() if name not in _READ}
-    refuse_unless_neutral(call, _NEUTRAL, "leave it out, or use /v1/chat/completions")
-    refuse_unless_neutral(call, _STORED, "send the whole conversation in input")
+    refuse_unless_neutral(call, RESPONSES, USE_CHAT)
+    refuse_unless_neutral(call, RESPONSES_STORED, "send the whole conversation in input")
     text = check_keys("text", call.body.get("text"), ("format", "verbosity"))
     check_keys("text.format", text.get("format"), _FORMAT)
     reasoning = check_keys("reasoning", call.options.pop("reasoning", None), ("effort", "summary"))

@@ -1,4 +1,7 @@
-"""Refuses the fields of a request that its API does not have for our models."""
+"""The fields that an API lacks for our models: one that changes nothing is dropped, others refused.
+
+Those of a chat are in the table of its options.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,45 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..errors import RequestError
+from ..neutral_values import is_neutral
 from .api_call import ApiCall
+
+Neutral = Mapping[str, tuple[Any, ...]]
+"""Field → the values that change nothing."""
+
+# An answer of these APIs is one text.
+_ONE_TEXT: Neutral = {
+    **{"n": (1,), "logprobs": (False,), "top_logprobs": (0,)},
+    **{"boxes": (False,), "render": (False,)},
+}
+RESPONSES: Neutral = {
+    **_ONE_TEXT,
+    "include": ([], ["reasoning.encrypted_content"]),
+    "truncation": ("disabled",),
+    "stream_options": ({}, {"include_obfuscation": False}, {"include_obfuscation": True}),
+}
+# Nothing is stored.
+RESPONSES_STORED: Neutral = {
+    **{"background": (False,), "previous_response_id": (), "conversation": (), "prompt": ()},
+}
+# A stream always has its usage.
+ANTHROPIC: Neutral = {**_ONE_TEXT, "stream_options": ({},)}
+# The host reads them since 4.1. An earlier one drops them, so only what changes no answer is taken:
+# prompts are kept in a cache anyway, and there is no reasoning.
+ANTHROPIC_BEFORE_4_1: Neutral = {
+    "output_config": ({},),
+    "output_format": (),
+    "cache_control": (
+        {"type": "ephemeral"},
+        *({"type": "ephemeral", "ttl": ttl} for ttl in ("5m", "1h")),
+    ),
+    "context_management": (
+        *({}, {"edits": []}),
+        {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+    ),
+}
+USE_CHAT = "leave it out, or use /v1/chat/completions"
+"""The remedy for a field that a chat has."""
 
 
 def check_keys(place: str, value: Any, known: Collection[str]) -> dict[str, Any]:
@@ -27,13 +68,10 @@ def check_keys(place: str, value: Any, known: Collection[str]) -> dict[str, Any]
     return value
 
 
-def refuse_unless_neutral(
-    call: ApiCall, neutral: Mapping[str, tuple[Any, ...]], remedy: str
-) -> None:
+def refuse_unless_neutral(call: ApiCall, neutral: Neutral, remedy: str) -> None:
     """Remove the options in `neutral`, which this API does not have.
 
     Args:
-        neutral: option → the values that change nothing.
         remedy: for the message.
 
     Raises:
@@ -41,11 +79,5 @@ def refuse_unless_neutral(
     """
     for name in neutral:
         value = call.options.pop(name, None)
-        if value is not None and not _is_one_of(value, neutral[name]):
+        if value is not None and not is_neutral(value, neutral[name]):
             raise RequestError(f"{name} {value!r:.80} is not supported by this API; {remedy}")
-
-
-def _is_one_of(value: Any, values: tuple[Any, ...]) -> bool:
-    return any(
-        value == each and isinstance(value, bool) == isinstance(each, bool) for each in values
-    )
