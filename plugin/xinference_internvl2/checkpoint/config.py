@@ -13,15 +13,15 @@ from typing import Any
 
 from ..errors import CheckpointError
 from .backbones import Backbone
+from .dtype import read_dtype
 from .json_files import read_json, require_folder
 from .known_fields import check_fields
 from .llm_config import read_backbone, read_language_model
+from .tile_config import read_tile_limits, read_tile_size, read_use_thumbnail
 from .typed_fields import Section
-from .vision_config import read_select_layer, read_tile_size, read_vision
+from .vision_config import read_select_layer, read_vision
 
-MAX_GRID = 64
 MAX_RANK = 4096
-_DTYPES = ("bfloat16", "float16", "float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +84,19 @@ def parse_config(path: Path, values: Any) -> CheckpointConfig:
     top = Section(path / "config.json", "", values)
     _check_format(top)
     _check_all_fields(top)
-    min_tiles, max_tiles = _read_tile_limits(top)
+    min_tiles, max_tiles = read_tile_limits(top)
     tile_size, tokens_per_tile = read_tile_size(top)
     backbone, llm = _read_language_model(top)
     return CheckpointConfig(
         path=path,
         backbone=backbone,
         template=_read_template(top),
-        dtype=_read_dtype(top),
+        dtype=read_dtype(top),
         tile_size=tile_size,
         tokens_per_tile=tokens_per_tile,
         min_tiles=min_tiles,
         max_tiles=max_tiles,
-        use_thumbnail=_read_use_thumbnail(top),
+        use_thumbnail=read_use_thumbnail(top),
         downsample_ratio=top.number("downsample_ratio", 0.5),
         select_layer=read_select_layer(top),
         vision=read_vision(top),
@@ -150,10 +150,6 @@ def _read_language_model(top: Section) -> tuple[Backbone, dict[str, Any]]:
     return backbone, read_language_model(llm, backbone)
 
 
-def _read_use_thumbnail(top: Section) -> bool:
-    return top.flag("use_thumbnail", False)
-
-
 def _read_lora_ranks(top: Section) -> dict[str, int]:
     return {
         "language_model": top.integer("use_llm_lora", 0, MAX_RANK, 0),
@@ -161,34 +157,11 @@ def _read_lora_ranks(top: Section) -> dict[str, int]:
     }
 
 
-def _read_dtype(top: Section) -> str:
-    """Return the type of the weights; transformers calls `torch_dtype` `dtype` since 4.56."""
-    for section in (top, top.section("llm_config")):
-        names = [name for name in ("dtype", "torch_dtype") if section.get(name) is not None]
-        found = {section.choice(name, _DTYPES) for name in names}
-        if len(found) > 1:
-            raise section.refuse("torch_dtype", "what dtype says; keep the right one of the two")
-        if found:
-            return found.pop()
-    return "bfloat16"
-
-
 def _read_template(top: Section) -> str:
     found = top.get("template")
     if not isinstance(found, str):
         raise top.refuse("template", "the name of a prompt format")
     return found
-
-
-def _read_tile_limits(top: Section) -> tuple[int, int]:
-    """Return the least and the most tiles of a picture, without the thumbnail."""
-    dynamic, padded = top.flag("dynamic_image_size", False), top.flag("pad2square", False)
-    if padded and not dynamic:
-        raise top.refuse("pad2square", "false: a picture is resized to the tile, never padded")
-    if not dynamic:
-        return 1, 1
-    most = top.integer("max_dynamic_patch", 1, MAX_GRID, 6)
-    return top.integer("min_dynamic_patch", 1, most, 1), most
 
 
 def _read_quantization(top: Section) -> Mapping[str, Any] | None:
@@ -203,9 +176,9 @@ _READERS: tuple[Callable[[Section], Any], ...] = (
     *(
         _check_all_fields,
         _read_template,
-        _read_dtype,
-        _read_tile_limits,
-        _read_use_thumbnail,
+        read_dtype,
+        read_tile_limits,
+        read_use_thumbnail,
         read_tile_size,
         read_select_layer,
     ),

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .dtype import DTYPE_FIELDS
 from .typed_fields import Section
 
 _NOTHING: tuple[Any, ...] = (None, False, [], {}, "")
@@ -99,7 +100,6 @@ _EVERYWHERE = frozenset(
         "use_return_dict",
     ]
 )
-_DTYPES = frozenset(("dtype", "torch_dtype"))
 # Later scripts of the authors write them into every section; they say how layers of experts are
 # trained, which there are none of while `use_moe` is false.
 _EXPERTS = frozenset(
@@ -224,7 +224,7 @@ def check_fields(section: Section) -> None:
         CheckpointError: names the field and its value.
     """
     name = section.name
-    known = _EVERYWHERE | _DTYPES | _EXPERTS | _HONOURED[name] | _IRRELEVANT[name]
+    known = _EVERYWHERE | {*DTYPE_FIELDS} | _EXPERTS | _HONOURED[name] | _IRRELEVANT[name]
     neutral = _NEUTRAL.get(name, {})
     for key, value in section.values.items():
         if key in known or any(value is x or value == x for x in _NOTHING):

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..errors import CheckpointError
-from .config import MAX_RANK, CheckpointConfig
+from .config import MAX_RANK
 from .json_files import read_json, require_folder
+from .linear_layers import Layer
 from .typed_fields import Section
 from .weight_files import FLOATS, open_file
 
@@ -64,13 +65,6 @@ class LoraName(NamedTuple):
 
     module: str
     part: Literal["A", "B"]
-
-
-class Layer(NamedTuple):
-    """The number of output and input features of a linear layer."""
-
-    outputs: int
-    inputs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,21 +170,6 @@ def check_shapes(folder: Path, module: str, parts: Mapping[str, Any], layer: Lay
         f"{layer.inputs} inputs and {layer.outputs} outputs; check that the adapter was trained "
         "for this checkpoint"
     )
-
-
-def linear_layers(checkpoint: CheckpointConfig) -> dict[str, Layer]:
-    """Return the linear layers of every layer of the language model, by the end of their names."""
-    llm = checkpoint.llm
-    hidden, inner = llm["hidden_size"], llm["intermediate_size"]
-    keys = hidden // llm["num_attention_heads"] * llm["num_key_value_heads"]
-    outputs = {
-        **{"qkv": hidden + 2 * keys, "q": hidden, "k": keys, "o": hidden},
-        **{"up": inner, "gate_up": 2 * inner, "down": hidden},
-    }
-    return {
-        name: Layer(outputs[kind], inner if kind == "down" else hidden)
-        for name, kind in checkpoint.backbone.linear_layers.items()
-    }
 
 
 def _parse_name(file: Path, name: str) -> LoraName:

@@ -1,4 +1,4 @@
-"""Merges the LoRA weights that training left beside a checkpoint's own, and skips unused tensors.
+"""Merges the LoRA weights that training left beside a checkpoint's own.
 
 The published training scripts wrap the language model or the vision model with LoRA and save all of
 it, `use_llm_lora` or `use_backbone_lora` being the rank:
@@ -15,12 +15,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import CheckpointError
-
-_UNUSED = re.compile(
-    r"\.rotary_(pos_)?emb\.(inv_freq|cos_cached|sin_cached)$"
-    r"|^vision_model\.embeddings\.position_ids$"
-)
-"""Buffers that older tools wrote: they are computed from the configuration."""
+from .unused_tensors import is_unused
 
 _WRAPPER = re.compile(r"^(language_model|vision_model)\.base_model\.model\.")
 _LORA = re.compile(r"^(.+)\.lora_([AB])\.default\.weight$")
@@ -28,11 +23,6 @@ _WRAPPED = ".base_layer.weight"
 """The end of the name of a weight that has LoRA weights beside it."""
 _SCALE = 2
 """The published scripts wrap with alpha = 2 × rank."""
-
-
-def is_unused(name: str) -> bool:
-    """Whether no model needs the tensor `name`."""
-    return _UNUSED.search(name) is not None
 
 
 def published_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads the rotary position embedding (RoPE) of `config.json`: when its encoding changes or ends.
+"""Reads the rotary position embedding (RoPE) of `config.json`, and the longest text for it.
 
 transformers before 5 writes `rope_theta` and `rope_scaling`, later ones `rope_parameters`, which
 holds both. `read_rope` returns the later form.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from .typed_fields import Section
 
@@ -121,33 +121,6 @@ def _read_factors(form: Section, name: str, head_size: int) -> list[float]:
     if not all(type(x) in (int, float) and 0 < x < 1e6 for x in values):
         raise form.refuse(name, "a list of positive numbers")
     return [float(x) for x in values]
-
-
-def fixed_length(rope: Rope, max_positions: int) -> float:
-    """Return the number of tokens up to which the encoding does not depend on a text's length."""
-    if rope["rope_type"] == "longrope":
-        return int(rope["original_max_position_embeddings"])
-    return max_positions if rope["rope_type"] == "dynamic" else math.inf
-
-
-def encoding(rope: Rope, max_positions: int, tokens: int) -> Literal["short", "long"] | None:
-    """Return how a text of `tokens` is encoded; texts of the same encoding can share a batch.
-
-    None is an encoding that no other text shares: `dynamic` has one for every length.
-    """
-    if tokens <= fixed_length(rope, max_positions):
-        return "short"
-    return "long" if rope["rope_type"] == "longrope" else None
-
-
-def switches(rope: Rope, max_positions: int, tokens: int) -> bool:
-    """Whether a text that grows to `tokens` leaves the short encoding for the long one.
-
-    The keys of all its tokens, which are in the KV cache, are then wrong and have to be computed
-    again. This happens once, with `longrope` alone.
-    """
-    longrope = rope["rope_type"] == "longrope"
-    return longrope and tokens == fixed_length(rope, max_positions) + 1
 
 
 def trained_length(llm: Mapping[str, Any], context_length: int) -> int:

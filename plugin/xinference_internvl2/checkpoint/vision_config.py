@@ -1,4 +1,4 @@
-"""Reads `vision_config`, the vision tower of a checkpoint, and the tiles and layer that it uses."""
+"""Reads `vision_config`, the vision tower of a checkpoint, and which layer of it is used."""
 
 from __future__ import annotations
 
@@ -45,23 +45,6 @@ def read_vision(top: Section) -> dict[str, Any]:
         "attention_bias": vision.flag("qkv_bias", False),
         "use_qk_norm": vision.flag("qk_normalization", True),
     }
-
-
-def read_tile_size(top: Section) -> tuple[int, int]:
-    """Return the side of a tile in pixels, and the image tokens that a tile takes."""
-    vision = read_vision(top)
-    tile_size = top.integer("force_image_size", 1, MAX_SIDE, vision["image_size"])
-    patch_size = vision["patch_size"]
-    ratio = top.number("downsample_ratio", 0.5)
-    if not (1 / ratio).is_integer():
-        raise top.refuse("downsample_ratio", "1 divided by a whole number")
-    side = tile_size // patch_size
-    if tile_size % patch_size or side % int(1 / ratio):
-        raise top.refuse(
-            "force_image_size",
-            f"a multiple of {patch_size * int(1 / ratio)}, an image token's side",
-        )
-    return tile_size, int(side * ratio) ** 2
 
 
 def read_select_layer(top: Section) -> int:

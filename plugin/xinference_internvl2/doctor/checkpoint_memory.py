@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from ..checkpoint.config import CheckpointConfig
-from ..checkpoint.weight_memory import is_linear_layer
+from ..checkpoint.linear_layers import is_linear_layer
 from ..families.memory_estimate import Memory
 
 FLOAT = 2

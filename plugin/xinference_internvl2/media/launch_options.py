@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..checkpoint.config import CheckpointConfig
+from ..checkpoint.tile_config import MAX_TILES
 from ..errors import CheckpointError
 from ..launch_option_check import read_flag
 from .budget import Budget, default_memory
@@ -15,7 +16,6 @@ from .limits import (
     DEFAULT_WAITING,
     MAX_FRAMES,
     MAX_IMAGES,
-    MAX_TILES,
     MAX_VIDEOS,
     MediaLimits,
 )

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 MAX_IMAGES, MAX_VIDEOS = 16, 4
 # `num_frames` of a launch, a request or a video, up to MAX_FRAMES.
 DEFAULT_FRAMES, MAX_FRAMES = 8, 64
-# The largest `max_dynamic_patch` of a launch, by default that of the checkpoint, and the largest
-# `max_dynamic_patch_limit`, by default the former.
-MAX_TILES = 64
 # How many requests may wait for memory: `max_waiting_requests` of a launch.
 DEFAULT_WAITING = 128
 # The memory itself, an eighth of the machine's within these bounds: its `media_memory`, in MB.

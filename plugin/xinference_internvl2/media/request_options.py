@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..checkpoint.config import CheckpointConfig
+from ..checkpoint.tile_config import MAX_TILES
 from ..errors import RequestError
-from .limits import MAX_FRAMES, MAX_TILES, MediaLimits
+from .limits import MAX_FRAMES, MediaLimits
 from .tiles import Tiling
 
 DETAILS: Mapping[str, int | None] = {"auto": None, "low": 1, "medium": 6, "high": 12}

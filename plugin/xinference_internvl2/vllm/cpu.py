@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import torch
 
-from ..checkpoint import weight_memory
+from ..checkpoint import enough_memory
 from ..checkpoint.weight_files import open_file
 from ..families.memory_estimate import VLLM_SHARE
 
@@ -40,4 +40,4 @@ def check_memory(path: Path, files: Iterable[Path]) -> None:
         CheckpointError: a file is damaged, or the weights take more memory than is free.
     """
     tensors = {name: tensor for file in files for name, tensor in open_file(file).items()}
-    weight_memory.check_memory(path, tensors, SMALLEST_FLOAT)
+    enough_memory.check_memory(path, tensors, SMALLEST_FLOAT)

@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import save_file
 
 from ..checkpoint.config import CheckpointConfig
+from ..checkpoint.linear_layers import list_linear_layers
 from ..checkpoint.lora_adapters import (
     WEIGHTS,
     check_shapes,
-    linear_layers,
     read_adapter_config,
     read_matrices,
 )
@@ -59,7 +59,7 @@ def write_adapters(
 
 
 def _rewrite(checkpoint: CheckpointConfig, folder: Path, target: Path) -> int:
-    config, layers = read_adapter_config(folder), linear_layers(checkpoint)
+    config, layers = read_adapter_config(folder), list_linear_layers(checkpoint)
     tensors: dict[str, torch.Tensor] = {}
     ranks: list[int] = []
     for module, parts in read_matrices(folder).items():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from xinference_internvl2.checkpoint import lora_adapters, rope, vision_config, weight_files
+from xinference_internvl2.checkpoint import lora_adapters, rope, tile_config, weight_files
 from xinference_internvl2.checkpoint.config import MAX_RANK
 from xinference_internvl2.checkpoint.typed_fields import Section
 from xinference_internvl2.checkpoint.weight_files import MAX_HEADER_BYTES
@@ -116,20 +116,20 @@ def test_a_tile_is_made_smaller_by_a_whole_number(ratio: float, tokens: int | No
     vision = {"image_size": 64, "patch_size": 8}
     top = Section(FILE, "", {"vision_config": vision, "downsample_ratio": ratio})
     if tokens is not None:
-        assert vision_config.read_tile_size(top) == (64, tokens)
+        assert tile_config.read_tile_size(top) == (64, tokens)
         return
     with pytest.raises(CheckpointError, match="but must be 1 divided by a whole number"):
-        vision_config.read_tile_size(top)
+        tile_config.read_tile_size(top)
 
 
 @pytest.mark.parametrize(("side", "fine"), [(4096, True), (4097, False)])
 def test_the_side_of_a_tile(side: int, fine: bool) -> None:
     top = Section(FILE, "", {"vision_config": {"patch_size": 16}, "force_image_size": side})
     if fine:
-        assert vision_config.read_tile_size(top) == (side, 128**2)
+        assert tile_config.read_tile_size(top) == (side, 128**2)
         return
     with pytest.raises(CheckpointError, match="must be a whole number from 1 to 4096"):
-        vision_config.read_tile_size(top)
+        tile_config.read_tile_size(top)
 
 
 @pytest.mark.parametrize(
@@ -143,25 +143,6 @@ def test_the_rank_of_an_adapter(tmp_path: Path, rank: int, fine: bool) -> None:
         return
     with pytest.raises(CheckpointError, match=f"r is {rank}, but must be a whole number from 1"):
         lora_adapters.read_adapter_config(tmp_path)
-
-
-def test_keys_are_computed_again_at_the_first_token_beyond_the_short_encoding() -> None:
-    longrope: Any = {"rope_type": "longrope", "original_max_position_embeddings": 16}
-    found = {tokens: rope.switches(longrope, 64, tokens) for tokens in (15, 16, 17, 18)}
-    assert found == {15: False, 16: False, 17: True, 18: False}
-    assert not rope.switches({"rope_type": "dynamic"}, 16, 17)  # type: ignore[typeddict-item]
-
-
-@pytest.mark.parametrize(
-    ("kind", "beyond"), [("longrope", "long"), ("dynamic", None), ("default", "short")]
-)
-def test_a_text_as_long_as_those_of_training_has_the_short_encoding(
-    kind: str, beyond: str | None
-) -> None:
-    form: Any = {"rope_type": kind, "original_max_position_embeddings": 16}
-    longest = 64 if kind == "dynamic" else 16
-    assert rope.encoding(form, 64, longest) == "short"
-    assert rope.encoding(form, 64, longest + 1) == beyond
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from ...checkpoint import rope
 from ..model import decoder
 from ..model.lora_adapters import use_adapter
+from . import position_encoding
 from .kv_cache import KVCacheBatch, KVCachePool
 from .scheduler import CHUNK
 from .sequence import Prompt, Sequence
@@ -37,9 +37,9 @@ class ModelRunner:
         self.model, self._to_pixels = model, to_pixels
         config = model.config.text_config
         rope_arguments = config.rope_parameters, config.max_position_embeddings
-        self.encoding = partial(rope.encoding, *rope_arguments)
-        self.switches = partial(rope.switches, *rope_arguments)
-        self.fixed_length = rope.fixed_length(*rope_arguments)
+        self.encoding = partial(position_encoding.encoding, *rope_arguments)
+        self.switches = partial(position_encoding.switches, *rope_arguments)
+        self.fixed_length = position_encoding.fixed_length(*rope_arguments)
         self.pool = KVCachePool(config, model.dtype)
 
     def fits(self, sequences: Many[Sequence], other: Sequence) -> bool:

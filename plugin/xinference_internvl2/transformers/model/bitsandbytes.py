@@ -8,10 +8,8 @@ from typing import Any
 import torch
 from transformers import BitsAndBytesConfig
 
+from ...checkpoint.linear_layers import KEPT_MODULES
 from ...errors import CheckpointError
-
-UNQUANTIZED = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
-"""Modules that stay as they are when a quantization is applied while loading."""
 
 # What is packed for a CPU with bfloat16 at a time, and the block of values with a scale.
 _OUTPUTS, _INPUTS = 32, 64
@@ -42,7 +40,7 @@ def build_quantization_config(
 def skip_other_modules(quantization_config: Any) -> Any:
     """The configuration, told to leave all but the language model as it is."""
     if getattr(quantization_config, "llm_int8_skip_modules", False) is None:
-        quantization_config.llm_int8_skip_modules = list(UNQUANTIZED)
+        quantization_config.llm_int8_skip_modules = list(KEPT_MODULES)
     return quantization_config
 
 

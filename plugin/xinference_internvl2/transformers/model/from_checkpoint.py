@@ -15,8 +15,9 @@ from transformers import GenerationConfig, InternVLConfig, PreTrainedModel
 from transformers.initialization import no_init_weights
 
 from ...checkpoint.config import CheckpointConfig, read_config
+from ...checkpoint.enough_memory import check_memory
+from ...checkpoint.linear_layers import KEPT_MODULES
 from ...checkpoint.weight_format import awq_group_size
-from ...checkpoint.weight_memory import check_memory
 from ...errors import CheckpointError
 from ..requirements import explain_missing_library
 from . import awq, bitsandbytes
@@ -63,7 +64,7 @@ def load_model(
     with watch_loading(report):
         if group is None:
             return _load_tensors(config, tensors, dtype, device_map, quantization_config)
-        config.quantization_config = awq.build_config(group, bitsandbytes.UNQUANTIZED, on_cpu)
+        config.quantization_config = awq.build_config(group, KEPT_MODULES, on_cpu)
         model = _load_tensors(config, awq.cast_floats(tensors, dtype), dtype, device_map, None)
     awq.prepare(model)
     return model

@@ -18,7 +18,8 @@ from torch import nn
 from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
-from ...checkpoint.lora_adapters import Layer, check_shapes, read_adapter_config, read_matrices
+from ...checkpoint.linear_layers import Layer
+from ...checkpoint.lora_adapters import check_shapes, read_adapter_config, read_matrices
 from ...errors import CheckpointError
 from .weight_names import split_rows, target_names
 

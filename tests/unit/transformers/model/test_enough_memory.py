@@ -12,7 +12,7 @@ from transformers import BitsAndBytesConfig
 
 from tests.tiny import make_checkpoint
 from tests.tiny.sparse import enlarge
-from xinference_internvl2.checkpoint import weight_memory
+from xinference_internvl2.checkpoint import enough_memory
 from xinference_internvl2.checkpoint.weight_files import list_weight_files
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.system_memory import MachineMemory
@@ -48,9 +48,9 @@ def test_what_fits_to_the_byte_is_loaded(
     ]
     rest = sum(weight.numel() for weight in stored.values()) - sum(layers)
     needed = each * rest + quantized * sum(layers)
-    monkeypatch.setattr(weight_memory, "memory", lambda: MachineMemory(needed, needed))
+    monkeypatch.setattr(enough_memory, "memory", lambda: MachineMemory(needed, needed))
     from_checkpoint.load_model(checkpoint, **options)
-    monkeypatch.setattr(weight_memory, "memory", lambda: MachineMemory(needed, needed - 1))
+    monkeypatch.setattr(enough_memory, "memory", lambda: MachineMemory(needed, needed - 1))
     with pytest.raises(CheckpointError, match=r"take 0\.\d GB of memory, but only 0\.\d GB are"):
         from_checkpoint.load_model(checkpoint, **options)
 
@@ -104,8 +104,8 @@ LAYER = "language_model.model.layers.0.attention.wqkv."
 def test_what_weights_take(
     monkeypatch: pytest.MonkeyPatch, tensors: dict[str, Stored], bits: int | None, needed: int
 ) -> None:
-    monkeypatch.setattr(weight_memory, "memory", lambda: MachineMemory(needed, needed))
-    weight_memory.check_memory(Path("x"), tensors, 2, bits)
-    monkeypatch.setattr(weight_memory, "memory", lambda: MachineMemory(needed, needed - 1))
+    monkeypatch.setattr(enough_memory, "memory", lambda: MachineMemory(needed, needed))
+    enough_memory.check_memory(Path("x"), tensors, 2, bits)
+    monkeypatch.setattr(enough_memory, "memory", lambda: MachineMemory(needed, needed - 1))
     with pytest.raises(CheckpointError, match="the weights of x take"):
-        weight_memory.check_memory(Path("x"), tensors, 2, bits)
+        enough_memory.check_memory(Path("x"), tensors, 2, bits)

@@ -1,22 +1,18 @@
-"""Compares the memory that a checkpoint's weights take with what is free, before any is read."""
+"""Refuses a checkpoint whose weights take more memory than is free, before any is read."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
 from ..system_memory import memory
+from .linear_layers import is_linear_layer
 
 _INTEGER = 4
 """Bytes of an int32, into which AWQ packs weights."""
-
-
-def is_linear_layer(name: str, shape: Sequence[int]) -> bool:
-    """Whether a weight, by its published name, is of a layer that is quantized while loading."""
-    return name.startswith("language_model.") and ".layers." in name and len(shape) == 2
 
 
 def check_memory(
