@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .doctor.byte_sizes import parse_size
 from .errors import CheckpointError, RequestError
-
-UNITS = {"GB": 10**9, "GiB": 1 << 30}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,9 +51,7 @@ def _add_doctor(doctor: argparse.ArgumentParser) -> None:
         "--pictures", type=_parse_count, default=1, help="pictures in a context (1)"
     )
     doctor.add_argument("--answers", type=_parse_count, default=1, help="answers at once (1)")
-    doctor.add_argument(
-        "--memory", type=_parse_bytes, help="of a card that is not here: 24GB, 24GiB"
-    )
+    doctor.add_argument("--memory", type=parse_size, help="of a card that is not here: 24GB, 24GiB")
     doctor.add_argument("--json", action="store_true", help="for scripts")
     doctor.set_defaults(run=_run_doctor)
 
@@ -76,7 +72,7 @@ def _add_render(render: argparse.ArgumentParser) -> None:
 
 
 def _run_doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    from .doctor import devices, fits, machine
+    from .doctor import devices, fits, machine_report
     from .families.memory_estimate import Use
 
     if options.ask:
@@ -92,18 +88,20 @@ def _run_doctor(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
     if options.memory:
         found = [devices.Device("gpu", "A card", options.memory, options.memory)]
     if options.path is not None:
-        from .doctor import checkpoint
+        from .doctor import checkpoint_report
 
-        about = checkpoint.examine(options.path, found, use)
-        print(checkpoint.as_json(about) if options.json else "\n".join(checkpoint.as_text(about)))
+        about = checkpoint_report.examine(options.path, found, use)
+        text = "\n".join(checkpoint_report.as_text(about))
+        print(checkpoint_report.as_json(about) if options.json else text)
         return about.status
-    report = machine.examine(found, use)
-    print(machine.as_json(report) if options.json else "\n".join(machine.as_text(report)))
+    report = machine_report.examine(found, use)
+    text = "\n".join(machine_report.as_text(report))
+    print(machine_report.as_json(report) if options.json else text)
     return report.status
 
 
 def _run_render(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    from .doctor.render import render
+    from .doctor.render_prompt import render
 
     try:
         file = options.request
@@ -136,13 +134,6 @@ def _parse_count(text: str) -> int:
         wanted = "a number from 1 on, of nine digits at most, such as 8192 or 8k"
         raise argparse.ArgumentTypeError(f"{text} is not {wanted}")
     return int(digits) * (1024 if digits != text.lower() else 1)
-
-
-def _parse_bytes(text: str) -> int:
-    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?) ?(GB|GiB)", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text} is not a size, such as 24GB or 24GiB")
-    return round(float(match[1]) * UNITS[match[2]])
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ ROOMS = {
         "_autoload": "",
         "host": "families _autoload",
         "demo": "",
-        "doctor": f"{SHARED} host _autoload transformers.model transformers.engine demo.questions",
+        "doctor": f"{SHARED} host _autoload transformers.model transformers.engine demo.files",
         "__main__": "doctor demo families.memory_estimate families.records",
         "__init__": f"{SHARED} transformers.model confidence",
     },

@@ -1,12 +1,8 @@
-"""The questions of the demo with their right answers, its tiny checkpoint and its pictures."""
+"""The questions of the demo, with their right answers."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
-
-CHECKPOINT = Path(__file__).resolve().parent / "checkpoint"
-PICTURES = Path(__file__).resolve().parent / "pictures"
 
 
 class Question(NamedTuple):

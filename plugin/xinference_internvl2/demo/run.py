@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
-from .questions import CHECKPOINT, PICTURES, QUESTIONS, Question
+from .files import CHECKPOINT, PICTURES
+from .questions import QUESTIONS, Question
 
 BIN = Path(sys.executable).parent
 UID = "internvl2-demo"

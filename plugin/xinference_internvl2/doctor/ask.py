@@ -12,12 +12,11 @@ from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..checkpoint.rope import trained_length
-from ..demo.questions import CHECKPOINT
+from ..demo.files import CHECKPOINT
 from ..errors import RequestError
 from ..families.find_family import find_prompt_format
 from ..media.launch_options import read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
-from .devices import find_devices
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -96,15 +95,16 @@ async def _answer(messages: list[dict[str, Any]], served: ServedCheckpoint) -> s
 def _load_model(served: ServedCheckpoint) -> PreTrainedModel:
     import torch
 
+    from ..transformers.model.dtype import choose_dtype
     from ..transformers.model.from_checkpoint import load_model
     from ..transformers.model.speed_up import speed_up
 
-    on_gpu = find_devices()[0].kind == "gpu"
-    # Without instructions for it, bfloat16 is hundreds of times slower on a CPU.
-    slow = not on_gpu and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    # Not what the machine has: this torch may be built for a CPU alone.
+    on_gpu = torch.cuda.is_available()
+    own = getattr(torch, served.config.dtype)
     model = load_model(
         served.config.path,
-        dtype="float32" if slow else None,
+        dtype=own if on_gpu else choose_dtype(own, "cpu", torch.float32),
         device_map="auto" if on_gpu else None,
     )
     speed_up(model)

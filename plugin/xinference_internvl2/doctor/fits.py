@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -51,15 +50,6 @@ class Fit:
             return "does not fit"
         words = "fits" if self.context == self.asked else f"fits with a context of {self.context}"
         return words if self.devices == 1 else f"{words} on {self.devices} cards"
-
-    def command(self, path: str | None = None) -> str:
-        """Return the line that launches it."""
-        words = ["xinference", "launch", "--model-engine", self.engine, "--model-name", self.family]
-        words += ["--size-in-billions", self.size, "--model-format", self.model_format]
-        words += ["--quantization", self.quantization, "--context_length", str(self.context)]
-        words += ["--n-gpu", str(self.devices)] if self.devices > 1 else []
-        words += ["--model-path", path] if path else []
-        return shlex.join(words)
 
 
 def list_fits(machine: Sequence[Device], use: Use) -> list[Fit]:

@@ -17,7 +17,7 @@ from xinference_internvl2.checkpoint.json_files import (
     read_json,
 )
 from xinference_internvl2.checkpoint.weight_files import MAX_FILES
-from xinference_internvl2.doctor.checkpoint import examine
+from xinference_internvl2.doctor.checkpoint_report import examine
 from xinference_internvl2.errors import MAX_MESSAGE, CheckpointError, RequestError, one_sentence
 from xinference_internvl2.families.memory_estimate import Use
 from xinference_internvl2.tokenizer import backend

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from xinference_internvl2.doctor.byte_sizes import format_size
 from xinference_internvl2.doctor.devices import Device
 from xinference_internvl2.doctor.fits import (
     ANSWER,
@@ -19,7 +20,7 @@ from xinference_internvl2.doctor.fits import (
     refuse_pictures,
 )
 from xinference_internvl2.doctor.installation import Engine
-from xinference_internvl2.doctor.machine import format_size
+from xinference_internvl2.doctor.launch_command import build_launch_command
 from xinference_internvl2.families.memory_estimate import Memory, Use
 from xinference_internvl2.families.records import SpecRuntime
 
@@ -45,11 +46,11 @@ def test_what_fits_to_the_byte_fits_and_a_byte_less_shortens_the_context() -> No
     needed = MEMORY.total("none", use) + LIBRARIES
     whole = fit([card(needed)], use)
     assert whole.verdict == "fits"
-    assert "--n-gpu" not in whole.command()
+    assert "--n-gpu" not in build_launch_command(whole)
     shorter = fit([card(needed - 1)], use)
     assert shorter.context == 8192 - STEP
     assert shorter.verdict == f"fits with a context of {8192 - STEP}"
-    assert f"--context_length {8192 - STEP}" in shorter.command()
+    assert f"--context_length {8192 - STEP}" in build_launch_command(shorter)
 
 
 def test_the_shortest_context_holds_the_pictures_and_an_answer() -> None:
@@ -89,7 +90,7 @@ def test_cards_share_weights_and_keys() -> None:
     each = MEMORY.total("none", use, devices=2) + LIBRARIES
     two = fit([card(each)] * 3, use)
     assert two.verdict == "fits on 2 cards"
-    assert "--n-gpu 2" in two.command()
+    assert "--n-gpu 2" in build_launch_command(two)
     assert fit([card(each)] * 2, use) == two
     assert fit([card(each)], use).devices != 2
 

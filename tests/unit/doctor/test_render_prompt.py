@@ -13,9 +13,9 @@ from PIL import Image
 
 from tests.support.chat.case import IM_SYSTEM
 from xinference_internvl2.__main__ import main
-from xinference_internvl2.demo.questions import CHECKPOINT
+from xinference_internvl2.demo.files import CHECKPOINT
 from xinference_internvl2.doctor import ask
-from xinference_internvl2.doctor.render import _build_served, render
+from xinference_internvl2.doctor.render_prompt import _build_served, render
 from xinference_internvl2.errors import RequestError
 
 IMAGE = "<img>" + "<IMG_CONTEXT>" * 4 + "</img>"

@@ -21,8 +21,9 @@ from ..tokenizer.tokenizer import load_tokenizer
 from . import installation
 from .checkpoint_memory import Shapes, count_parameters, estimate_memory
 from .devices import Device
+from .fit_table import format_fits
 from .fits import Fit, choose_best, judge_fit
-from .machine import format_table
+from .launch_command import build_launch_command, build_registration
 
 FORMATS = {UNQUANTIZED: "pytorch", AWQ: "awq"}
 
@@ -83,8 +84,8 @@ def examine(path: Path, machine: Sequence[Device], use: Use) -> Checkpoint:
         problems=problems,
         use=use,
         fits=found,
-        command=choice.command(str(folder)) if choice else None,
-        registration=_build_registration(folder, choice) if choice else None,
+        command=build_launch_command(choice, folder) if choice else None,
+        registration=build_registration(folder, choice) if choice else None,
     )
 
 
@@ -190,24 +191,6 @@ def _find_nearest(
     return min(found, key=distance)
 
 
-def _build_registration(folder: Path, fit: Fit) -> dict[str, Any]:
-    """Return what `xinference register` takes, with the name of the folder."""
-    spec = {
-        "model_format": fit.model_format,
-        "model_size_in_billions": fit.size,
-        "quantization": fit.quantization,
-    }
-    return {
-        "version": 2,
-        "model_name": "".join(c if c.isalnum() or c in "._-" else "-" for c in folder.name),
-        "model_family": fit.family,
-        "context_length": fit.context,
-        "model_lang": ["en", "zh"],
-        "model_ability": ["chat", "vision"],
-        "model_specs": [{**spec, "model_id": None, "model_uri": folder.as_uri()}],
-    }
-
-
 def as_json(found: Checkpoint) -> str:
     """Return the findings for a script."""
     data = asdict(found)
@@ -227,7 +210,7 @@ def as_text(found: Checkpoint) -> Iterator[str]:
     yield from (f"✗ {problem}" for problem in found.problems)
     if found.fits:
         yield ""
-        yield from format_table(found.fits, found.use)
+        yield from format_fits(found.fits, found.use)
     if found.command and not found.problems:
         yield ""
         yield f"  {found.command}"

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+import torch
+
 from tests.shapes.showcase import SHOWCASE
 from tests.tiny import edit_config, make_checkpoint, quantize_awq
 from xinference_internvl2.__main__ import main
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.demo.questions import CHECKPOINT, PICTURES, QUESTIONS
-from xinference_internvl2.doctor import checkpoint
+from xinference_internvl2.demo.files import CHECKPOINT, PICTURES
+from xinference_internvl2.demo.questions import QUESTIONS
+from xinference_internvl2.doctor import checkpoint_report
+from xinference_internvl2.doctor.ask import ask
 from xinference_internvl2.doctor.checkpoint_memory import estimate_memory
-from xinference_internvl2.doctor.devices import Device
+from xinference_internvl2.doctor.devices import Device, find_devices
 from xinference_internvl2.families.memory_estimate import Use
+from xinference_internvl2.transformers.model import from_checkpoint
+from xinference_internvl2.transformers.model.dtype import choose_dtype
+from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 MACHINE = [Device("cpu", "CPU", 64 * 10**9, 64 * 10**9)]
 
 
 def test_a_whole_checkpoint() -> None:
-    found = checkpoint.examine(CHECKPOINT, MACHINE, Use())
+    found = checkpoint_report.examine(CHECKPOINT, MACHINE, Use())
     assert found.problems == []
     assert found.status == 0
     assert found.about["Language model"] == "Qwen2ForCausalLM, 4 layers"
@@ -37,13 +46,15 @@ def test_a_whole_checkpoint() -> None:
     assert found.registration["model_specs"][0]["model_uri"] == CHECKPOINT.as_uri()
     # Six tiles of 56 pixels and a thumbnail.
     assert found.use.picture_tokens < 1000
-    assert json.loads(checkpoint.as_json(found))["problems"] == []
+    assert json.loads(checkpoint_report.as_json(found))["problems"] == []
 
 
 def test_names_are_written_as_they_are(tmp_path: Path) -> None:
     folder = tmp_path / "模型"
     folder.mkdir()
-    assert str(folder) in checkpoint.as_json(checkpoint.examine(folder, MACHINE, Use()))
+    assert str(folder) in checkpoint_report.as_json(
+        checkpoint_report.examine(folder, MACHINE, Use())
+    )
 
 
 @pytest.mark.parametrize(("keys", "copied"), [(1, True), (-1, True), (0, False)])
@@ -62,7 +73,7 @@ def test_attention_copies_keys_that_query_heads_share(keys: int, copied: bool) -
 )
 def test_several_tiles_may_have_a_thumbnail(tiles: int, thumbnail: bool, expected: int) -> None:
     config = replace(read_config(CHECKPOINT), max_tiles=tiles, use_thumbnail=thumbnail)
-    assert checkpoint._adjust_use(config, Use()).tiles_per_picture == expected
+    assert checkpoint_report._adjust_use(config, Use()).tiles_per_picture == expected
 
 
 @pytest.mark.parametrize(
@@ -70,7 +81,7 @@ def test_several_tiles_may_have_a_thumbnail(tiles: int, thumbnail: bool, expecte
     [(9_999_999, "10.00 million"), (10_000_000, "0.01 billion"), (938_158_976, "0.94 billion")],
 )
 def test_parameters_in_words(count: int, words: str) -> None:
-    assert checkpoint._in_words(count) == words
+    assert checkpoint_report._in_words(count) == words
 
 
 def test_all_problems_at_once(tmp_path: Path) -> None:
@@ -86,7 +97,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     (folder / "custom_generate" / "generate.py").write_text("raise SystemExit")
     for name in ("training_args.bin", "optimizer.pt", "rng_state_0.pth", "pytorch_model.bin"):
         (folder / name).write_text("")
-    found = checkpoint.examine(folder, MACHINE, Use())
+    found = checkpoint_report.examine(folder, MACHINE, Use())
     named = [*wrong, "vision_config.norm_type", "rms_norm_eps", "vocab_size"]
     for name in (*named, "vocab.json", "only pickled weights (pytorch_model.bin)"):
         assert sum(name in problem for problem in found.problems) == 1, name
@@ -94,7 +105,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     assert found.code == ["custom_generate/generate.py"]
     assert found.pickled == ["pytorch_model.bin"]
     assert found.status == 1
-    text = "\n".join(checkpoint.as_text(found))
+    text = "\n".join(checkpoint_report.as_text(found))
     assert text.count("✗") == len(found.problems)
     assert "Code, which is never run: custom_generate/generate.py" in text
 
@@ -105,7 +116,7 @@ def test_every_missing_or_broken_shard_is_named(tmp_path: Path) -> None:
     first, second, _ = sorted(folder.glob("*.safetensors"))
     first.unlink()
     second.write_bytes(second.read_bytes()[:-100])
-    found = checkpoint.examine(folder, MACHINE, Use())
+    found = checkpoint_report.examine(folder, MACHINE, Use())
     assert len(found.problems) == 2
     assert f"{first.name} is missing" in found.problems[0]
     assert f"{second.name} is truncated" in found.problems[1]
@@ -127,7 +138,7 @@ def test_one_problem_brings_no_others(
     folder = tmp_path / "broken"
     shutil.copytree(CHECKPOINT, folder)
     edit_config(folder, lambda config: config.update(change))
-    found = checkpoint.examine(folder, MACHINE, Use())
+    found = checkpoint_report.examine(folder, MACHINE, Use())
     (problem,) = found.problems
     assert sentence in problem
     assert found.command is None
@@ -135,13 +146,13 @@ def test_one_problem_brings_no_others(
 
 def test_a_folder_one_level_higher_names_the_right_one(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "inner", backbone="qwen2")
-    problems = checkpoint.examine(tmp_path, MACHINE, Use()).problems
+    problems = checkpoint_report.examine(tmp_path, MACHINE, Use()).problems
     assert problems[0] == f"{tmp_path} holds no config.json; did you mean {folder}?"
 
 
 def test_awq(tmp_path: Path) -> None:
     folder = quantize_awq(make_checkpoint(tmp_path / "plain", backbone="internlm2"), tmp_path / "q")
-    found = checkpoint.examine(folder, MACHINE, Use())
+    found = checkpoint_report.examine(folder, MACHINE, Use())
     assert found.problems == []
     assert {fit.quantization for fit in found.fits} == {"Int4"}
     assert {fit.model_format for fit in found.fits} == {"awq"}
@@ -168,3 +179,27 @@ def test_it_answers_without_a_server(capsys: pytest.CaptureFixture[str]) -> None
     for wrong in ("/nowhere.png", __file__):
         assert main(["doctor", "--ask", wrong, question.text]) == 1
         assert capsys.readouterr().err.splitlines()[-1].startswith(wrong)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a GPU here")
+def test_a_card_that_torch_does_not_see_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where torch is built for a CPU alone."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'GPU-aa11, NVIDIA X, 24564, 24000'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert find_devices()[0].kind == "gpu"
+    given: dict[str, Any] = {}
+
+    def load(path: Path, **options: Any) -> Any:
+        given.update(options)
+        return load_model(path, **options)
+
+    monkeypatch.setattr(from_checkpoint, "load_model", load)
+    question = QUESTIONS[0]
+    assert ask(None, PICTURES / "shapes.png", question.text) == question.answer
+    own = getattr(torch, read_config(CHECKPOINT).dtype)
+    assert given == {"dtype": choose_dtype(own, "cpu", torch.float32), "device_map": None}

@@ -10,11 +10,12 @@ from itertools import groupby
 from .. import __version__
 from ..families.memory_estimate import Use
 from . import installation
+from .byte_sizes import format_size
 from .devices import Device
+from .fit_table import format_fits
 from .fits import Fit, choose_best, list_fits, list_unknown
 from .installation import Engine
-
-GB, GIB = 10**9, 1 << 30
+from .launch_command import build_launch_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def as_json(report: Report) -> str:
     data = asdict(report)
     for row, fit in zip(data["fits"], report.fits, strict=True):
         row["verdict"] = fit.verdict
-    data["command"] = report.best.command() if report.best else None
+    data["command"] = build_launch_command(report.best) if report.best else None
     return json.dumps(data, indent=2)
 
 
@@ -88,7 +89,7 @@ def as_text(report: Report) -> Iterator[str]:
     for device in report.devices:
         yield f"  {device.name}: {format_size(device.free)} free of {format_size(device.total)}"
     yield ""
-    yield from format_table(report.fits, report.use)
+    yield from format_fits(report.fits, report.use)
     if report.unknown:
         yield f"Not known for {', '.join(report.unknown)}: ask doctor about its folder instead."
     yield ""
@@ -96,7 +97,7 @@ def as_text(report: Report) -> Iterator[str]:
         yield "Nothing can be launched here: see the lines above that begin with a cross."
         return
     yield f"The best choice here, which {report.best.verdict}:"
-    yield f"  {report.best.command()}"
+    yield f"  {build_launch_command(report.best)}"
 
 
 def _describe_host(report: Report) -> str:
@@ -112,31 +113,3 @@ def _describe_engine(engine: Engine) -> Iterator[str]:
 
 def _mark(good: bool, text: str) -> str:
     return f"{'✓' if good else '✗'} {text}"
-
-
-def format_size(count: int) -> str:
-    """Return a number of bytes in GB, as cards are sold, and in GiB, as tools show it."""
-    return f"{count / GB:.1f} GB ({count / GIB:.1f} GiB)"
-
-
-def format_table(found: Sequence[Fit], use: Use) -> Iterator[str]:
-    """Yield the lines of a table of checkpoints and engines."""
-    pictures = f"{use.pictures} of the largest pictures ({use.picture_tokens:,} tokens of it)"
-    yield f"With a context of {use.context:,} tokens, {pictures} and {use.answers} at once;"
-    yield "1 GB is 10^9 bytes. A card sold as 24 GB mostly has 24 GiB, which are 25.8 GB."
-    engines = list(dict.fromkeys(fit.engine for fit in found))
-    head = ("Family", "Size", "Format", "Quantization", "GB", *engines)
-    rows = [head]
-    for key, group in groupby(found, key=_checkpoint_key):
-        fits_by = {fit.engine: fit for fit in group}
-        needed = next(iter(fits_by.values())).needed
-        verdicts = (fits_by[e].verdict if e in fits_by else "–" for e in engines)
-        rows.append((*key, f"{needed / GB:.1f}", *verdicts))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()
-
-
-def _checkpoint_key(fit: Fit) -> tuple[str, str, str, str]:
-    return fit.family, fit.size, fit.model_format, fit.quantization
