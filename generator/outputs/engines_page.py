@@ -8,6 +8,7 @@ from ..family.memory import (
     CHUNK,
     CONTEXT,
     MASK,
+    STORAGE,
     TILES,
     TILES_AT_ONCE,
     Memory,
@@ -51,6 +52,7 @@ def render_engines_page(family: Family) -> str:
         tiles_at_once=TILES_AT_ONCE,
         chunk=CHUNK,
         mask=MASK,
+        bits={name: f"{8 * storage.value:.3f}" for name, storage in STORAGE.items()},
     )
 
 
