@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from xinference.client import RESTfulClient
 
@@ -20,6 +14,7 @@ from tests.shapes.chats import CHECKPOINT
 from tests.shapes.showcase import draw_shapes
 from tests.support.host import Host
 from tests.support.hub import Hub
+from tests.support.served import Served, data_uri, launch, request_launch, wait_until_ready
 from tests.tiny import make_checkpoint
 
 BOMB = "import pathlib; pathlib.Path({marker!r}).write_text('ran')\nraise SystemExit(1)\n"
@@ -31,45 +26,6 @@ CODE_FILES = (
     "tokenization_internlm2.py",
     "custom_generate/generate.py",
 )
-
-
-def data_uri(image: Image.Image, image_format: str = "PNG") -> str:
-    file = io.BytesIO()
-    image.save(file, image_format)
-    encoded = base64.b64encode(file.getvalue()).decode()
-    return f"data:image/{image_format.lower()};base64,{encoded}"
-
-
-def image_message(text: str, *urls: str) -> dict[str, Any]:
-    images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
-    return {"role": "user", "content": [*images, {"type": "text", "text": text}]}
-
-
-@dataclass(frozen=True)
-class Served:
-    """A launched model: `checkpoint` is its directory, `uid` its name on the server."""
-
-    host: Host
-    uid: str
-    checkpoint: Path
-
-    def client(self) -> openai.OpenAI:
-        return openai.OpenAI(
-            base_url=f"{self.host.url}/v1", api_key="none", max_retries=0, timeout=300
-        )
-
-    def chat(self, *messages: dict[str, Any], **options: Any) -> Any:
-        return self.client().chat.completions.create(
-            model=self.uid,
-            messages=list(messages),  # type: ignore[arg-type]
-            **{"max_tokens": 16, **options},
-        )
-
-    def refusal(self, *messages: dict[str, Any], **options: Any) -> str:
-        """The sentence with which the server refuses a request as the client's fault."""
-        with pytest.raises(openai.BadRequestError) as caught:
-            self.chat(*messages, **options)
-        return str(caught.value.response.json()["detail"])
 
 
 # In virtual environments of the host, as it launches by default. vLLM answers as many requests at
@@ -90,44 +46,6 @@ VLLM_AT_ONCE: dict[str, Any] = {
     "max_model_len": 2048,
     "envs": {"VLLM_CPU_KVCACHE_SPACE": "1"},
 }
-READY_SECONDS = 420
-
-
-def launch(host: Host, uid: str, *flags: str, **options: str) -> Any:
-    """Run `xinference launch` for the 1B spec, with `options` in place of the usual ones."""
-    words = {
-        "model_engine": "Transformers",
-        "model_name": "internvl2",
-        "model_uid": uid,
-        "size_in_billions": "1",
-        "model_format": "pytorch",
-        "quantization": "none",
-        **options,
-    }
-    pairs = [[f"--{name.replace('_', '-')}", value] for name, value in words.items()]
-    return host.cli("launch", *(word for pair in pairs for word in pair), *flags)
-
-
-def request_launch(host: Host, uid: str, **options: Any) -> None:
-    """As `launch` on this environment's packages, without the seconds that the command line takes.
-
-    Raises RuntimeError with what the server says of a launch that fails.
-    """
-    words = {"model_name": "internvl2", "model_uid": uid, "enable_virtual_env": False, **options}
-    RESTfulClient(host.url).launch_model(**words)
-
-
-def wait_until_ready(model: Served, seconds: float = READY_SECONDS) -> Served:
-    """The host reports vLLM as launched while its engine still starts."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            model.chat({"role": "user", "content": "?"}, max_tokens=1)
-            return model
-        except openai.APIStatusError as error:
-            if error.status_code != 503 or time.monotonic() > deadline:
-                raise
-            time.sleep(1)
 
 
 def without_bytes(checkpoint: Path) -> Path:

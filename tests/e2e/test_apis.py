@@ -14,8 +14,9 @@ from xinference.client import AsyncRESTfulClient, RESTfulClient
 
 from tests.support.chat.case import SQUARE
 from tests.support.chat.media import image, text, user
+from tests.support.served import Served
 
-from .conftest import AT_ONCE, Served
+from .conftest import AT_ONCE
 
 pytestmark = pytest.mark.e2e
 HI = user("Hi")

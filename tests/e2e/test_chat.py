@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import AT_ONCE, Served, image_message
+from tests.support.served import Served, image_message
+
+from .conftest import AT_ONCE
 
 pytestmark = pytest.mark.e2e
 

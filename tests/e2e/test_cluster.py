@@ -9,8 +9,8 @@ import pytest
 
 from tests.shapes.chats import CHECKPOINT
 from tests.support.cluster import Cluster, wait_until
+from tests.support.served import Served, request_launch
 
-from .conftest import Served, request_launch
 from .test_faults import UNQUANTIZED, ask_until_answered, text
 
 pytestmark = pytest.mark.e2e

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.chat.media import draw_picture, encode, video
-
-from .conftest import Served
+from tests.support.served import Served
 
 pytestmark = pytest.mark.e2e
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-START = (DOCS / "examples/start.py").read_text(encoding="utf-8")
+HELPERS = (DOCS / "examples/helpers.py").read_text(encoding="utf-8")
 PAGE = (DOCS / "requests.rst").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"literalinclude:: examples/(\w+\.py)", PAGE)
 
@@ -32,7 +31,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(seeing: Served, files: Path, example: str) -> str:
     address, name = "http://127.0.0.1:9997", 'model="internvl2"'
-    script = f"{START}\n{(DOCS / 'examples' / example).read_text(encoding='utf-8')}"
+    script = f"{HELPERS}\n{(DOCS / 'examples' / example).read_text(encoding='utf-8')}"
     assert address in script
     assert name in script
     script = script.replace(address, seeing.host.url).replace(name, f'model="{seeing.uid}"')
@@ -46,7 +45,7 @@ def test_every_example_is_on_the_page() -> None:
     assert {*EXAMPLES} == {file.name for file in (DOCS / "examples").iterdir()}
 
 
-@pytest.mark.parametrize("example", [name for name in EXAMPLES if name != "start.py"])
+@pytest.mark.parametrize("example", [name for name in EXAMPLES if name != "helpers.py"])
 def test_the_examples_run(seeing: Served, files: Path, example: str) -> None:
     assert run(seeing, files, example).strip()
 

@@ -12,21 +12,14 @@ from xinference.client import RESTfulClient
 from tests.shapes.export import export, read_state
 from tests.shapes.showcase import CONTENTS, draw_shapes
 from tests.support.host import Host
+from tests.support.served import Served, data_uri, image_message, request_launch, wait_until_ready
 from tests.tiny.dims import Backbone
 from xinference_internvl2.chat.prompt import render
 from xinference_internvl2.families.find_family import find_prompt_format
 from xinference_internvl2.families.prompt_format import PromptFormat
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
-from .conftest import (
-    ENGINES,
-    VLLM_AT_ONCE,
-    Served,
-    data_uri,
-    image_message,
-    request_launch,
-    wait_until_ready,
-)
+from .conftest import ENGINES, VLLM_AT_ONCE
 
 pytestmark = pytest.mark.e2e
 # The size and the prompt format of a checkpoint of the family, and its language model. What

@@ -18,8 +18,7 @@ from xinference.client import RESTfulClient
 from tests.shapes.chats import CHECKPOINT
 from tests.support.chat.media import user
 from tests.support.host import Host
-
-from .conftest import READY_SECONDS, Served, request_launch
+from tests.support.served import READY_SECONDS, Served, request_launch
 
 pytestmark = pytest.mark.e2e
 QUESTION = user("What can you do?")

@@ -22,12 +22,13 @@ from tests.shapes.export import export, read_state
 from tests.shapes.showcase import CONTENTS, draw_shapes
 from tests.support.chat.media import encode
 from tests.support.host import BIN, Host
+from tests.support.served import Served, request_launch, wait_until_ready
 from tests.tiny import edit_config, quantize_awq
 from tests.tiny.lora import make_matrices, write_adapter, write_merged
 from tests.tiny.resaved import resave
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
-from .conftest import VLLM_AT_ONCE, Served, request_launch, wait_until_ready
+from .conftest import VLLM_AT_ONCE
 
 pytestmark = pytest.mark.e2e
 DOCS = Path(__file__).resolve().parents[2] / "docs"

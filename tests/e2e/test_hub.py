@@ -17,9 +17,10 @@ from xinference.client import RESTfulClient
 from tests.support.chat.media import user
 from tests.support.host import Host
 from tests.support.hub import Hub
+from tests.support.served import Served, request_launch
 from tests.tiny import make_checkpoint
 
-from .conftest import CODE_FILES, Served, plant_code, request_launch
+from .conftest import CODE_FILES, plant_code
 
 pytestmark = pytest.mark.e2e
 LARGE = "examples/large.mp4"

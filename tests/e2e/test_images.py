@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 
 from tests.support.chat.case import IM_SYSTEM
 from tests.support.chat.media import draw_picture, encode, image, text, uri, user
+from tests.support.served import Served
 
-from .conftest import Served
 from .reference import greedy, inputs
 
 pytestmark = pytest.mark.e2e

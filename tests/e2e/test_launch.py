@@ -18,14 +18,16 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tests.install.test_catalog import computes
+from tests.shapes.showcase import draw_shapes
 from tests.support.chat.media import clip, encode, image, text, user, video, video_uri
 from tests.support.host import Host
+from tests.support.served import Served, data_uri, image_message, launch, request_launch
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.families import records as runtime
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
-from .conftest import ENGINES, Served, data_uri, draw_shapes, image_message, launch, request_launch
+from .conftest import ENGINES
 
 pytestmark = pytest.mark.e2e
 

@@ -14,11 +14,7 @@ from tests.install.environment import REPOSITORY
 from tests.shapes.export import export, read_state
 from tests.shapes.showcase import CONTENTS, draw_shapes
 from tests.support.host import Host
-from tests.tiny import make_checkpoint, quantize_awq
-from xinference_internvl2.vllm.requirements import explain_missing_awq_kernel
-
-from .conftest import (
-    VLLM_AT_ONCE,
+from tests.support.served import (
     Served,
     data_uri,
     image_message,
@@ -26,6 +22,10 @@ from .conftest import (
     request_launch,
     wait_until_ready,
 )
+from tests.tiny import make_checkpoint, quantize_awq
+from xinference_internvl2.vllm.requirements import explain_missing_awq_kernel
+
+from .conftest import VLLM_AT_ONCE
 
 pytestmark = pytest.mark.e2e
 

@@ -12,11 +12,11 @@ from tests.support.chat.case import BANNER, CLIP, ONE, SQUARE, STILL, WIDE, Case
 from tests.support.chat.cases import CASES
 from tests.support.chat.media import clip, encode, image, text, uri, user, video
 from tests.support.chat.refused_messages import REFUSED
+from tests.support.served import Served
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.media.tiles import Tiling
 from xinference_internvl2.media.video import open_video
 
-from .conftest import Served
 from .reference import Pictures, greedy, inputs
 
 pytestmark = pytest.mark.e2e

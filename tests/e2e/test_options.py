@@ -19,8 +19,8 @@ from xinference.client import RESTfulClient
 from tests.support.chat.case import IM_SYSTEM, SQUARE
 from tests.support.chat.forms import SHAPES
 from tests.support.chat.media import draw_picture, image, text, user
+from tests.support.served import Served, data_uri
 
-from .conftest import Served, data_uri
 from .reference import inputs, loaded
 
 pytestmark = pytest.mark.e2e

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support.host import Host
+from tests.support.served import launch, request_launch
 from tests.tiny import edit_config, make_checkpoint
-
-from .conftest import launch, request_launch
 
 pytestmark = pytest.mark.e2e
 

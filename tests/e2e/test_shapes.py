@@ -12,8 +12,9 @@ from tests.shapes.chats import make_messages
 from tests.shapes.showcase import CONTENTS, SHOWCASE, Exhibit
 from tests.shapes.task import Sample, draw_samples
 from tests.support.chat.media import image_uri
+from tests.support.served import Served, image_message
 
-from .conftest import AT_ONCE, STOP, Served, image_message
+from .conftest import AT_ONCE, STOP
 from .test_chat import joined
 
 pytestmark = pytest.mark.e2e

@@ -11,8 +11,7 @@ from xinference.client import RESTfulClient
 from tests.shapes.chats import CHECKPOINT
 from tests.support.chat.media import user
 from tests.support.host import Host
-
-from .conftest import Served, launch
+from tests.support.served import Served, launch
 
 pytestmark = pytest.mark.e2e
 

@@ -21,8 +21,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from tests.e2e.conftest import Served, data_uri, image_message, launch, wait_until_ready
 from tests.support.host import Host
+from tests.support.served import Served, data_uri, image_message, launch, wait_until_ready
 from tests.tiny import make_checkpoint
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 

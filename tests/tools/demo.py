@@ -19,7 +19,7 @@ from tests.shapes.sheet import Card, draw_contact_sheet
 from tests.shapes.showcase import SHOWCASE, Exhibit
 from tests.support.chat.media import encode
 from tests.support.host import Host
-from tests.support.terminal import format_inline_image
+from tests.tools.terminal import format_inline_image
 from xinference_internvl2.families import records as runtime
 
 UID = "internvl2-demo"

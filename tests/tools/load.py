@@ -17,9 +17,9 @@ from typing import Any
 
 import psutil
 
-from tests.e2e.conftest import Served, request_launch, wait_until_ready
 from tests.shapes.chats import CHECKPOINT
 from tests.support.host import Host
+from tests.support.served import Served, request_launch, wait_until_ready
 from xinference_internvl2.media import limits
 
 from .attacks import PICTURES, make_picture

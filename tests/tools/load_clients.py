@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.conftest import Served
 from tests.shapes.chats import make_messages
 from tests.shapes.showcase import SHOWCASE, Exhibit
+from tests.support.served import Served
 
 from .attacks import ATTACKS
 

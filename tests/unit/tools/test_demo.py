@@ -12,7 +12,7 @@ from tests.install.environment import REPOSITORY
 from tests.shapes.sheet import COLUMNS, HEIGHT, WIDTH, Card, draw_contact_sheet
 from tests.shapes.showcase import SHOWCASE
 from tests.support.chat.media import draw_picture, encode
-from tests.support.terminal import format_inline_image
+from tests.tools.terminal import format_inline_image
 
 PNG = encode(draw_picture(300, 200))
 
