@@ -19,8 +19,8 @@ from xinference_internvl2.tokenizer.image_tokens import image_tokens
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, encode_segments
 
 from .chats import make_messages
+from .patch_labels import CELLS, MAX_TILES, Views, join_views, make_views_of
 from .questions import Question
-from .sight import CELLS, MAX_TILES, Views, join_views, make_views_of
 from .task import Sample
 
 NO_LABEL = -100

@@ -25,10 +25,10 @@ from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from xinference_internvl2.transformers.model.weight_names import target_names
 
+from .backbone_tokenizers import find_rows
 from .chats import CHECKPOINT
 from .model import DIMS, RMS_NORM_EPS, ROPE_THETA
-from .vocabulary import find_rows
-from .words import PIECES, WORDS
+from .vocabulary import PIECES, WORDS
 
 SOURCE: Backbone = "qwen2"
 """The backbone of CHECKPOINT."""

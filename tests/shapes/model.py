@@ -15,8 +15,8 @@ from xinference_internvl2.tokenizer.image_tokens import IMAGE_TOKEN
 from xinference_internvl2.transformers.model.weight_names import InternVL2ForConditionalGeneration
 
 from .batches import NO_LABEL, Batch
-from .sight import CELLS, MAX_TILES, TILE_SIZE
-from .words import PIECES
+from .patch_labels import CELLS, MAX_TILES, TILE_SIZE
+from .vocabulary import PIECES
 
 DIMS = Dims(
     hidden=128,

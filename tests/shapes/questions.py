@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from .scene import Picture, Shape
-from .words import (
+from .picture import Picture, Shape
+from .vocabulary import (
     COLOURS,
     CORNERS,
     HELLO,

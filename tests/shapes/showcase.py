@@ -8,8 +8,8 @@ from PIL import Image
 
 from tests.support.chat.media import encode, encode_video, uri
 
+from .picture import RGB, Picture, Shape
 from .questions import Question
-from .scene import RGB, Picture, Shape
 from .task import Sample
 
 _TONES: dict[str, RGB] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal, get_args
 
-from .compose import compose_pair, compose_picture, compose_tile, compose_video
+from .picture import Picture
 from .questions import (
     Question,
     ask_about_nothing,
@@ -16,7 +16,7 @@ from .questions import (
     ask_about_picture,
     ask_about_video,
 )
-from .scene import Picture
+from .random_pictures import compose_pair, compose_picture, compose_tile, compose_video
 
 Split = Literal["train", "held-out"]
 Media = Literal["tile", "picture", "pair", "video", "text"]

@@ -21,13 +21,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from tests.tiny.control_tokens import KINDS
 
-from .auxiliary import AuxiliaryHeads, sum_cross_entropy
+from .auxiliary_losses import AuxiliaryHeads, sum_cross_entropy
+from .backbone_tokenizers import find_rows, make_tokenizer
 from .batches import NO_LABEL, Batch, Encoder, make_batches
 from .evaluate import compute_accuracy, evaluate, format_report, make_held_out
 from .model import compute_hidden_states, make_model
-from .sight import Views, make_views
+from .patch_labels import Views, make_views
 from .task import Media, draw_samples
-from .vocabulary import find_rows, make_tokenizer
 
 LAYOUTS = ("qwen2", "internlm2", "phi3")  # ChatML without and with BOS, and Phi-3's own
 MIX: dict[Media, float] = {

@@ -15,7 +15,7 @@ from pathlib import Path
 import openai
 
 from tests.shapes.chats import CHECKPOINT, make_messages
-from tests.shapes.sheet import Card, draw_contact_sheet
+from tests.shapes.contact_sheet import Card, draw_contact_sheet
 from tests.shapes.showcase import SHOWCASE, Exhibit
 from tests.support.chat.media import encode
 from tests.support.host import Host

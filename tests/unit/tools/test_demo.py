@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.install.environment import REPOSITORY
-from tests.shapes.sheet import COLUMNS, HEIGHT, WIDTH, Card, draw_contact_sheet
+from tests.shapes.contact_sheet import COLUMNS, HEIGHT, WIDTH, Card, draw_contact_sheet
 from tests.shapes.showcase import SHOWCASE
 from tests.support.chat.media import draw_picture, encode
 from tests.tools.terminal import format_inline_image

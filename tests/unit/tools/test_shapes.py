@@ -15,10 +15,13 @@ pytest.importorskip("transformers")
 
 import torch
 
+from tests.shapes.backbone_tokenizers import find_rows, make_tokenizer
 from tests.shapes.batches import NO_LABEL, Encoder, make_batches
 from tests.shapes.evaluate import EVALUATED
 from tests.shapes.export import export, read_state
 from tests.shapes.model import compute_hidden_states, make_model
+from tests.shapes.patch_labels import make_views
+from tests.shapes.picture import Picture, Shape
 from tests.shapes.questions import (
     Question,
     ask_about_picture,
@@ -26,12 +29,9 @@ from tests.shapes.questions import (
     describe_contents,
     find_place,
 )
-from tests.shapes.scene import Picture, Shape
-from tests.shapes.sight import make_views
 from tests.shapes.task import MEDIA, Sample, draw_samples, is_held_out
 from tests.shapes.train import Lesson, Lessons, Settings, Trainer, make_encoders, train
-from tests.shapes.vocabulary import find_rows, make_tokenizer
-from tests.shapes.words import PIECES, UNKNOWN, list_texts, split_words
+from tests.shapes.vocabulary import PIECES, UNKNOWN, list_texts, split_words
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.tokenizer.tokenizer import encode_segments, load_tokenizer
 from xinference_internvl2.transformers.model.from_checkpoint import load_model

@@ -19,8 +19,8 @@ from tests.shapes.batches import Batch, Encoder, grade_answers, make_batches
 from tests.shapes.chats import CHECKPOINT
 from tests.shapes.evaluate import EVALUATED, Scores, compute_accuracy, evaluate, make_held_out
 from tests.shapes.model import predict
+from tests.shapes.patch_labels import MAX_TILES
 from tests.shapes.showcase import SHOWCASE, Exhibit
-from tests.shapes.sight import MAX_TILES
 from tests.shapes.task import draw_samples
 from tests.tiny import quantize_awq
 from xinference_internvl2.checkpoint.config import read_config

@@ -1,4 +1,4 @@
-"""Pictures of coloured shapes: what is in them, and how they are drawn."""
+"""A picture of coloured shapes: what is in it, and how it is drawn."""
 
 from __future__ import annotations
 

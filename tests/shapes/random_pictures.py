@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from .scene import Picture, Shape, choose_tone
-from .words import COLOURS, SHAPES
+from .picture import Picture, Shape, choose_tone
+from .vocabulary import COLOURS, SHAPES
 
 FRAMES = (8, 8, 8, 8, 6, 5, 4)
 

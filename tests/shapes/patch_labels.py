@@ -1,4 +1,4 @@
-"""What the vision tower is shown, and what there is to see in it.
+"""The tiles of samples, with labels of what each of their patches shows.
 
 Shapes use: T tiles, C image tokens of a tile, S side of a tile in pixels.
 """
@@ -14,9 +14,9 @@ import torch
 from xinference_internvl2.media.pixel_values import image_to_tiles
 from xinference_internvl2.media.tiles import Tiling
 
-from .scene import Picture
+from .picture import Picture
 from .task import Sample
-from .words import COLOURS, SHAPES
+from .vocabulary import COLOURS, SHAPES
 
 TILE_SIZE = 56
 CELLS = 2  # image tokens on a side of a tile

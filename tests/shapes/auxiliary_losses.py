@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from .batches import Batch
-from .compose import FRAMES
 from .model import DIMS
-from .sight import CLASSES, MAX_TILES, ZONES, Views
+from .patch_labels import CLASSES, MAX_TILES, ZONES, Views
+from .random_pictures import FRAMES
 
 MAX_PICTURES = max(FRAMES)
 
