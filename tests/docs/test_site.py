@@ -55,7 +55,7 @@ def test_pages(site: dict[Path, Page]) -> None:
     names = {path.name for path in site}
     assert names >= {
         *("index.html", "quickstart.html", "requests.html", "memory.html", "engines.html"),
-        "prompts.html",
+        *("prompts.html", "launch_options.html"),
         *("operate.html", "troubleshooting.html", "specs.html", "spec.html", "tutorial.html"),
         *("ci.html", "architecture.html", "changelog.html", "internvl2.html", "search.html"),
         *("internvl2-engines.html", "internvl2.5.html", "internvl2.5-mpo.html"),
