@@ -1,4 +1,10 @@
-"""`make demo`: from nothing to pictures described through a real server, step by step."""
+"""`make demo`: from nothing to pictures described through a real server, step by step.
+
+It is of the checkout, as the first look and as a check in CI: it takes models of the hub too, draws
+pictures and a video anew, shows them in the terminal and on one sheet, and fails on a wrong answer.
+`xinference-internvl2 demo`, in the plugin's `demo/run.py`, is what the wheel brings: a few fixed
+pictures, and nothing that only tests have.
+"""
 
 from __future__ import annotations
 

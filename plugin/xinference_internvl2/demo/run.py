@@ -1,4 +1,8 @@
-"""`demo`: starts a server with the tiny model, asks it about pictures, and stops the server."""
+"""`demo`: starts a server with the tiny model, asks it about pictures, and stops the server.
+
+It is what the wheel brings, with its own pictures alone. `make demo` of a checkout, in
+`tests/tools/demo.py`, draws new ones and a video, and takes models of the hub too.
+"""
 
 from __future__ import annotations
 
