@@ -23,7 +23,7 @@ from tests.support.served import (
     wait_until_ready,
 )
 from tests.tiny import make_checkpoint, quantize_awq
-from xinference_internvl2.vllm.requirements import explain_missing_awq_kernel
+from xinference_internvl2.vllm.cpu import explain_missing_awq_kernel
 
 from .conftest import VLLM_AT_ONCE
 

@@ -15,7 +15,7 @@ from tests.tiny.awq import move_settings_to_top
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.vllm.requirements import explain_missing_awq_kernel
+from xinference_internvl2.vllm.cpu import explain_missing_awq_kernel
 
 from .conftest import needs_vllm
 from .test_parity import PNG, of_vllm, prompt_ids, tiles_of
@@ -100,7 +100,7 @@ KERNEL = """
 import sys, torch
 torch.cpu._is_avx512_supported = lambda: sys.argv[1] == "with"
 from vllm import _custom_ops
-from xinference_internvl2.vllm.requirements import explain_missing_awq_kernel
+from xinference_internvl2.vllm.cpu import explain_missing_awq_kernel
 print("computes:", hasattr(torch.ops._C, "cpu_gemm_wna16"), explain_missing_awq_kernel() is None)
 """
 

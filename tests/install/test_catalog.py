@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from xinference_internvl2.host.catalog import LOADERS
-from xinference_internvl2.vllm.requirements import explain_missing_awq_kernel
+from xinference_internvl2.vllm.cpu import explain_missing_awq_kernel
 
 from .conftest import EXTENSION, OFF
 from .environment import REPOSITORY, Environment

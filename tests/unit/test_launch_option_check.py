@@ -12,7 +12,7 @@ from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.launch_option_check import LaunchOptions
 from xinference_internvl2.transformers.launch_options import OPTIONS as TRANSFORMERS
 from xinference_internvl2.transformers.launch_options import check_workers
-from xinference_internvl2.vllm.launch_options import choose_guidance, options
+from xinference_internvl2.vllm.launch_options import options
 
 NEEDS_VLLM = pytest.mark.skipif(not importlib.util.find_spec("vllm"), reason="needs vLLM")
 
@@ -77,35 +77,6 @@ def test_vllm_refuses(given: dict[str, Any], sentence: str) -> None:
 def test_an_option_of_two_columns_is_honoured() -> None:
     table = LaunchOptions("E", honoured={"a"}, neutral={"a": (1,)})
     table.check({"a": 2})
-
-
-@pytest.mark.parametrize(
-    ("given", "taken"),
-    [
-        (None, {"backend": "guidance"}),
-        ({"backend": "auto"}, {"backend": "guidance"}),
-        (
-            '{"backend": "guidance", "disable_any_whitespace": true}',
-            {"backend": "guidance", "disable_any_whitespace": True},
-        ),
-    ],
-)
-def test_grammars_are_those_of_both_engines(given: Any, taken: dict[str, Any]) -> None:
-    assert choose_guidance(given) == taken
-
-
-@pytest.mark.parametrize(
-    ("given", "sentence"),
-    [
-        ({"backend": "xgrammar"}, "backend 'xgrammar' is not supported; leave it out, or use gui"),
-        ("{", "structured_outputs_config '{' is not a JSON object"),
-        (["xgrammar"], "structured_outputs_config ['xgrammar'] is not a JSON object"),
-    ],
-)
-def test_another_library_of_grammars_is_refused(given: Any, sentence: str) -> None:
-    with pytest.raises(CheckpointError) as caught:
-        choose_guidance(given)
-    assert sentence in str(caught.value)
 
 
 def test_transformers_takes_one_worker() -> None:

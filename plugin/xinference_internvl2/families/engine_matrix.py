@@ -10,6 +10,8 @@ from .records import FamilyRuntime, SpecRuntime, load_runtimes
 from .withdrawn import is_withdrawn
 
 Verdict = Literal[True] | tuple[Literal[False], str]
+AWQ_ON_VLLM = "vLLM computes AWQ weights only on a GPU or on a processor with AVX-512"
+"""What `doctor` and a launch say where vLLM has no kernel for them."""
 
 
 def serves(model_family: Any, model_spec: Any, quantization: str | None, engine: str) -> Verdict:

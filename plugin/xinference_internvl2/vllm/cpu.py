@@ -1,4 +1,4 @@
-"""What vLLM's CPU build has to be told at a launch: number type, memory, cores."""
+"""What vLLM is told on a CPU (number type, memory, cores), and on which one it has no AWQ."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 
 from ..checkpoint import enough_memory
 from ..checkpoint.weight_files import open_file
+from ..families.engine_matrix import AWQ_ON_VLLM
 from ..families.memory_estimate import VLLM_SHARE
 
 SMALLEST_FLOAT = 2
@@ -41,3 +42,22 @@ def check_memory(path: Path, files: Iterable[Path]) -> None:
     """
     tensors = {name: tensor for file in files for name, tensor in open_file(file).items()}
     enough_memory.check_memory(path, tensors, SMALLEST_FLOAT)
+
+
+def explain_missing_awq_kernel() -> str | None:
+    """Return why vLLM cannot compute AWQ on this machine, or None if it can.
+
+    Where it cannot, it would start all the same, and end at the first request.
+    """
+    from vllm.platforms import CpuArchEnum, current_platform
+
+    on_x86 = (
+        current_platform.is_cpu() and current_platform.get_cpu_architecture() == CpuArchEnum.X86
+    )
+    # vLLM chooses its library of kernels by AVX-512, and the one without lacks the kernel.
+    if not on_x86 or torch.cpu._is_avx512_supported():
+        return None
+    return (
+        f"{AWQ_ON_VLLM}, which this machine has not; use the Transformers engine, or an "
+        "unquantized checkpoint"
+    )

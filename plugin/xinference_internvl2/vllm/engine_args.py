@@ -11,8 +11,10 @@ from ..checkpoint.rope import trained_length
 from ..media.launch_options import LAUNCH_OPTIONS
 from ..media.limits import MAX_FRAMES, MediaLimits
 from . import cpu
-from .launch_options import choose_guidance
+from .checkpoint_family import FAMILY
+from .launch_options import read_object
 from .requirements import platform
+from .structured_outputs import choose_guidance
 from .tensor_parallel import check_cards, choose_size
 
 
@@ -21,6 +23,7 @@ def build_engine_args(
     limits: MediaLimits,
     checkpoint: CheckpointConfig,
     *,
+    family: str | None,
     context_length: int,
     cards: int,
     workers: int,
@@ -30,13 +33,17 @@ def build_engine_args(
 
     Args:
         given: the options of the launch.
+        family: the name of the checkpoint's, which nothing in its files tells.
         context_length: of the family, in tokens.
         lora_rank: the largest of the adapters; 0 without any.
 
     Raises:
-        CheckpointError: the launch has fewer or more cards than its options ask for.
+        CheckpointError: an option is wrong, or asks for more or fewer cards than the launch has.
     """
     config = _set_media_limits(given, limits)
+    config["trust_remote_code"] = False  # which the host leaves as it is
+    named = {} if family is None else {FAMILY: family}
+    config["hf_overrides"] = {**read_object(config, "hf_overrides"), **named}
     check_cards(config, cards, workers)
     heads = checkpoint.llm["num_attention_heads"]
     config.setdefault("tensor_parallel_size", choose_size(heads, cards))
@@ -51,7 +58,7 @@ def build_engine_args(
     if checkpoint.llm.get("sliding_window") is not None:
         # It is wider than the context, and would only select a kernel that fails.
         config.setdefault("disable_sliding_window", True)
-    config["structured_outputs_config"] = choose_guidance(config.get("structured_outputs_config"))
+    config["structured_outputs_config"] = choose_guidance(config)
     return config
 
 
@@ -63,5 +70,5 @@ def _set_media_limits(given: Mapping[str, Any], limits: MediaLimits) -> dict[str
     config["limit_mm_per_prompt"] = {"image": limits.images + frames}
     if given.get("max_dynamic_patch") is not None:
         most = {"max_dynamic_patch": limits.max_tiles}
-        config["mm_processor_kwargs"] = {**(config.get("mm_processor_kwargs") or {}), **most}
+        config["mm_processor_kwargs"] = {**read_object(config, "mm_processor_kwargs"), **most}
     return config

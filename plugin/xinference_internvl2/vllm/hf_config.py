@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from transformers import PreTrainedConfig
 from ..checkpoint.config import parse_config
 from ..checkpoint.hf_config import build_language_config
 from ..families.find_family import DEFAULT_FAMILY
-from .checkpoint_family import FAMILY, MODEL_TYPE, note_family
+from .checkpoint_family import FAMILY, MODEL_TYPE, choose_family, is_ours, note_family
 from .unsupported import check_computable
 
 
@@ -65,6 +66,22 @@ class InternVLChatConfig(PreTrainedConfig):
         self.__dict__.update(state)
         if "internvl2_path" in state:
             note_family(self.internvl2_path, self.internvl2_family)
+
+
+def parse_ours(parse: Any) -> Any:
+    """Extend `HFConfigParser.parse` of vLLM to read the configuration of our checkpoints."""
+
+    def parse_config_json(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        # Where the file cannot be read, vLLM reports it.
+        with suppress(OSError):
+            values, _ = PreTrainedConfig.get_config_dict(model, revision=kwargs.get("revision"))
+            family = choose_family(model, kwargs.get("hf_overrides"))
+            if is_ours(values, family):
+                ours = {**values, "_name_or_path": str(model), FAMILY: family}
+                return values, InternVLChatConfig(**ours)
+        return parse(self, model, *args, **kwargs)
+
+    return parse_config_json
 
 
 _SHARED_VISION_FIELDS = (

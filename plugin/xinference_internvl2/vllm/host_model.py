@@ -16,7 +16,6 @@ from xinference.model.llm.media import load_media_bytes
 from xinference.model.llm.vllm.core import VLLMMultiModel
 from xinference.model.llm.vllm.utils import vllm_check
 from xinference.model.scheduler.core import AbortRequestMessage
-from xinference.types import LoRA
 
 from ..chat.answer import answer
 from ..chat.anthropic_usage import prepare_anthropic_request
@@ -39,24 +38,17 @@ from ..media.launch_options import read_launch_budget, read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
 from .abort import AbortShield
-from .checkpoint_family import FAMILY
 from .engine_args import build_engine_args
 from .grammar_check import GrammarCheck
 from .launch_options import options
-from .lora_adapters import write_adapters
-from .requirements import (
-    can_compute,
-    explain_install,
-    explain_missing_awq_kernel,
-    platform,
-    use_installed_build,
-)
+from .lora_adapters import find_names, keep_last_slot_empty, rewrite_in_place
+from .requirements import can_compute, explain_install, platform
 from .settings_files import check_settings_files
 from .translate import translate_error, translate_output, translate_prompt, translate_sampling
 from .unsupported import check_computable
+from .virtual_env import use_installed_build
 
 ENGINE = "vLLM"
-NO_ADAPTER = "(none)"
 
 
 class InternVL2VLLMModel(VLLMMultiModel):
@@ -106,7 +98,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
         check_computable(self._checkpoint)
         prompt_format = prompt_format_of(self.model_family, self._checkpoint.template)
-        if self._checkpoint.quantization and (missing := explain_missing_awq_kernel()):
+        if self._checkpoint.quantization and (missing := cpu.explain_missing_awq_kernel()):
             raise CheckpointError(missing)
         with point_to_doctor(self.model_path):
             files = list_weight_files(self._checkpoint.path)  # vLLM would read pickled ones
@@ -132,15 +124,10 @@ class InternVL2VLLMModel(VLLMMultiModel):
         if not self.lora_modules:
             return
         self._adapter_folder = TemporaryDirectory(prefix="internvl2-lora-")
-        given = {adapter.lora_name: adapter.local_path for adapter in self.lora_modules}
         target = Path(self._adapter_folder.name)
-        folders, self._lora_rank = write_adapters(self._checkpoint, given, target)
-        for adapter in self.lora_modules:
-            adapter.local_path = str(folders[adapter.lora_name])
+        self._lora_rank = rewrite_in_place(self._checkpoint, self.lora_modules, target)
         if platform().is_cpu():
-            # vLLM's CPU kernels apply the adapter of the last slot to requests of a batch without
-            # one. This one is never loaded, so the slot stays empty.
-            self.lora_modules.append(LoRA(NO_ADAPTER, self.model_path))
+            keep_last_slot_empty(self.lora_modules)
 
     def get_limit_mm_per_prompt(self) -> None:
         """Set no limit: `chat` refuses what is too much, and names the part of the request."""
@@ -149,22 +136,19 @@ class InternVL2VLLMModel(VLLMMultiModel):
         """Make no parser: the family does not reason, and one keeps control tokens in answers."""
 
     def _sanitize_model_config(self, model_config: dict[str, Any] | None) -> dict[str, Any]:
+        runtime = family_of(self.model_family)
         config = build_engine_args(
             model_config or {},
             self._limits,
             self._checkpoint,
+            family=runtime.model_name if runtime else None,
             context_length=self.model_family.context_length,
             cards=self._device_count or 0,
             workers=self._n_worker,
             lora_rank=self._lora_rank,
         )
-        sanitized = super()._sanitize_model_config(config)
-        # Nothing in the checkpoint tells InternVL2.5 from later models of the same prompt format.
-        runtime = family_of(self.model_family)
-        overrides = {**(sanitized.get("hf_overrides") or {})}
-        if runtime is not None:
-            overrides[FAMILY] = runtime.model_name
-        return {**sanitized, "hf_overrides": overrides, "trust_remote_code": False}
+        sanitized: dict[str, Any] = super()._sanitize_model_config(config)
+        return sanitized
 
     @vllm_check  # type: ignore[untyped-decorator]
     async def async_chat(
@@ -206,6 +190,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
     ) -> Outputs:
         check = GrammarCheck(request.sampling.constraint, self._own_tokenizer, stop_ids)
         prompt = translate_prompt(request, self._own_tokenizer)
+        request.tiles.clear()  # the request lives as long as its answers, which do not need them
         parameters = translate_sampling(request)
         return self._stream_outputs(request, prompt, parameters, check, request_id)
 
@@ -233,7 +218,7 @@ class InternVL2VLLMModel(VLLMMultiModel):
             budget=self._budget,
             pending=self._pending,
             stop=self._launch_prompt.stop,
-            adapters=frozenset(x.lora_name for x in self.lora_modules or ()) - {NO_ADAPTER},
+            adapters=find_names(self.lora_modules or ()),
         )
 
     async def _stream_outputs(

@@ -44,23 +44,17 @@ def options() -> LaunchOptions:
     )
 
 
-def choose_guidance(config: Any) -> dict[str, Any]:
-    """Return `structured_outputs_config` of a launch with llguidance as its backend.
-
-    It bounds its own time and memory, and the Transformers engine has it too.
+def read_object(options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the option `name` of vLLM as an object; a command line gives it as JSON text.
 
     Raises:
-        CheckpointError: it is no object, or names another backend.
+        CheckpointError: it is none.
     """
+    given = options.get(name)
     try:
-        given = json.loads(config) if isinstance(config, str) else config or {}
+        found = json.loads(given) if isinstance(given, str) else given or {}
     except ValueError:
-        given = None
-    if not isinstance(given, Mapping):
-        raise CheckpointError(f"structured_outputs_config {config!r:.80} is not a JSON object")
-    if given.get("backend", "auto") not in ("auto", "guidance"):
-        raise CheckpointError(
-            f"structured_outputs_config: backend {given['backend']!r:.40} is not supported; leave "
-            "it out, or use guidance"
-        )
-    return {**given, "backend": "guidance"}
+        found = None
+    if not isinstance(found, Mapping):
+        raise CheckpointError(f"{name} {given!r:.80} is not a JSON object")
+    return {**found}

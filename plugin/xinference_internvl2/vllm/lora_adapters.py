@@ -1,4 +1,4 @@
-"""Rewrites LoRA adapters at the launch, in the form that vLLM reads.
+"""Rewrites LoRA adapters at the launch, in the form that vLLM reads, and keeps a slot for none.
 
 vLLM opens an adapter when the first request names it. Its problems are reported at the launch, and
 vLLM opens a file that has been checked.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from copy import copy
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -26,7 +28,40 @@ from ..errors import CheckpointError
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The values of vLLM's `max_lora_rank`."""
+NO_ADAPTER = "(none)"
+"""The name of the adapter that is never loaded."""
 _LAYER = re.compile(r"language_model\.model\.layers\.(\d+)\.(.+)")
+
+
+def rewrite_in_place(checkpoint: CheckpointConfig, adapters: Iterable[Any], target: Path) -> int:
+    """Have `adapters`, as Xinference describes them, name folders of `target` written for vLLM.
+
+    Returns:
+        The least `max_lora_rank` for all.
+
+    Raises:
+        CheckpointError: as `write_adapters`.
+    """
+    given = {adapter.lora_name: adapter.local_path for adapter in adapters}
+    folders, rank = write_adapters(checkpoint, given, target)
+    for adapter in adapters:
+        adapter.local_path = str(folders[adapter.lora_name])
+    return rank
+
+
+def keep_last_slot_empty(adapters: list[Any]) -> None:
+    """Append an adapter that no request can name, so that vLLM never loads it.
+
+    vLLM's CPU kernels apply the adapter of the last slot to requests of a batch without one.
+    """
+    empty = copy(adapters[-1])
+    empty.lora_name = NO_ADAPTER
+    adapters.append(empty)
+
+
+def find_names(adapters: Iterable[Any]) -> frozenset[str]:
+    """Return the names by which requests choose an adapter."""
+    return frozenset(adapter.lora_name for adapter in adapters) - {NO_ADAPTER}
 
 
 def write_adapters(

@@ -26,7 +26,6 @@ def translate_prompt(request: ChatRequest, tokenizer: InternVL2Tokenizer) -> dic
     if not request.tiles:
         return {"prompt_token_ids": request.ids, **salt}
     images = [stack_tiles(tiles) for tiles in request.tiles]
-    request.tiles.clear()  # the request lives as long as its answers, which do not need them
     return {
         **salt,
         "prompt_token_ids": insert_placeholders(request.ids, tokenizer),

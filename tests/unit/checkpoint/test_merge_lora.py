@@ -15,6 +15,7 @@ import torch
 
 from tests.tiny import make_checkpoint
 from tests.tiny.lora import make_matrices, write_merged, write_unmerged
+from tests.tiny.resaved import BUFFERS
 from tests.tiny.weights import read_tensors
 from xinference_internvl2.checkpoint.merge_lora import merge_stream
 from xinference_internvl2.errors import CheckpointError
@@ -66,3 +67,8 @@ def test_a_weight_that_is_there_twice(wrapped: Any) -> None:
     for twice in ([*expected.items()] * 2, [*tensors.items(), (again, expected[again])]):
         with pytest.raises(CheckpointError, match="is there twice; keep only one of the two"):
             list(merge_stream(twice, RANKS))
+
+
+def test_buffers_of_older_tools_are_skipped() -> None:
+    tensors = {"mlp1.0.bias": torch.ones(1), **{name: torch.ones(1) for name in BUFFERS}}
+    assert [name for name, _ in merge_stream(tensors.items(), {})] == ["mlp1.0.bias"]

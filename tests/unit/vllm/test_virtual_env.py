@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from xinference._compat import BaseModel
 
-from xinference_internvl2.vllm import requirements
+from xinference_internvl2.vllm import virtual_env
 
 
 class VirtualEnv(BaseModel):
@@ -33,8 +33,8 @@ ASKED = ["vllm>=0.8 ; #engine# == 'vllm'", "vllm-omni", "torch"]
 def test_the_build_for_cpus_where_it_alone_is_installed(
     installed: set[str], first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requirements, "_has_distribution", installed.__contains__)
-    family: Any = requirements.use_installed_build(Family(virtualenv=VirtualEnv(packages=ASKED)))
+    monkeypatch.setattr(virtual_env, "_has_distribution", installed.__contains__)
+    family: Any = virtual_env.use_installed_build(Family(virtualenv=VirtualEnv(packages=ASKED)))
     assert family.virtualenv.packages == [first, *ASKED[1:]]
     nothing = Family(virtualenv=None)
-    assert requirements.use_installed_build(nothing) is nothing
+    assert virtual_env.use_installed_build(nothing) is nothing
