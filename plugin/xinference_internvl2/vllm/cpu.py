@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
 from ..checkpoint import enough_memory
@@ -23,12 +22,22 @@ def set_defaults(config: dict[str, Any], quantized: bool) -> None:
     """Set options of vLLM for a launch on a CPU, unless the launch sets them."""
     if not quantized and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         config.setdefault("dtype", "float32")
-    # A share of the whole memory, of which other processes use some.
-    memory = psutil.virtual_memory()
-    share = VLLM_SHARE["cpu"] * memory.available / memory.total
-    config.setdefault("gpu_memory_utilization", round(share, 2))
+    config.setdefault("gpu_memory_utilization", _choose_share())
     # vLLM keeps a core for its scheduler, which is half of a machine with two.
     os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
+
+
+def _choose_share() -> float:
+    """Return the share that vLLM may take of its whole memory, of which other processes use some.
+
+    vLLM multiplies it by what it finds itself: the memory of a NUMA node, or of the container.
+    """
+    from vllm.utils.cpu_resource_utils import get_memory_node_info, get_visible_memory_node
+
+    nodes = [get_memory_node_info(node) for node in get_visible_memory_node()]
+    free: float = min(node.available_memory / node.total_memory for node in nodes)
+    # vLLM takes no 0, and says itself that this is too much.
+    return max(round(VLLM_SHARE["cpu"] * free, 2), 0.01)
 
 
 def check_memory(path: Path, files: Iterable[Path]) -> None:
