@@ -26,7 +26,7 @@ DEFAULTS = {
     "max_dynamic_patch": None,
     "tensor_parallel_size": 1,
     "max_num_seqs": 256,
-    "disable_sliding_window": False,
+    "sliding_window": None,
     "enforce_eager": False,
     "reserved_cores": "0",
 }
@@ -38,12 +38,13 @@ CHOSEN = {
     "tensor_parallel_size": 2,
     "gpu_memory_utilization": 0.3,
     "max_num_seqs": 5,
-    "disable_sliding_window": False,
+    "sliding_window": None,
     "enforce_eager": True,
     "reserved_cores": "1",
 }
+NO_OPTIONS = ("images", "reserved_cores", "sliding_window")
 OPTIONS = {
-    **{name: value for name, value in CHOSEN.items() if name not in ("images", "reserved_cores")},
+    **{name: value for name, value in CHOSEN.items() if name not in NO_OPTIONS},
     "dtype": "float16",
     "max_model_len": None,
     "context_length": CHOSEN["max_model_len"],
@@ -90,7 +91,7 @@ def test_the_plugin_chooses_what_the_user_leaves_open(found: list[dict[str, Any]
     qwen2, phi3, _, stretched = found
     assert {name: qwen2[name] for name in DEFAULTS} == DEFAULTS
     # vLLM's attention kernel for CPUs fails on Phi-3's window, which is wider than the context.
-    assert {name: phi3[name] for name in DEFAULTS} == {**DEFAULTS, "disable_sliding_window": True}
+    assert {name: phi3[name] for name in DEFAULTS} == DEFAULTS
     assert 0 < qwen2["gpu_memory_utilization"] <= 0.7
     # vLLM has no positions beyond these, though the checkpoint stretches them.
     assert stretched["max_model_len"] == SHORT

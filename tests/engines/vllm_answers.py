@@ -26,8 +26,6 @@ def engine(checkpoint: str, dtype: str, lora_rank: int = 0, ranks: int = 1) -> A
         os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "|".join(map(str, range(ranks)))
     from vllm import LLM
 
-    from xinference_internvl2.checkpoint.config import read_config
-
     return LLM(
         checkpoint,
         dtype=dtype,
@@ -40,7 +38,6 @@ def engine(checkpoint: str, dtype: str, lora_rank: int = 0, ranks: int = 1) -> A
         max_logprobs=-1,
         limit_mm_per_prompt={"image": 3},
         **({"enable_lora": True, "max_loras": 2, "max_lora_rank": lora_rank} if lora_rank else {}),
-        disable_sliding_window=read_config(checkpoint).llm.get("sliding_window") is not None,
     )
 
 

@@ -46,7 +46,7 @@ def configured(
         "tensor_parallel_size": made.parallel_config.tensor_parallel_size,
         "gpu_memory_utilization": made.cache_config.gpu_memory_utilization,
         "max_num_seqs": made.scheduler_config.max_num_seqs,
-        "disable_sliding_window": made.model_config.disable_sliding_window,
+        "sliding_window": made.model_config.get_sliding_window(),
         "enforce_eager": made.model_config.enforce_eager,
         "trust_remote_code": made.model_config.trust_remote_code,
     }

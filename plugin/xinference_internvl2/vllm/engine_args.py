@@ -8,6 +8,7 @@ from typing import Any
 from ..chat.launch_options import PROMPT_OPTIONS
 from ..checkpoint.config import CheckpointConfig
 from ..checkpoint.rope import trained_length
+from ..errors import CheckpointError
 from ..media.launch_options import LAUNCH_OPTIONS
 from ..media.limits import MAX_FRAMES, MediaLimits
 from . import cpu
@@ -49,17 +50,34 @@ def build_engine_args(
     config.setdefault("tensor_parallel_size", choose_size(heads, cards))
     if platform().is_cpu():
         cpu.set_defaults(config, quantized=bool(checkpoint.quantization))
-    if config.get("max_model_len") is None:
-        trained = trained_length(checkpoint.llm, context_length)
-        # vLLM encodes no positions beyond them, even where the position embedding scales.
-        config["max_model_len"] = min(trained, checkpoint.llm["max_position_embeddings"])
+    config["max_model_len"] = _choose_length(config, checkpoint, context_length)
     if lora_rank:
         config["max_lora_rank"] = max(lora_rank, config.get("max_lora_rank") or 0)
-    if checkpoint.llm.get("sliding_window") is not None:
-        # It is wider than the context, and would only select a kernel that fails.
-        config.setdefault("disable_sliding_window", True)
     config["structured_outputs_config"] = choose_guidance(config)
     return config
+
+
+def _choose_length(
+    config: Mapping[str, Any], checkpoint: CheckpointConfig, context_length: int
+) -> int:
+    """Return the most tokens that prompt and answer may have together.
+
+    Raises:
+        CheckpointError: the option asks for more than `hf_config.py` is right for.
+    """
+    most = int(checkpoint.llm["max_position_embeddings"])
+    given = config.get("max_model_len")
+    if given is None:
+        return min(trained_length(checkpoint.llm, context_length), most)
+    if type(given) is not int:
+        raise CheckpointError(f"max_model_len {given!r:.80} is not a whole number")
+    if given > most:
+        raise CheckpointError(
+            f"max_model_len {given} is more than llm_config.max_position_embeddings of the "
+            f"checkpoint, {most}, beyond which vLLM would not encode positions as Transformers; "
+            f"launch with --context_length {most}, or on the Transformers engine"
+        )
+    return given
 
 
 def _set_media_limits(given: Mapping[str, Any], limits: MediaLimits) -> dict[str, Any]:

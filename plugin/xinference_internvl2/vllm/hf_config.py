@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedConfig
 
-from ..checkpoint.config import parse_config
+from ..checkpoint.config import CheckpointConfig, parse_config
 from ..checkpoint.hf_config import build_language_config
 from ..families.find_family import DEFAULT_FAMILY
 from .checkpoint_family import FAMILY, MODEL_TYPE, choose_family, is_ours, note_family
@@ -40,11 +41,7 @@ class InternVLChatConfig(PreTrainedConfig):
             qk_normalization=checkpoint.vision["use_qk_norm"],
             initializer_factor=1.0,
         )
-        self.text_config = build_language_config(checkpoint)
-        if self.text_config.rope_parameters["rope_type"] == "dynamic":
-            # vLLM serves no more positions than the file says, and up to there both are the same.
-            theta = self.text_config.rope_parameters["rope_theta"]
-            self.text_config.rope_parameters = {"rope_type": "default", "rope_theta": theta}
+        self.text_config = build_language_config(_drop_what_lies_beyond(checkpoint))
         self.text_config.architectures = [checkpoint.backbone.architecture]
         self.text_config.dtype = checkpoint.dtype
         if checkpoint.quantization:
@@ -66,6 +63,23 @@ class InternVLChatConfig(PreTrainedConfig):
         self.__dict__.update(state)
         if "internvl2_path" in state:
             note_family(self.internvl2_path, self.internvl2_family)
+
+
+def _drop_what_lies_beyond(checkpoint: CheckpointConfig) -> CheckpointConfig:
+    """Return the checkpoint without what changes nothing up to `max_position_embeddings` tokens.
+
+    vLLM serves no more: `engine_args.py` and vLLM itself refuse a longer context. Dynamic RoPE
+    scales beyond, for which vLLM has one fixed scale. The sliding window is wider, or
+    `check_computable` refuses it; it would only select a kernel, which fails on some CPUs.
+    """
+    of_window = ("sliding_window", "use_sliding_window", "layer_types")
+    llm = {name: value for name, value in checkpoint.llm.items() if name not in of_window}
+    if "sliding_window" in checkpoint.llm:
+        llm["sliding_window"] = None
+    if llm["rope_parameters"]["rope_type"] == "dynamic":
+        theta = llm["rope_parameters"]["rope_theta"]
+        llm["rope_parameters"] = {"rope_type": "default", "rope_theta": theta}
+    return replace(checkpoint, llm=llm)
 
 
 def parse_ours(parse: Any) -> Any:

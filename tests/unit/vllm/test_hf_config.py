@@ -107,6 +107,29 @@ def test_the_language_model_has_its_own_values(values: dict[str, Any], checkpoin
         assert dict(text.rope_parameters) == rope
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_window_as_wide_as_the_context_is_none(
+    values: dict[str, Any], checkpoint: Path, first: int
+) -> None:
+    """vLLM refuses some layers with a window, and on some CPUs every layer."""
+    plain = InternVLChatConfig(**copy.deepcopy({**values, "llm_config": without(values, WINDOW)}))
+    length = values["llm_config"]["max_position_embeddings"]
+    window = {"sliding_window": length, "use_sliding_window": True, "max_window_layers": first}
+    if checkpoint.name != "qwen2":
+        window = {"sliding_window": length}
+    values["llm_config"] |= window
+    found = InternVLChatConfig(**values).text_config
+    assert getattr(found, "sliding_window", None) is None
+    assert getattr(found, "layer_types", None) == getattr(plain.text_config, "layer_types", None)
+
+
+def without(values: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in values["llm_config"].items() if name not in names}
+
+
+WINDOW = ("sliding_window", "use_sliding_window")
+
+
 def test_another_process_of_vllm_receives_it(values: dict[str, Any]) -> None:
     config = InternVLChatConfig(**values)
     received = pickle.loads(pickle.dumps(config))

@@ -62,6 +62,19 @@ def test_a_context_is_no_longer_than_the_positions(
     assert sanitize({"max_model_len": 100})["max_model_len"] == 100
 
 
+@pytest.mark.parametrize("kind", ["default", "dynamic", "longrope"])
+def test_a_user_may_have_all_positions_and_no_more(sanitize: Any, kind: str) -> None:
+    llm = {"max_position_embeddings": 512, "rope_parameters": {"rope_type": kind, "factor": 2.0}}
+    assert sanitize({"max_model_len": 512}, **llm)["max_model_len"] == 512
+    with pytest.raises(CheckpointError, match=r"max_model_len 513 is more than .*, 512, beyond"):
+        sanitize({"max_model_len": 513}, **llm)
+
+
+def test_a_length_of_another_type_is_refused(sanitize: Any) -> None:
+    with pytest.raises(CheckpointError, match="max_model_len '8k' is not a whole number"):
+        sanitize({"max_model_len": "8k"})
+
+
 def test_frames_of_videos_are_images_for_vllm(sanitize: Any) -> None:
     assert sanitize({})["limit_mm_per_prompt"] == {"image": 3 + 2 * MAX_FRAMES}
 
