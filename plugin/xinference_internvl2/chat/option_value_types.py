@@ -75,10 +75,16 @@ class Flag(Values):
 
 @dataclass(frozen=True)
 class Text(Values):
-    """Strings of `shortest` to `longest` characters."""
+    """Strings of `shortest` to `longest` characters, which are valid Unicode."""
 
     shortest: int
     longest: int
+
+    def read(self, name: str, value: Any) -> str:
+        text: str = super().read(name, value)
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise RequestError(f"{name} {text!r:.80} has half a surrogate pair; send valid Unicode")
+        return text
 
     def accepts(self, value: Any) -> bool:
         return isinstance(value, str) and self.shortest <= len(value) <= self.longest
