@@ -8,13 +8,12 @@ from typing import Any
 
 from ..engine_outputs import Outputs
 from ..media.budget import Reservation
-from .detokenizer import Detokenizer
 from .prepare_within_budget import decode_media, prepare_request
 from .read_options import merge_fields
 from .request import ChatRequest
-from .response import TextDelta, build_render_response, build_response, detokenize
+from .response import build_render_response, build_response
 from .served_checkpoint import ServedCheckpoint
-from .stop_conditions import find_format_stop_ids
+from .text_deltas import generate_text
 
 Generate = Callable[[ChatRequest], Awaitable[Outputs]]
 """Hands a request to an engine, and returns the outputs of the engine."""
@@ -63,29 +62,6 @@ async def _prepare(
     except BaseException:
         reservation.release()
         raise
-
-
-def generate_text(
-    request: ChatRequest, outputs: Outputs, served: ServedCheckpoint, before: Sequence[int] = ()
-) -> AsyncGenerator[TextDelta, None]:
-    """Yield the text of a request's answers as it is generated.
-
-    Args:
-        before: the last tokens of a text that the answers continue.
-    """
-    detokenizers = [
-        Detokenizer(
-            served.tokenizer,
-            request.sampling.stop,
-            min_tokens=request.sampling.min_tokens,
-            skip_special_tokens=request.skip_special_tokens,
-            hidden=find_format_stop_ids(served),
-            before=before,
-            include_stop=request.include_stop,
-        )
-        for _ in range(request.sampling.n)
-    ]
-    return detokenize(outputs, detokenizers, served.tokenizer, request.pictures, request.repetition)
 
 
 async def _release_at_first_output(outputs: Outputs, reservation: Reservation) -> Outputs:

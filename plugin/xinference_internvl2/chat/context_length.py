@@ -4,21 +4,6 @@ from __future__ import annotations
 
 from ..errors import RequestError
 
-MAX_CHARACTERS_PER_TOKEN = 32
-
-
-def check_characters(characters: int, context_length: int) -> None:
-    """Refuse a text that is far too long, before its tokens are counted.
-
-    Raises:
-        RequestError: it has more characters than any text of `context_length` tokens.
-    """
-    if characters > MAX_CHARACTERS_PER_TOKEN * context_length:
-        raise RequestError(
-            f"the prompt has {characters} characters, far more than the context length of "
-            f"{context_length} tokens can hold; send less text"
-        )
-
 
 def count_room(prompt_tokens: int, context_length: int) -> int:
     """Return the most tokens that the answer may have.

@@ -7,26 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from ..media.media_item import Media
+from .segment import Segment
 
 # Clients write these tokens to ask about regions; they neither end a turn nor place an image.
 _GROUNDING = re.compile(r"(</?(?:ref|box|quad)>)")
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A part of the prompt: a text, or the place of an image or frame.
-
-    Attributes:
-        trusted: whether control tokens are recognized in it, which are those of the prompt format.
-        media: what stands at the place; None for a text.
-    """
-
-    text: str
-    trusted: bool = False
-    media: Media | None = None
 
 
 def split_user_text(text: str) -> Iterator[Segment]:

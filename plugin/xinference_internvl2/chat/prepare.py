@@ -7,25 +7,25 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ..checkpoint.config import CheckpointConfig
 from ..media.media_item import OpenMedia
 from ..media.request_options import read_request_limits
 from ..media.share_tiles import fit_tiles
 from ..media.source import open_media
 from ..sampling_params import SamplingParams
-from ..tokenizer.image_tokens import image_tokens
 from ..tokenizer.tokenizer import encode_segments
 from .adapter_choice import choose_adapter
 from .anthropic_usage import WITHOUT_CACHED_TOKENS
 from .build_sampling_params import read_sampling
-from .context_length import check_characters, count_room, count_tiles_left
+from .context_length import count_room, count_tiles_left
 from .continue_final_message import continues_final_message
-from .control_tokens_in_user_text import Segment
 from .image_labels import label_pictures
+from .image_places import insert_image_tokens
 from .prompt import build_prompt, collect_media
 from .read_options import read_options
 from .repetition_detection import read_repetition
 from .request import ChatRequest
+from .request_size import check_text
+from .segment import Segment
 from .served_checkpoint import ServedCheckpoint
 from .stop_conditions import read_stop_ids
 from .token_options import read_token_options
@@ -49,7 +49,7 @@ def prepare(
     limits = read_request_limits(options, served.limits)
     build = _prompt_builder(messages, options, served)
     prompt = build(limits.frames)
-    check_characters(sum(len(segment.text) for segment in prompt), served.context_length)
+    check_text([segment.text for segment in prompt], served.context_length)
     # For its errors: wrong options are refused before anything is fetched.
     sampling = _read_sampling(options, served.context_length, served)
     media = open_media(collect_media(prompt), limits, served.config, served.fetch)
@@ -57,12 +57,12 @@ def prepare(
         counts = [item.frames for item in media if item.media.kind == "video"]
         prompt = build(counts)
     if limits.fit:
-        text = _insert_image_tokens(prompt, media, served.config, images=False)
+        text = insert_image_tokens(prompt, media, served.config, images=False)
         taken = len(encode_segments(served.tokenizer, text)) + sampling.max_tokens
         left = count_tiles_left(taken, served.context_length, served.config.tokens_per_tile)
         media = fit_tiles(media, left)
     request = build_request(
-        _insert_image_tokens(prompt, media, served.config), media, options, served
+        insert_image_tokens(prompt, media, served.config), media, options, served
     )
     return replace(request, reports_cached_tokens=not config.get(WITHOUT_CACHED_TOKENS))
 
@@ -123,18 +123,3 @@ def _prompt_builder(
         continue_last=continues_final_message(options, messages),
         image_labels=options.get("image_labels", served.prompt_format.image_labels),
     )
-
-
-def _insert_image_tokens(
-    prompt: Sequence[Segment],
-    media: Sequence[OpenMedia],
-    config: CheckpointConfig,
-    images: bool = True,
-) -> list[tuple[str, bool]]:
-    """Return the prompt as segments (text, trusted), with its image tokens unless not `images`."""
-    per_tile = config.tokens_per_tile if images else 0
-    counts = iter(item.tiles * per_tile for item in media for _ in range(item.frames))
-    return [
-        (image_tokens(next(counts)), True) if segment.media else (segment.text, segment.trusted)
-        for segment in prompt
-    ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..media.budget import Reservation
-from ..media.limits import MAX_FETCHED_BYTES
+from .prepare import prepare
 from .request import ChatRequest
-from .request_size import measure_media
+from .request_size import assume_fetched, measure_files, measure_media, measure_tiles
 from .served_checkpoint import ServedCheckpoint
 from .thread_pools import decode_on_thread, prepare_on_thread
 
@@ -23,14 +24,13 @@ async def prepare_request(
     """Prepare a request once there is memory for its files; errors as for `prepare`."""
     size, budget = measure_media(messages, served.context_length), served.budget
     if size.remote:
-        # The size of a remote file is known only once it has been fetched.
-        most = min(size.inline + MAX_FETCHED_BYTES, budget.fetched.total)
-        await reservation.move_to(budget.fetched, most)
+        await reservation.move_to(budget.fetched, min(assume_fetched(size), budget.fetched.total))
     else:
         await reservation.move_to(budget.files, size.inline)
-    request = await prepare_on_thread(messages, config, served, size)
+    work = partial(prepare, messages, config, served)
+    request = await prepare_on_thread(work, size)
     if size.remote:
-        await reservation.move_to(budget.files, sum(len(item.file.data) for item in request.media))
+        await reservation.move_to(budget.files, measure_files(request.media))
     return request
 
 
@@ -40,9 +40,8 @@ async def decode_media(
     """Decode the media of a request once there is memory for their tiles and for a decoder."""
     if not request.media:
         return request
-    count = sum(item.tiles * item.frames for item in request.media)
-    files = sum(len(item.file.data) for item in request.media)
-    held = files + count * 3 * served.config.tile_size**2
+    tiles_size = measure_tiles(request.media, served.config.tile_size)
+    held = measure_files(request.media) + tiles_size
     await reservation.move_to_tiles(held, max(item.file.memory for item in request.media))
     tiles = await decode_on_thread(request)
     reservation.shrink(held)

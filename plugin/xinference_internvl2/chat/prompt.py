@@ -12,10 +12,10 @@ from ..families.find_family import find_prompt_format
 from ..families.prompt_format import PromptFormat
 from ..media.limits import DEFAULT_FRAMES
 from ..media.media_item import Media
-from .control_tokens_in_user_text import Segment
 from .image_labels import Labels
 from .image_places import lay_out, lay_out_as_written
 from .messages import Turn, read_turns
+from .segment import Segment
 
 
 class RenderedPrompt(NamedTuple):

@@ -35,7 +35,9 @@ def read_options(config: Mapping[str, Any]) -> dict[str, Any]:
 def merge_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a request, those in `extra_body` among them.
 
-    The host's own fields, which begin with an underscore, are left out.
+    `extra_body` wins: there the host hands over what the client sent, beside fields that it may
+    have filled in or converted; contradictions of the client itself are refused before. The host's
+    own fields, which begin with an underscore, are left out.
 
     Raises:
         RequestError: `extra_body` is no object.

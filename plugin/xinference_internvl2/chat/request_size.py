@@ -1,4 +1,4 @@
-"""Measures the media of a chat request before any of it is fetched or decoded."""
+"""How large a request is: its text before tokenizing, its media before fetching and decoding."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import RequestError
+from ..media.limits import MAX_FETCHED_BYTES
+from ..media.media_item import OpenMedia
+from ..tokenizer.tokenizer import refuse_surrogates
 
+MAX_CHARACTERS_PER_TOKEN = 32
 TOKENS_PER_PART = 4
 """The least tokens that a message or part takes, which bounds how many of them a context holds."""
 _ELSEWHERE = ("http", "file")
@@ -17,6 +21,22 @@ class MediaSize(NamedTuple):
 
     inline: int
     remote: bool
+
+
+def check_text(texts: Sequence[str], context_length: int) -> None:
+    """Refuse the text of a prompt that is far too long, or not valid Unicode, before tokenizing.
+
+    Raises:
+        RequestError: it has more characters than any text of `context_length` tokens, or half a
+            surrogate pair.
+    """
+    characters = sum(map(len, texts))
+    if characters > MAX_CHARACTERS_PER_TOKEN * context_length:
+        raise RequestError(
+            f"the prompt has {characters} characters, far more than the context length of "
+            f"{context_length} tokens can hold; send less text"
+        )
+    refuse_surrogates(texts)
 
 
 def measure_media(messages: Sequence[Mapping[str, Any]], context_length: int) -> MediaSize:
@@ -38,6 +58,25 @@ def measure_media(messages: Sequence[Mapping[str, Any]], context_length: int) ->
             _check_count("content parts", parts, most)
             sizes += [size for part in content for size in _measure_part(part)]
     return MediaSize(sum(size for size in sizes if size is not None), None in sizes)
+
+
+def assume_fetched(size: MediaSize) -> int:
+    """Return the bytes to reckon with while media are fetched, whose size nobody knows yet."""
+    return size.inline + MAX_FETCHED_BYTES
+
+
+def measure_files(media: Sequence[OpenMedia]) -> int:
+    """Return the bytes of the files of `media`, which have been fetched."""
+    return sum(len(item.file.data) for item in media)
+
+
+def measure_tiles(media: Sequence[OpenMedia], tile_size: int) -> int:
+    """Return the bytes that the tiles of `media` take once they are decoded.
+
+    Args:
+        tile_size: pixels of a side.
+    """
+    return sum(item.tiles * item.frames for item in media) * 3 * tile_size**2
 
 
 def _check_count(kind: str, count: int, most: int) -> None:

@@ -5,25 +5,28 @@ Control tokens in the text are read as such, for clients that bring a format of 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from ..engine_outputs import Outputs
 from ..errors import RequestError
 from ..tokenizer.image_tokens import REQUIRED
-from .answer import Generate, generate_text
-from .context_length import check_characters
-from .logprobs import to_logprob_lists
+from .answer import Generate
+from .logprobs import Json, to_logprob_lists
 from .option_table import MAX_TOP_LOGPROBS
 from .option_value_types import Whole
 from .prepare import build_request
 from .read_options import merge_fields, read_options
 from .request import ChatRequest
-from .response import Json, TextDelta, build_head
+from .request_size import MediaSize, check_text
+from .response import build_head
 from .served_checkpoint import ServedCheckpoint
 from .stop_reason import Ending, format_ending
+from .text_deltas import TextDelta, generate_text
+from .thread_pools import prepare_on_thread
 from .usage import Usage
 
 _CHAT_ONLY = (
@@ -48,12 +51,22 @@ async def complete(
     Raises:
         RequestError: the request cannot be answered as it is.
     """
-    request = await asyncio.to_thread(_prepare, prompt, config or {}, served)
-    before = request.ids[-CONTEXT_TOKENS:]
-    deltas = generate_text(request, await generate(request), served, before)
+    name = merge_fields(config or {}).get("request_id")
+    work = _hand_over(prompt, config or {}, served, generate)
+    request, outputs = await served.pending.run(name, work)
+    deltas = generate_text(request, outputs, served, before=request.ids[-CONTEXT_TOKENS:])
     if request.stream:
         return _stream_chunks(model_uid, request, deltas)
     return await _build_completion(model_uid, request, deltas)
+
+
+async def _hand_over(
+    prompt: str, config: Mapping[str, Any], served: ServedCheckpoint, generate: Generate
+) -> tuple[ChatRequest, Outputs]:
+    """Return a request that has been handed to the engine, and its outputs."""
+    work = partial(_prepare, prompt, config, served)
+    request = await prepare_on_thread(work, MediaSize(0, False))
+    return request, await generate(request)
 
 
 def _prepare(prompt: str, config: Mapping[str, Any], served: ServedCheckpoint) -> ChatRequest:
@@ -63,7 +76,7 @@ def _prepare(prompt: str, config: Mapping[str, Any], served: ServedCheckpoint) -
     for name in _CHAT_ONLY:
         if name in options:
             raise RequestError(f"{name} is an option of a chat; use /v1/chat/completions")
-    check_characters(len(prompt), served.context_length)
+    check_text([prompt], served.context_length)
     request = build_request([(prompt, True)], [], options, served)
     if not set(served.tokenizer.convert_tokens_to_ids(list(REQUIRED))).isdisjoint(request.ids):
         raise RequestError("prompt: a completion has no pictures; use /v1/chat/completions")

@@ -6,18 +6,14 @@ Each kind of work has its own, so that slow image servers and decoders hold up n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .prepare import prepare
 from .request import ChatRequest
 from .request_size import MediaSize
-from .served_checkpoint import ServedCheckpoint
 
 _FETCH_THREADS = ThreadPoolExecutor(16, thread_name_prefix="fetching")
 _PREPARE_THREADS = ThreadPoolExecutor(8, thread_name_prefix="preparing")
@@ -26,19 +22,14 @@ _OPEN_THREADS = ThreadPoolExecutor(64, thread_name_prefix="opening")
 _DECODE_THREADS = ThreadPoolExecutor(64, thread_name_prefix="decoding")
 
 
-async def prepare_on_thread(
-    messages: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
-    served: ServedCheckpoint,
-    size: MediaSize,
-) -> ChatRequest:
-    """Run `prepare` on a thread, so that the event loop does not wait.
+async def prepare_on_thread(work: Callable[[], ChatRequest], size: MediaSize) -> ChatRequest:
+    """Prepare a request on a thread, so that the event loop does not wait.
 
     Args:
-        size: of the media of `messages`: those without media do not wait for those with some.
+        work: prepares it.
+        size: of its media: requests without media do not wait for those with some.
     """
     threads = _FETCH_THREADS if size.remote else _OPEN_THREADS if size.inline else _PREPARE_THREADS
-    work = partial(prepare, messages, config, served)
     return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,13 +155,18 @@ def encode_segments(
     Raises:
         RequestError: a text is not valid Unicode, or more than the tokenizer can split.
     """
-    _refuse_surrogates(segments)
+    refuse_surrogates(text for text, _ in segments)
     with translate_panics(RequestError(f"{_TOO_MUCH}; send less text")):
         return tokenizer._tokens_in_text.encode(segments, tokenizer.all_special_tokens)
 
 
-def _refuse_surrogates(segments: Sequence[tuple[str, bool]]) -> None:
-    for text, _ in segments:
+def refuse_surrogates(texts: Iterable[str]) -> None:
+    """Refuse texts that are not valid Unicode.
+
+    Raises:
+        RequestError: a text has half a surrogate pair.
+    """
+    for text in texts:
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:

@@ -12,7 +12,7 @@ from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.families.find_family import find_prompt_format
 from xinference_internvl2.media.limits import MediaLimits
-from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
+from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +27,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ServedCheckpoint:
         MediaLimits(config.max_tiles),
         load_media_bytes,
     )
+
+
+@pytest.fixture(scope="module", params=["qwen2", "internlm2", "phi3", "llama"])
+def tokenizer(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> InternVL2Tokenizer:
+    path = make_checkpoint(tmp_path_factory.mktemp(request.param), backbone=request.param)
+    return load_tokenizer(path)

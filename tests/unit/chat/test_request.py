@@ -119,6 +119,25 @@ def test_a_text_far_too_long_is_refused_before_it_is_encoded(served: ServedCheck
     assert "3201 characters, far more than the context length" in refusal(3201)
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("\ud800", r"the text has half a surrogate pair, '\ud800', at character 0; send valid Un"),
+        ("x" * (32 * 32768), "characters, far more than the context length"),
+    ],
+)
+def test_a_wrong_text_is_refused_before_anything_is_fetched(
+    served: ServedCheckpoint, text: str, sentence: str
+) -> None:
+    def fetch(url: str, deadline: float) -> bytes:
+        raise AssertionError(url)
+
+    there = {"type": "image_url", "image_url": {"url": "https://example.com/x.png"}}
+    with pytest.raises(RequestError) as caught:
+        prepare(user(there, {"type": "text", "text": text}), {}, replace(served, fetch=fetch))
+    assert sentence in str(caught.value)
+
+
 ASKED = {"role": "user", "content": "Hi"}
 CONTINUED = [ASKED, {"role": "assistant", "content": "Hel"}]
 

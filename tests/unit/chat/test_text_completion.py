@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from xinference_internvl2.chat import thread_pools
 from xinference_internvl2.chat.option_table import MAX_TOP_LOGPROBS
+from xinference_internvl2.chat.pending_requests import PendingRequests
 from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.chat.text_completion import complete
@@ -86,3 +90,36 @@ def test_the_stop_string_that_ended_a_text_is_named(model: ServedCheckpoint, str
     assert (last["finish_reason"], last["stop_sequence"]) == ("stop", " fox")
     plain = ask(model, stream, stop=["dog"])[-1]["choices"][0]
     assert (plain["finish_reason"], "stop_sequence" in plain) == ("stop", False)
+
+
+@pytest.mark.parametrize("busy", [True, False], ids=["prepared", "handed over"])
+def test_a_text_can_be_aborted_before_the_engine_has_it(
+    model: ServedCheckpoint, busy: bool
+) -> None:
+    """It waits for a thread that prepares, as chats without pictures do, or for its grammar."""
+    go, given = threading.Event(), asyncio.Event()
+    threads = thread_pools._PREPARE_THREADS
+    holding = [threads.submit(go.wait, 30) for _ in range(threads._max_workers if busy else 0)]
+
+    async def generate(_: ChatRequest) -> Any:
+        given.set()
+        await asyncio.sleep(30)
+
+    async def scenario() -> None:
+        served = replace(model, pending=PendingRequests())
+        work = complete("uid", "Once", {"request_id": "mine"}, served, generate)
+        asked = asyncio.create_task(work)
+        await (asyncio.sleep(0.1) if busy else asyncio.wait_for(given.wait(), 30))
+        assert not served.pending.abort("nobody's")
+        assert served.pending.abort("mine")
+        with pytest.raises(RequestError) as caught:
+            await asked
+        sentence = "request_id mine: the request was aborted before its answer began"
+        assert str(caught.value) == sentence
+        assert not (busy and given.is_set())
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        go.set()
+    assert all(held.result(30) for held in holding)
