@@ -11,19 +11,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Tokenizer
 
-from ..checkpoint.json_files import read_json, read_object
+from ..checkpoint.json_files import read_object
 from ..errors import CheckpointError
-from . import backend as backends
-from .backend import quote
+from .damaged_file import check_count, file_error, is_valid_text, quote
+from .special_token_fields import list_special_texts
 from .token_kinds import is_control
+from .tokenizer_json import read_tokenizer_json
+from .vocab_and_merges import has_vocab_and_merges
 
 MAX_ID = 1 << 24
-MAX_ADDED = 4096
-"""Added tokens that one file may name; the published checkpoints have 21 at most."""
 MAX_CONTENT = 256
 
 _FLAGS = ("lstrip", "rstrip", "single_word")
@@ -37,7 +37,7 @@ def read_added_tokens(directory: Path, config: dict[str, Any]) -> Iterator[dict[
     if named:
         yield _from_config(config["added_tokens_decoder"], directory / "tokenizer_config.json")
     elif added.is_file():
-        yield _from_added_tokens(read_object(added), added, _special_texts(config))
+        yield _from_added_tokens(read_object(added), added, list_special_texts(config))
     sentencepiece = (directory / "tokenizer.model").is_file()
     others = sentencepiece or has_vocab_and_merges(directory)
     if fast.is_file() and not (others and (named or added.is_file())):
@@ -61,6 +61,23 @@ def merge_added_tokens(directory: Path, config: dict[str, Any]) -> dict[int, Add
                     "download all of them again"
                 )
     return merged
+
+
+def add_to_backend(backend: Tokenizer, added: dict[int, AddedToken], directory: Path) -> None:
+    """Add the tokens to the vocabulary, each with its id.
+
+    Raises:
+        CheckpointError: the vocabulary gives a token another id; the message names `directory`.
+    """
+    # In the order of ids, since a new token gets the next free one.
+    backend.add_tokens([token for _, token in sorted(added.items())])
+    for index, token in sorted(added.items()):
+        found = backend.token_to_id(token.content)
+        if found != index:
+            raise CheckpointError(
+                f"{directory}: the token {quote(token.content)} has the id {index}, but the "
+                f"vocabulary gives it {found}; download all tokenizer files again"
+            )
 
 
 def _from_config(entries: Any, path: Path) -> dict[int, AddedToken]:
@@ -88,12 +105,6 @@ def _from_added_tokens(
         entry = {"content": content, "special": content in special}
         added[index] = _parse_token(entry, "a token", path, ())
     return added
-
-
-def _special_texts(config: dict[str, Any]) -> list[Any]:
-    """Return the texts that `tokenizer_config.json` calls special, for `added_tokens.json`."""
-    extra = [config.get("additional_special_tokens"), config.get("extra_special_tokens")]
-    return [text for texts in extra if isinstance(texts, list) for text in texts]
 
 
 def _from_tokenizer_json(values: dict[str, Any], path: Path) -> dict[int, AddedToken]:
@@ -130,41 +141,3 @@ def _parse_id(value: Any, where: str, path: Path) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MAX_ID:
         raise file_error(path, f"{where} is not a whole number from 0 to {MAX_ID - 1}", value)
     return value
-
-
-def check_count(entries: Any, name: str, path: Path) -> None:
-    """Check that the field `name` of a file does not add more tokens than any checkpoint does."""
-    if len(entries) > MAX_ADDED:
-        raise CheckpointError(
-            f"{path}: {name} has {len(entries)} tokens, but no checkpoint adds more than "
-            f"{MAX_ADDED}; download the file again"
-        )
-
-
-def is_valid_text(value: Any) -> TypeGuard[str]:
-    """Whether a value is a string of valid Unicode; JSON may hold half a surrogate pair."""
-    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
-
-
-def file_error(path: Path, problem: str, value: Any) -> CheckpointError:
-    """Return the error for a file in which `value` is not what it has to be."""
-    return CheckpointError(f"{path}: {problem}: {quote(value)}; download the file again")
-
-
-def has_vocab_and_merges(directory: Path) -> bool:
-    """Whether the directory has the files of a byte-level BPE."""
-    return (directory / "vocab.json").is_file() and (directory / "merges.txt").is_file()
-
-
-def read_tokenizer_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in `tokenizer.json`.
-
-    Raises:
-        CheckpointError: as for `read_json`, or it is no object.
-    """
-    values = read_json(path, backends.MAX_BYTES)
-    if not isinstance(values, dict):
-        raise CheckpointError(
-            f"{path} does not describe a tokenizer, being no JSON object; download it again"
-        )
-    return values

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from .added_token_files import file_error
+from .damaged_file import file_error
 
 SPACE = "▁"
 """How SentencePiece writes a space."""
@@ -33,7 +33,7 @@ def read_saved_prefix(config: dict[str, Any], path: Path) -> Prefix:
     """Return where a tokenizer adds the space that `InternVL2Tokenizer` has saved.
 
     Args:
-        path: of `tokenizer.json`, for messages.
+        path: of `tokenizer_config.json`, which is `config`.
 
     Raises:
         CheckpointError: the field has another value.

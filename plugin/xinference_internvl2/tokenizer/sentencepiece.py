@@ -1,4 +1,4 @@
-"""Reads `tokenizer.model`, the protobuf of a SentencePiece BPE, and ranks its merges.
+"""Reads `tokenizer.model`, the protobuf of a SentencePiece BPE, and builds its `Tokenizer`.
 
 The few fields needed are read straight from the wire format: the `sentencepiece` and `protobuf`
 packages refuse each other in many version pairs, and neither is needed to encode text.
@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
+
 from ..checkpoint.json_files import read_bytes
 from ..errors import CheckpointError
+from .token_kinds import is_control_piece
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_PIECE = 256
@@ -63,6 +66,32 @@ def read_sentencepiece(path: Path) -> SentencePieceModel:
     if problem:
         raise CheckpointError(f"{path} {problem}; use the tokenizer of the original checkpoint")
     return model
+
+
+def from_sentencepiece(
+    model: SentencePieceModel, added: dict[int, AddedToken], *, has_prefix: bool
+) -> Tokenizer:
+    """Return a BPE that encodes like `model`, except that the caller adds the prefix space.
+
+    Args:
+        model: whose placeholder pieces give their ids to tokens of `added`.
+        added: the added tokens by id.
+        has_prefix: whether decoding drops one leading space.
+    """
+    vocab = {text: index for index, text in enumerate(model.texts) if index not in added}
+    vocab |= {token.content: index for index, token in added.items()}
+    tokenizer = Tokenizer(models.BPE(vocab, rank_merges(model, added), byte_fallback=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    strip = [decoders.Strip(" ", 1, 0)] if has_prefix else []
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), *strip]
+    )
+    # User-defined pieces are never joined with a neighbour, which is what an added token is.
+    own = [model.texts[index] for index in model.ids_of(USER_DEFINED) if index not in added]
+    tokenizer.add_tokens(
+        [AddedToken(t, normalized=False, special=is_control_piece(t)) for t in own]
+    )
+    return tokenizer
 
 
 def rank_merges(model: SentencePieceModel, taken: Container[int] = ()) -> list[tuple[str, str]]:

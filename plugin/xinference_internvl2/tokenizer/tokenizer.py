@@ -16,9 +16,10 @@ from transformers import BatchEncoding, PreTrainedTokenizerFast
 from ..checkpoint.json_files import require_folder
 from ..errors import CheckpointError, RequestError
 from .added_tokens_in_text import TokensInText
-from .backend import quote, translate_panics
+from .damaged_file import quote
 from .files import read_tokenizer_files
 from .prefix_space import SAVED_PREFIX, Prefix
+from .rust_panics import translate_panics
 from .token_bytes import TokenBytes
 from .token_kinds import sort_tokens
 

@@ -1,4 +1,4 @@
-"""Builds the `tokenizers.Tokenizer` that a `tokenizer.json` describes.
+"""Reads `tokenizer.json` and builds the `tokenizers.Tokenizer` that it describes.
 
 Only components that checkpoints of the family have are accepted: others can make the library crash,
 take for ever or multiply a text, or they encode a text differently from the published tokenizer.
@@ -13,8 +13,16 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
+from ..checkpoint.json_files import read_json
 from ..errors import CheckpointError
-from .backend import LLAMA3_WORDS, QWEN2_WORDS, quote
+from .damaged_file import quote
+from .vocab_and_merges import MAX_BYTES, QWEN2_WORDS
+
+LLAMA3_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""How Llama 3 splits text, which keeps up to three digits together."""
 
 _KNOWN_SPLITS = [
     {"type": "Split", "pattern": {"Regex": words}, "behavior": "Isolated", "invert": False}
@@ -34,6 +42,20 @@ _STRIP = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
 
 _MAX_TEMPLATE = 8
 _COMPONENTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder", "model")
+
+
+def read_tokenizer_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in `tokenizer.json`.
+
+    Raises:
+        CheckpointError: as for `read_json`, or it is no object.
+    """
+    values = read_json(path, MAX_BYTES)
+    if not isinstance(values, dict):
+        raise CheckpointError(
+            f"{path} does not describe a tokenizer, being no JSON object; download it again"
+        )
+    return values
 
 
 def from_tokenizer_json(

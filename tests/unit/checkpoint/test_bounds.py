@@ -17,7 +17,8 @@ from xinference_internvl2.checkpoint.weight_files import MAX_HEADER_BYTES
 from xinference_internvl2.checkpoint.weight_format import AWQ, _describe_quantization
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.tokenizer import added_token_files
-from xinference_internvl2.tokenizer.added_token_files import MAX_ADDED, MAX_CONTENT, MAX_ID
+from xinference_internvl2.tokenizer.added_token_files import MAX_CONTENT, MAX_ID
+from xinference_internvl2.tokenizer.damaged_file import MAX_ADDED, check_count
 
 FILE = Path("tokenizer.json")
 
@@ -66,9 +67,9 @@ def test_the_text_of_a_token() -> None:
 
 
 def test_the_number_of_added_tokens() -> None:
-    added_token_files.check_count(range(MAX_ADDED), "it", FILE)
+    check_count(range(MAX_ADDED), "it", FILE)
     with pytest.raises(CheckpointError, match=f"it has {MAX_ADDED + 1} tokens"):
-        added_token_files.check_count(range(MAX_ADDED + 1), "it", FILE)
+        check_count(range(MAX_ADDED + 1), "it", FILE)
 
 
 @pytest.mark.parametrize(("bits", "layout"), [(4, "gemv"), (8, "gemm"), (3, "gemm")])

@@ -20,7 +20,7 @@ from xinference_internvl2.checkpoint.weight_files import MAX_FILES
 from xinference_internvl2.doctor.checkpoint_report import examine
 from xinference_internvl2.errors import MAX_MESSAGE, CheckpointError, RequestError, one_sentence
 from xinference_internvl2.families.memory_estimate import Use
-from xinference_internvl2.tokenizer import backend
+from xinference_internvl2.tokenizer import vocab_and_merges
 from xinference_internvl2.vllm.settings_files import OPENED, check_settings_files
 
 
@@ -174,9 +174,9 @@ def test_merges_at_the_bound_and_one_beyond(
 ) -> None:
     path = make_checkpoint(tmp_path / "checkpoint", backbone="qwen2")
     lines = (path / "merges.txt").read_bytes().count(b"\n")
-    monkeypatch.setattr(backend, "MAX_MERGES", lines)
+    monkeypatch.setattr(vocab_and_merges, "MAX_MERGES", lines)
     load_tokenizer(path)
-    monkeypatch.setattr(backend, "MAX_MERGES", lines - 1)
+    monkeypatch.setattr(vocab_and_merges, "MAX_MERGES", lines - 1)
     with pytest.raises(CheckpointError, match=f"has more than {lines - 1} lines"):
         load_tokenizer(path)
 

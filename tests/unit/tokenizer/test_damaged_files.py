@@ -30,7 +30,8 @@ from tests.unit.tokenizer.files import (
     without,
 )
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.tokenizer import backend
+from xinference_internvl2.tokenizer import vocab_and_merges
+from xinference_internvl2.tokenizer.damaged_file import quote
 from xinference_internvl2.tokenizer.sentencepiece import USER_DEFINED, read_sentencepiece
 from xinference_internvl2.tokenizer.tokenizer import (
     load_tokenizer,
@@ -264,9 +265,9 @@ def test_how_many_lines_of_merges_there_may_be(
     directories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = (directories["qwen2"] / "merges.txt").read_bytes().count(b"\n")
-    monkeypatch.setattr(backend, "MAX_MERGES", lines)
+    monkeypatch.setattr(vocab_and_merges, "MAX_MERGES", lines)
     assert load_tokenizer(directories["qwen2"])("a").input_ids
-    monkeypatch.setattr(backend, "MAX_MERGES", lines - 1)
+    monkeypatch.setattr(vocab_and_merges, "MAX_MERGES", lines - 1)
     message = refusal(lambda: load_tokenizer(directories["qwen2"]))
     assert f"merges.txt has more than {lines - 1} lines" in message
 
@@ -281,7 +282,7 @@ def test_how_many_lines_of_merges_there_may_be(
     ],
 )
 def test_as_much_of_a_value_is_quoted(value: object, quoted: str) -> None:
-    assert backend.quote(value) == quoted
+    assert quote(value) == quoted
 
 
 @pytest.mark.parametrize("data", ["[1]", '{"bos_token": ["x"]}', "{", r'{"eos_token": "\ud800"}'])

@@ -187,6 +187,5 @@ def test_letters_that_merge_to_a_control_token_are_refused(
 def test_an_unknown_prefix_is_refused(directories, tmp_path: Path, prefix: object) -> None:
     load_tokenizer(directories["phi3"]).save_pretrained(tmp_path)
     edit_config(tmp_path, sentencepiece_prefix=prefix)
-    assert "sentencepiece_prefix is not one of none, first, every" in refusal(
-        lambda: load_tokenizer(tmp_path)
-    )
+    sentence = "tokenizer_config.json: sentencepiece_prefix is not one of none, first, every"
+    assert sentence in refusal(lambda: load_tokenizer(tmp_path))

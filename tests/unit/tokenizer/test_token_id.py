@@ -20,7 +20,7 @@ from tests.unit.tokenizer.files import (
     refusal,
     without,
 )
-from xinference_internvl2.tokenizer.files import token_id
+from xinference_internvl2.tokenizer.token_id import find_token_id
 from xinference_internvl2.tokenizer.tokenizer import (
     encode_segments,
     load_tokenizer,
@@ -52,7 +52,7 @@ def test_the_id_of_a_token_is_found_where_the_loader_finds_it(
     only_in(file)(tmp_path)
     fast, slow = load(kind)
     index = fast.convert_tokens_to_ids(CONTEXT)
-    assert token_id(tmp_path, CONTEXT, index + 1) == index
+    assert find_token_id(tmp_path, CONTEXT, index + 1) == index
     again = load_tokenizer(tmp_path)
     assert again.convert_tokens_to_ids(CONTEXT) == index
     for text in ("", "<img><IMG_CONTEXT></img>\nWhat is 你好?", TURN + "hi<|im_end|>"):
@@ -60,30 +60,30 @@ def test_the_id_of_a_token_is_found_where_the_loader_finds_it(
             assert encode_segments(again, [(text, True)]) == slow.encode(text)
     for size in (index, 0):
         assert "<IMG_CONTEXT> within the vocabulary; download tokenizer_config.json and" in refusal(
-            lambda size=size: token_id(tmp_path, CONTEXT, size)
+            lambda size=size: find_token_id(tmp_path, CONTEXT, size)
         )
 
 
 def test_the_id_of_a_missing_token(directories, tmp_path: Path) -> None:
     names_none = "the tokenizer's files name no id for"
-    assert names_none in refusal(lambda: token_id(tmp_path, CONTEXT, 9999))
+    assert names_none in refusal(lambda: find_token_id(tmp_path, CONTEXT, 9999))
     shutil.copytree(directories["yi"], tmp_path, dirs_exist_ok=True)
-    assert f"{names_none} <none>" in refusal(lambda: token_id(tmp_path, "<none>", 9999))
+    assert f"{names_none} <none>" in refusal(lambda: find_token_id(tmp_path, "<none>", 9999))
     without(CONTEXT)(tmp_path)
-    assert names_none in refusal(lambda: token_id(tmp_path, CONTEXT, 9999))
+    assert names_none in refusal(lambda: find_token_id(tmp_path, CONTEXT, 9999))
     edit_config(tmp_path, added_tokens_decoder=[1])
-    assert "does not map ids" in refusal(lambda: token_id(tmp_path, CONTEXT, 9999))
+    assert "does not map ids" in refusal(lambda: find_token_id(tmp_path, CONTEXT, 9999))
 
 
 @pytest.mark.parametrize("name", HUB)
 def test_the_id_of_a_published_token(load, directories, name: str) -> None:
     fast, _ = load(name)
     expected = fast.convert_tokens_to_ids(CONTEXT)
-    assert token_id(directories[name], CONTEXT, expected + 1) == expected
+    assert find_token_id(directories[name], CONTEXT, expected + 1) == expected
 
 
 def test_a_user_defined_piece_has_an_id(directories, tmp_path: Path) -> None:
     shutil.copytree(directories["yi"], tmp_path, dirs_exist_ok=True)
     without("<|im_end|>")(tmp_path)
     expected = load_tokenizer(tmp_path).convert_tokens_to_ids("<|im_end|>")
-    assert token_id(tmp_path, "<|im_end|>", 9999) == expected
+    assert find_token_id(tmp_path, "<|im_end|>", 9999) == expected

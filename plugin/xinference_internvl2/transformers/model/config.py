@@ -6,8 +6,8 @@ from transformers import InternVLConfig
 
 from ...checkpoint.config import CheckpointConfig
 from ...checkpoint.hf_config import build_language_config, check_kept
-from ...tokenizer.files import token_id
 from ...tokenizer.image_tokens import IMAGE_TOKEN
+from ...tokenizer.token_id import find_token_id
 
 
 def model_config(checkpoint: CheckpointConfig) -> InternVLConfig:
@@ -19,7 +19,7 @@ def model_config(checkpoint: CheckpointConfig) -> InternVLConfig:
     config = InternVLConfig(
         vision_config=dict(checkpoint.vision),
         text_config=build_language_config(checkpoint),
-        image_token_id=token_id(checkpoint.path, IMAGE_TOKEN, checkpoint.llm["vocab_size"]),
+        image_token_id=find_token_id(checkpoint.path, IMAGE_TOKEN, checkpoint.llm["vocab_size"]),
         image_seq_length=checkpoint.tokens_per_tile,
         downsample_ratio=checkpoint.downsample_ratio,
         vision_feature_layer=checkpoint.select_layer,
