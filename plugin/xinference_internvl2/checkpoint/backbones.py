@@ -1,7 +1,8 @@
 """The language models of the family's checkpoints: one record each.
 
-A fifth one is a record here, its names in `transformers/model/weight_names.py` where they differ
-from transformers' own, and its memory in the generator's `family/memory.py`.
+A fifth one is a record here, its control tokens in `tokenizer/control_tokens.py`, its names in
+`transformers/model/weight_names.py` where they differ from transformers' own, and its memory in the
+generator's `family/memory.py`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-_VISION = "<img> </img> <IMG_CONTEXT> <quad> </quad> <ref> </ref> <box> </box>"
-_CHATML = "<|im_start|> <|im_end|>"
-
 
 _LLAMA_LAYERS: Mapping[str, str] = {
     **{f"self_attn.{x}_proj": kind for x, kind in zip("qkvo", "qkko", strict=True)},
@@ -29,7 +26,6 @@ class Backbone:
         model_type: transformers' name for it.
         defaults: the values of fields that are absent from `llm_config`: the class defaults of its
             published configuration, which newer tools leave out.
-        control_tokens: those of its published tokenizers; no text of a user may become one.
         rope_kinds: the kinds of `rope_type` that it knows.
         bias_field: the field that switches its attention biases, if it has one.
         has_sliding_window: whether its attention can be limited to the latest tokens.
@@ -40,7 +36,6 @@ class Backbone:
     architecture: str
     model_type: str
     defaults: Mapping[str, Any]
-    control_tokens: frozenset[str]
     rope_kinds: tuple[str, ...] = ("dynamic", "linear", "default")
     bias_field: str | None = None
     has_sliding_window: bool = False
@@ -52,12 +47,6 @@ def _build_defaults(**values: Any) -> Mapping[str, Any]:
     same = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}
     return {**same, "hidden_act": "silu", "rms_norm_eps": 1e-6, **values}
 
-
-def _split_tokens(*texts: str) -> frozenset[str]:
-    return frozenset(" ".join((*texts, _VISION)).split())
-
-
-_RESERVED = " ".join(f"<|reserved_special_token_{number}|>" for number in range(251))
 
 BACKBONES = {
     record.architecture: record
@@ -73,7 +62,6 @@ BACKBONES = {
                 sliding_window=4096,
                 max_window_layers=28,
             ),
-            _split_tokens("<|endoftext|>", _CHATML),
             has_sliding_window=True,
         ),
         # Llama with other names of fields and weights.
@@ -85,11 +73,6 @@ BACKBONES = {
                 intermediate_size=11008,
                 max_position_embeddings=2048,
                 bias=True,
-            ),
-            _split_tokens(
-                "<unk> <s> </s>",
-                _CHATML,
-                "<|plugin|> <|interpreter|> <|action_start|> <|action_end|>",
             ),
             bias_field="bias",
             linear_layers={
@@ -107,10 +90,6 @@ BACKBONES = {
                 max_position_embeddings=4096,
                 rms_norm_eps=1e-5,
             ),
-            _split_tokens(
-                "<unk> <s> </s> <|endoftext|> <|system|> <|user|> <|assistant|> <|end|>",
-                *(f"<|placeholder{number}|>" for number in range(1, 7)),
-            ),
             rope_kinds=("longrope", "default"),
             linear_layers={
                 **{"self_attn.qkv_proj": "qkv", "self_attn.o_proj": "o"},
@@ -126,19 +105,8 @@ BACKBONES = {
             _build_defaults(
                 vocab_size=32000, intermediate_size=11008, max_position_embeddings=2048
             ),
-            _split_tokens(
-                "<unk> <|startoftext|> <|endoftext|>",
-                _CHATML,
-                "<|im_sep|> <|Human|> <|Assistant|> <|System|>",
-                "<|begin_of_text|> <|end_of_text|> <|start_header_id|> <|end_header_id|>",
-                "<|eot_id|>",
-                _RESERVED,
-            ),
             bias_field="attention_bias",
         ),
     )
 }
 """`llm_config.architectures[0]` → its record."""
-
-CONTROL_TOKENS = frozenset[str]().union(*(x.control_tokens for x in BACKBONES.values()))
-"""The control tokens of all published tokenizers."""
