@@ -11,8 +11,8 @@ from pathlib import Path
 EVERYBODY_MAY_IMPORT = {
     "__init__",
     # The plugin's.
-    *("errors", "launch_errors", "patching", "system_memory"),
-    *("sampling_params", "engine_outputs", "neutral_values"),
+    *("errors", "launch_errors", "log_once", "patching", "system_memory"),
+    *("sampling_params", "engine_outputs", "neutral_values", "launch_option_values"),
     # The generator's.
     *("problems", "wording", "paths"),
 }

@@ -1,7 +1,7 @@
-"""The options of a launch: each is honoured, known to be neutral, or refused by name.
+"""Checks the options of a launch: each is honoured, known to be neutral, or refused by name.
 
-The values of an option are read by the `launch_options` of the room that it is for: `media`,
-`chat`, or an engine.
+The value of an option is read by the `launch_options` of the room that it is for: `media`, `chat`,
+or an engine. `launch_option_values` has the types that they share.
 """
 
 from __future__ import annotations
@@ -54,16 +54,3 @@ class LaunchOptions:
         close = difflib.get_close_matches(name, self.honoured, 1)
         hint = f"did you mean {close[0]}?" if close else "leave it out"
         return f"the {self.engine} engine has no option {name}; {hint}"
-
-
-def read_flag(options: Mapping[str, Any], name: str, default: bool = False) -> bool:
-    """Return the option `name` as a bool; a command line gives it as the text "true" or "false".
-
-    Raises:
-        CheckpointError: it is neither.
-    """
-    value = options.get(name)
-    flags = {"true": True, "false": False, "none": default}
-    if (flag := flags.get(str(value).lower())) is None:
-        raise CheckpointError(f"{name} {value!r:.80} is not true or false")
-    return flag

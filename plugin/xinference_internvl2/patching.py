@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from .log_once import log_once
+
 MARK = "_xinference_internvl2"
 """The attribute of a function that has been extended."""
-
-logger = logging.getLogger(__package__)
 
 
 def patch(owner: Any, name: str, extend: Callable[[Any], Any], *, without: str) -> bool:
@@ -35,12 +35,6 @@ def patch(owner: Any, name: str, extend: Callable[[Any], Any], *, without: str) 
     static = isinstance(inspect.getattr_static(owner, name), staticmethod | classmethod)
     setattr(owner, name, staticmethod(replacement) if static else replacement)
     return True
-
-
-@functools.cache
-def log_once(level: int, message: str) -> None:
-    """Log `message` if this process has not logged it yet."""
-    logger.log(level, message)
 
 
 def _qualified_name(owner: Any) -> str:

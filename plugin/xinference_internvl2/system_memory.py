@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +10,6 @@ from typing import NamedTuple
 import psutil
 
 _CGROUP = Path("/sys/fs/cgroup")
-_MADV_COLLAPSE = 25  # Python's mmap does not name it
-HUGE_PAGE = 2 << 20
 
 
 class MachineMemory(NamedTuple):
@@ -48,16 +45,3 @@ def trim() -> None:
     """Have glibc return free memory to the system; other C libraries have no such call."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def use_huge_pages(address: int, size: int) -> None:
-    """Have Linux bring memory of this process into huge pages, which a processor reads faster.
-
-    Nothing changes where Linux has none, or is older than 6.1, and on other systems.
-    """
-    first, stop = -(-address // HUGE_PAGE), (address + size) // HUGE_PAGE
-    if first < stop and sys.platform == "linux":
-        start = ctypes.c_void_p(first * HUGE_PAGE)
-        length = ctypes.c_size_t((stop - first) * HUGE_PAGE)
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).madvise(start, length, _MADV_COLLAPSE)

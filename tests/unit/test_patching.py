@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from xinference_internvl2.patching import log_once, patch
+from xinference_internvl2.patching import patch
 
 
 class Api:
@@ -96,9 +96,3 @@ def test_what_is_no_function_is_left_and_logged_once(
 def test_a_class_is_named_with_its_module(caplog: pytest.LogCaptureFixture) -> None:
     extend(Api, "absent")
     assert caplog.messages == [f"There is no {__name__}.Api.absent, so nothing is louder."]
-
-
-def test_a_message_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    for _ in range(2):
-        log_once(logging.WARNING, "said once")
-    assert caplog.messages == ["said once"]

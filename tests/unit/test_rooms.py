@@ -22,6 +22,7 @@ SHARED = "families checkpoint tokenizer media chat launch_option_check grammar"
 ROOMS = {
     PLUGIN: {
         "errors": "",
+        "log_once": "",
         "patching": "",
         "neutral_values": "",
         "system_memory": "",
@@ -32,10 +33,11 @@ ROOMS = {
         "families": "",
         "checkpoint": "families",
         "tokenizer": "checkpoint",
-        "media": "checkpoint launch_option_check",
-        "chat": "media tokenizer checkpoint families grammar launch_option_check",
+        "media": "checkpoint",
+        "chat": "media tokenizer checkpoint families grammar",
         "transformers.__init__": "",
         "launch_option_check": "",
+        "launch_option_values": "",
         "launch_errors": "",
         "transformers.requirements": "",
         "transformers.launch_options": "launch_option_check media chat.launch_options",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.huge_pages import count_huge_bytes, needs_huge_pages
 from xinference_internvl2 import system_memory
-from xinference_internvl2.system_memory import HUGE_PAGE
 
 TRIM = """
 from xinference_internvl2.system_memory import trim
@@ -47,31 +43,3 @@ def test_what_is_freed_goes_back_to_the_system() -> None:
     plugin = Path(system_memory.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", TRIM], cwd=plugin, capture_output=True, text=True)
     assert int(done.stdout) > 250, done.stderr
-
-
-@pytest.mark.parametrize(
-    ("before", "size", "huge"),
-    [
-        (0, HUGE_PAGE, 1),
-        (0, HUGE_PAGE - 1, 0),
-        (1, HUGE_PAGE, 0),
-        (1, 2 * HUGE_PAGE - 2, 0),
-        (1, 2 * HUGE_PAGE - 1, 1),
-        (4096, 3 * HUGE_PAGE, 2),
-        (0, 0, 0),
-    ],
-)
-@needs_huge_pages
-def test_whole_huge_pages_are_used_and_keep_what_is_in_them(
-    before: int, size: int, huge: int
-) -> None:
-    with mmap.mmap(-1, 5 * HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-        written = bytes(range(256)) * (len(memory) // 256)
-        memory[:] = written
-        first = ctypes.c_char.from_buffer(memory)
-        start = -(-ctypes.addressof(first) // HUGE_PAGE) * HUGE_PAGE
-        others = count_huge_bytes(start)
-        system_memory.use_huge_pages(start + before, size)
-        assert count_huge_bytes(start) - others == huge * HUGE_PAGE
-        assert memory[:] == written
-        del first

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import CheckpointError
 from ..families.prompt_format import PromptFormat
-from ..launch_option_check import read_flag
+from ..launch_option_values import read_flag
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 
 PROMPT_OPTIONS = ("system", "stop", "image_labels")

@@ -123,6 +123,11 @@ def _read_factors(form: Section, name: str, head_size: int) -> list[float]:
     return [float(x) for x in values]
 
 
+def usable_length(rope: Rope, max_positions: int) -> float:
+    """Return the most tokens that a language model can encode; kinds that scale have no limit."""
+    return math.inf if rope["rope_type"] in ("dynamic", "longrope") else max_positions
+
+
 def trained_length(llm: Mapping[str, Any], context_length: int) -> int:
     """Return the length up to which a checkpoint can be used, in tokens.
 
@@ -131,5 +136,5 @@ def trained_length(llm: Mapping[str, Any], context_length: int) -> int:
         context_length: of the family; the language model's own counts where that is smaller and
             its position embedding does not scale.
     """
-    scales = llm["rope_parameters"]["rope_type"] in ("dynamic", "longrope")
-    return context_length if scales else min(context_length, int(llm["max_position_embeddings"]))
+    usable = usable_length(llm["rope_parameters"], llm["max_position_embeddings"])
+    return int(min(context_length, usable))

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from .. import __version__
 from .._autoload import HOST_MODULE
 from ..families import records, withdrawn
-from ..patching import log_once, patch
+from ..log_once import log_once
+from ..patching import patch
 from . import engine_query, launch_guard, spec_choice
 from .request_log import log_refusals_once
 from .version_check import TESTED_HOSTS, read_host_version, warn_if_untested

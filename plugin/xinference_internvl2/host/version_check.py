@@ -6,7 +6,7 @@ import importlib
 import logging
 
 from .. import __version__
-from ..patching import log_once
+from ..log_once import log_once
 
 TESTED_HOSTS = ("4.0.0", "4.0.1", "4.1.0")
 

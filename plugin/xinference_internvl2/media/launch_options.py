@@ -9,7 +9,7 @@ from typing import Any
 from ..checkpoint.config import CheckpointConfig
 from ..checkpoint.tile_config import MAX_TILES
 from ..errors import CheckpointError
-from ..launch_option_check import read_flag
+from ..launch_option_values import read_flag, read_number
 from .budget import Budget, default_memory
 from .limits import (
     DEFAULT_FRAMES,
@@ -34,17 +34,17 @@ def read_launch_limits(options: Mapping[str, Any], checkpoint: CheckpointConfig)
         CheckpointError: an option out of its range.
     """
     limits = _read_object(options.get("limit_mm_per_prompt"))
-    max_tiles = _read_number(
+    max_tiles = read_number(
         options, "max_dynamic_patch", checkpoint.max_tiles, checkpoint.min_tiles, MAX_TILES
     )
     return MediaLimits(
         max_tiles=max_tiles,
-        max_tiles_limit=_read_number(
+        max_tiles_limit=read_number(
             options, "max_dynamic_patch_limit", max_tiles, max_tiles, MAX_TILES
         ),
-        frames=_read_number(options, "num_frames", DEFAULT_FRAMES, 1, MAX_FRAMES),
-        images=_read_number(limits, "image", MAX_IMAGES, 0, 1 << 16),
-        videos=_read_number(limits, "video", MAX_VIDEOS, 0, 1 << 16),
+        frames=read_number(options, "num_frames", DEFAULT_FRAMES, 1, MAX_FRAMES),
+        images=read_number(limits, "image", MAX_IMAGES, 0, 1 << 16),
+        videos=read_number(limits, "video", MAX_VIDEOS, 0, 1 << 16),
         published_pixels=read_flag(options, "published_pixels"),
     )
 
@@ -55,8 +55,8 @@ def read_launch_budget(options: Mapping[str, Any]) -> Budget:
     Raises:
         CheckpointError: an option out of its range.
     """
-    megabytes = _read_number(options, "media_memory", default_memory() >> 20, 64, 1 << 20)
-    waiting = _read_number(options, "max_waiting_requests", DEFAULT_WAITING, 0, 1 << 16)
+    megabytes = read_number(options, "media_memory", default_memory() >> 20, 64, 1 << 20)
+    waiting = read_number(options, "max_waiting_requests", DEFAULT_WAITING, 0, 1 << 16)
     return Budget(megabytes << 20, waiting)
 
 
@@ -72,12 +72,3 @@ def _read_object(value: Any) -> Mapping[str, Any]:
             '{"image": 32, "video": 2}'
         )
     return found
-
-
-def _read_number(options: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
-    value = options.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise CheckpointError(f"{name} {value!r} is not a whole number from {low} to {high}")
-    return value

@@ -14,7 +14,7 @@ from xinference.api.restful_api import RESTfulAPI
 
 from xinference_internvl2.errors import OverloadedError, RequestError
 from xinference_internvl2.host import rest_api
-from xinference_internvl2.patching import log_once
+from xinference_internvl2.log_once import log_once
 
 from .conftest import ANSWER, Model, from_another_process
 

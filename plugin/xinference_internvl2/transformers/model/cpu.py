@@ -14,7 +14,7 @@ from torch import nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.activations import GELUActivation
 
-from ...system_memory import use_huge_pages
+from .huge_pages import use_huge_pages
 
 VISION_ATTENTION = "internvl2_cpu_vision"
 _LEAST_ROWS = 4  # of a product: oneDNN reads the weights slower for one or two than for four

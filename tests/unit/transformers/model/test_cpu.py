@@ -14,7 +14,6 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from tests.support.huge_pages import count_huge_bytes, needs_huge_pages
 from tests.tiny import make_checkpoint
-from xinference_internvl2.system_memory import HUGE_PAGE
 from xinference_internvl2.transformers.model import cpu
 from xinference_internvl2.transformers.model.cpu import (
     VISION_ATTENTION,
@@ -23,6 +22,7 @@ from xinference_internvl2.transformers.model.cpu import (
     pack,
 )
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
+from xinference_internvl2.transformers.model.huge_pages import HUGE_PAGE
 
 needs_bfloat16 = pytest.mark.skipif(
     not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU has no bfloat16"
