@@ -78,8 +78,10 @@ def from_sentencepiece(
         added: the added tokens by id.
         has_prefix: whether decoding drops one leading space.
     """
-    vocab = {text: index for index, text in enumerate(model.texts) if index not in added}
-    vocab |= {token.content: index for index, token in added.items()}
+    vocab = {token.content: index for index, token in added.items()}
+    # A piece with the text of an added token keeps its id, by which `add_to_backend` refuses both:
+    # its merges would make the token of plain letters.
+    vocab |= {text: index for index, text in enumerate(model.texts) if index not in added}
     tokenizer = Tokenizer(models.BPE(vocab, rank_merges(model, added), byte_fallback=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
     strip = [decoders.Strip(" ", 1, 0)] if has_prefix else []

@@ -2,6 +2,7 @@
 
 Only components that checkpoints of the family have are accepted: others can make the library crash,
 take for ever or multiply a text, or they encode a text differently from the published tokenizer.
+Merges that would make an added token of the plain letters of a text are refused.
 """
 
 from __future__ import annotations

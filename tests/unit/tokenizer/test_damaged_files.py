@@ -32,7 +32,11 @@ from tests.unit.tokenizer.files import (
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.tokenizer import vocab_and_merges
 from xinference_internvl2.tokenizer.damaged_file import quote
-from xinference_internvl2.tokenizer.sentencepiece import USER_DEFINED, read_sentencepiece
+from xinference_internvl2.tokenizer.sentencepiece import (
+    NORMAL,
+    USER_DEFINED,
+    read_sentencepiece,
+)
 from xinference_internvl2.tokenizer.tokenizer import (
     load_tokenizer,
 )
@@ -283,6 +287,23 @@ def test_how_many_lines_of_merges_there_may_be(
 )
 def test_as_much_of_a_value_is_quoted(value: object, quoted: str) -> None:
     assert quote(value) == quoted
+
+
+@pytest.mark.parametrize(("kind", "token"), [("phi3", "<|end|>"), ("internlm2", "<|im_end|>")])
+def test_a_piece_that_repeats_a_control_token_under_another_id_is_refused(
+    directories, tmp_path: Path, kind: str, token: str
+) -> None:
+    """Its merges would make the control token of the plain letters of a user's text."""
+    shutil.copytree(directories[kind], tmp_path, dirs_exist_ok=True)
+    known = read_sentencepiece(tmp_path / "tokenizer.model").texts
+    # Beyond the ids of added tokens, which replace pieces.
+    pieces = [f"filler{number}" for number in range(100)]
+    pieces += [letter for letter in dict.fromkeys(token) if letter not in known]
+    pieces += [token[:end] for end in range(2, len(token) + 1)]
+    append(b"".join(piece(text, NORMAL) for text in pieces[:-1]))(tmp_path)
+    load_tokenizer(tmp_path)
+    append(piece(token, NORMAL))(tmp_path)
+    assert f"the token {quote(token)} has the id" in refusal(lambda: load_tokenizer(tmp_path))
 
 
 @pytest.mark.parametrize("data", ["[1]", '{"bos_token": ["x"]}', "{", r'{"eos_token": "\ud800"}'])
