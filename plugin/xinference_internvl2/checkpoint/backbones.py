@@ -1,15 +1,14 @@
 """The language models of the family's checkpoints: one record each.
 
-A fifth one is a record here, its control tokens in `tokenizer/control_tokens.py`, its names in
-`transformers/model/weight_names.py` where they differ from transformers' own, and its memory in the
-generator's `family/memory.py`.
+A fifth one is a record here, its defaults in `config_defaults.py`, its control tokens in
+`tokenizer/control_tokens.py`, its names in `transformers/model/weight_names.py` where they differ
+from transformers' own, and its memory in the generator's `family/memory.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 _LLAMA_LAYERS: Mapping[str, str] = {
     **{f"self_attn.{x}_proj": kind for x, kind in zip("qkvo", "qkko", strict=True)},
@@ -24,8 +23,6 @@ class Backbone:
     Attributes:
         architecture: the class that `llm_config.architectures` names.
         model_type: transformers' name for it.
-        defaults: the values of fields that are absent from `llm_config`: the class defaults of its
-            published configuration, which newer tools leave out.
         rope_kinds: the kinds of `rope_type` that it knows.
         bias_field: the field that switches its attention biases, if it has one.
         has_sliding_window: whether its attention can be limited to the latest tokens.
@@ -35,7 +32,6 @@ class Backbone:
 
     architecture: str
     model_type: str
-    defaults: Mapping[str, Any]
     rope_kinds: tuple[str, ...] = ("dynamic", "linear", "default")
     bias_field: str | None = None
     has_sliding_window: bool = False
@@ -43,37 +39,14 @@ class Backbone:
     linear_layers: Mapping[str, str] = field(default_factory=lambda: _LLAMA_LAYERS)
 
 
-def _build_defaults(**values: Any) -> Mapping[str, Any]:
-    same = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32}
-    return {**same, "hidden_act": "silu", "rms_norm_eps": 1e-6, **values}
-
-
 BACKBONES = {
     record.architecture: record
     for record in (
-        Backbone(
-            "Qwen2ForCausalLM",
-            "qwen2",
-            _build_defaults(
-                vocab_size=151936,
-                intermediate_size=22016,
-                num_key_value_heads=32,
-                max_position_embeddings=32768,
-                sliding_window=4096,
-                max_window_layers=28,
-            ),
-            has_sliding_window=True,
-        ),
+        Backbone("Qwen2ForCausalLM", "qwen2", has_sliding_window=True),
         # Llama with other names of fields and weights.
         Backbone(
             "InternLM2ForCausalLM",
             "llama",
-            _build_defaults(
-                vocab_size=103168,
-                intermediate_size=11008,
-                max_position_embeddings=2048,
-                bias=True,
-            ),
             bias_field="bias",
             linear_layers={
                 **{"attention.wqkv": "qkv", "attention.wo": "o"},
@@ -83,13 +56,6 @@ BACKBONES = {
         Backbone(
             "Phi3ForCausalLM",
             "phi3",
-            _build_defaults(
-                vocab_size=32064,
-                hidden_size=3072,
-                intermediate_size=8192,
-                max_position_embeddings=4096,
-                rms_norm_eps=1e-5,
-            ),
             rope_kinds=("longrope", "default"),
             linear_layers={
                 **{"self_attn.qkv_proj": "qkv", "self_attn.o_proj": "o"},
@@ -99,14 +65,7 @@ BACKBONES = {
             window_by_default=True,
         ),
         # Yi and Llama 3.
-        Backbone(
-            "LlamaForCausalLM",
-            "llama",
-            _build_defaults(
-                vocab_size=32000, intermediate_size=11008, max_position_embeddings=2048
-            ),
-            bias_field="attention_bias",
-        ),
+        Backbone("LlamaForCausalLM", "llama", bias_field="attention_bias"),
     )
 }
 """`llm_config.architectures[0]` → its record."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .backbones import BACKBONES, Backbone
+from .config_defaults import LANGUAGE_DEFAULTS
 from .rope import MAX_POSITIONS, read_rope
 from .typed_fields import Section
 
@@ -33,7 +34,7 @@ def read_language_model(llm: Section, backbone: Backbone) -> dict[str, Any]:
     Raises:
         CheckpointError: a field has a value that cannot be served.
     """
-    llm = llm.with_defaults(backbone.defaults)
+    llm = llm.with_defaults(LANGUAGE_DEFAULTS[backbone.architecture])
     hidden, heads, kv_heads = _read_heads(llm)
     return {
         "vocab_size": llm.integer("vocab_size", 1, MAX_DIMENSION),

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from .config_defaults import VISION_DEFAULTS
 from .llm_config import MAX_DIMENSION, MAX_LAYERS
 from .typed_fields import Section
 
 MAX_SIDE = 4096
 
-_VISION_DEFAULTS = {
-    "hidden_size": 3200,
-    "num_attention_heads": 25,
-    "num_hidden_layers": 48,
-    "intermediate_size": 12800,
-    "image_size": 224,
-    "patch_size": 14,
-    "num_channels": 3,
-    "hidden_act": "gelu",
-    "norm_type": "rms_norm",
-    "layer_norm_eps": 1e-6,
-}
-"""The class defaults of the published configuration, which newer tools do not write."""
-
 
 def read_vision(top: Section) -> dict[str, Any]:
     """Return the fields of `vision_config` by the names of transformers' InternVLVisionConfig."""
-    vision = top.section("vision_config").with_defaults(_VISION_DEFAULTS)
+    vision = top.section("vision_config").with_defaults(VISION_DEFAULTS)
     hidden = vision.integer("hidden_size", 1, MAX_DIMENSION)
     heads = vision.integer("num_attention_heads", 1, MAX_DIMENSION)
     if hidden % heads:

@@ -18,6 +18,7 @@ from tests.tiny.resaved import move_to_rope_parameters
 from xinference_internvl2.checkpoint import known_fields
 from xinference_internvl2.checkpoint.backbones import BACKBONES as LANGUAGE_MODELS
 from xinference_internvl2.checkpoint.config import CheckpointConfig, parse_config
+from xinference_internvl2.checkpoint.config_defaults import LANGUAGE_DEFAULTS
 from xinference_internvl2.errors import CheckpointError
 
 BACKBONES = ("qwen2", "internlm2", "phi3", "llama")
@@ -181,14 +182,18 @@ def test_the_layer_whose_output_is_seen(configs: Any) -> None:
 def test_fields_that_are_absent_are_those_of_the_installed_class(
     architecture: str, options: dict[str, Any]
 ) -> None:
-    record = LANGUAGE_MODELS[architecture]
-    installed = CONFIG_MAPPING[record.model_type](**options)
-    assert {key: getattr(installed, key) for key in record.defaults} == record.defaults
+    defaults = LANGUAGE_DEFAULTS[architecture]
+    installed = CONFIG_MAPPING[LANGUAGE_MODELS[architecture].model_type](**options)
+    assert {key: getattr(installed, key) for key in defaults} == defaults
+
+
+def test_every_language_model_has_defaults() -> None:
+    assert set(LANGUAGE_DEFAULTS) == set(LANGUAGE_MODELS)
 
 
 def test_fields_that_are_absent_are_those_of_the_class_that_internlm2_publishes() -> None:
     """It is remote code, so that none can be installed."""
-    assert LANGUAGE_MODELS["InternLM2ForCausalLM"].defaults == {
+    assert LANGUAGE_DEFAULTS["InternLM2ForCausalLM"] == {
         **{"vocab_size": 103168, "hidden_size": 4096, "intermediate_size": 11008},
         **{"num_hidden_layers": 32, "num_attention_heads": 32, "max_position_embeddings": 2048},
         **{"hidden_act": "silu", "rms_norm_eps": 1e-6, "bias": True},
