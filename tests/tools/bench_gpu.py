@@ -28,7 +28,7 @@ from xinference_internvl2.media.pixel_values import normalize_on_device
 from xinference_internvl2.media.tiles import Tiling
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
-from xinference_internvl2.transformers.engine.limits import EngineLimits
+from xinference_internvl2.transformers.engine.engine_limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt
 from xinference_internvl2.transformers.model.config import model_config
 from xinference_internvl2.transformers.model.speed_up import speed_up

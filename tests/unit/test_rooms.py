@@ -40,7 +40,9 @@ ROOMS = {
         "launch_option_values": "",
         "launch_errors": "",
         "transformers.requirements": "",
-        "transformers.launch_options": "launch_option_check media chat.launch_options",
+        "transformers.launch_options": (
+            "launch_option_check checkpoint media chat.launch_options transformers.engine"
+        ),
         "transformers.model": "checkpoint tokenizer transformers.requirements",
         "transformers.engine": "checkpoint.rope transformers.model grammar",
         "transformers.host_model": f"{SHARED} transformers",

@@ -76,7 +76,7 @@ def _refuse(url: str, deadline: float) -> bytes:
 async def _answer(messages: list[dict[str, Any]], served: ServedCheckpoint) -> str:
     from ..media.pixel_values import normalize_on_device
     from ..transformers.engine.async_engine import AsyncEngine
-    from ..transformers.engine.limits import EngineLimits
+    from ..transformers.engine.engine_limits import EngineLimits
     from ..transformers.engine.sequence import Prompt
 
     engine = AsyncEngine(lambda: _load_model(served), EngineLimits(1), normalize_on_device)

@@ -40,9 +40,8 @@ from ..media.pixel_values import normalize_on_device
 from ..tokenizer.tokenizer import load_tokenizer
 from .engine.async_engine import AsyncEngine
 from .engine.constraint import Constraint, ConstraintBuilder
-from .engine.limits import EngineLimits
 from .engine.sequence import Prompt
-from .launch_options import OPTIONS, check_workers
+from .launch_options import OPTIONS, check_workers, read_context_length, read_engine_limits
 from .model.bitsandbytes import build_quantization_config
 from .model.dtype import choose_dtype, read_dtype
 from .model.lora_adapters import load_adapters
@@ -87,7 +86,7 @@ class InternVL2TransformersModel(PytorchChatModel):
 
         check_workers(self._pytorch_model_config)
         OPTIONS.check(self._pytorch_model_config)
-        engine_limits = EngineLimits.from_options(self._pytorch_model_config)
+        engine_limits = read_engine_limits(self._pytorch_model_config)
         with point_to_doctor(self.model_path):
             self._checkpoint = read_config(self.model_path)
             check_quantization(self._checkpoint, self.model_spec.model_format, self.quantization)
@@ -114,12 +113,12 @@ class InternVL2TransformersModel(PytorchChatModel):
         options = self._pytorch_model_config
         prompt_format = prompt_format_of(self.model_family, self._checkpoint.template)
         prompt = read_launch_prompt(options, prompt_format, self._tokenizer)
+        trained = trained_length(self._checkpoint.llm, self.model_family.context_length)
         return ServedCheckpoint(
             self._checkpoint,
             self._tokenizer,
             prompt.format,
-            options.get("context_length")
-            or trained_length(self._checkpoint.llm, self.model_family.context_length),
+            read_context_length(options, self._checkpoint, trained),
             read_launch_limits(options, self._checkpoint),
             load_media_bytes,
             XINFERENCE_MAX_TOKENS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,11 +13,14 @@ pytest.importorskip("transformers")
 
 import torch
 
+from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.request import ChatRequest
-from xinference_internvl2.errors import RequestError
+from xinference_internvl2.checkpoint.config import read_config
+from xinference_internvl2.errors import CheckpointError, RequestError
 from xinference_internvl2.sampling_params import SamplingParams
+from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 from xinference_internvl2.transformers import host_model
-from xinference_internvl2.transformers.engine.limits import EngineLimits
+from xinference_internvl2.transformers.engine.engine_limits import EngineLimits
 from xinference_internvl2.transformers.host_model import InternVL2TransformersModel
 from xinference_internvl2.transformers.model import from_checkpoint
 
@@ -65,3 +69,19 @@ def test_a_model_is_spread_over_cards_where_there_is_one(
     assert model._load_model() == "a model"
     assert asked["device_map"] == where
     assert (asked["dtype"], asked["quantization_config"]) == (torch.float32, None)
+
+
+@pytest.mark.parametrize("length", ["4096", -1, 32769])
+def test_a_context_length_that_cannot_be_is_refused(tmp_path: Path, length: Any) -> None:
+    checkpoint = read_config(make_checkpoint(tmp_path, backbone="qwen2"))
+    model = make_model(
+        _pytorch_model_config={"context_length": length},
+        _checkpoint=checkpoint,
+        _tokenizer=load_tokenizer(tmp_path, checkpoint.llm["vocab_size"]),
+        _peft_model=None,
+        model_family=SimpleNamespace(
+            model_name="internvl2", model_family="internvl2", context_length=32768
+        ),
+    )
+    with pytest.raises(CheckpointError, match=f"^context_length '?{length}'? is .*; use "):
+        model._build_served()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 from collections.abc import Callable, Collection
@@ -16,21 +15,18 @@ from transformers import PreTrainedModel
 from ...engine_outputs import FinishOutput, Outputs, PromptOutput, TokenOutput
 from ...sampling_params import SamplingParams
 from .constraint import Constraint
-from .limits import EngineLimits
+from .engine_limits import EngineLimits
 from .model_runner import ModelRunner, ToPixels
 from .open_streams import OpenStreams
 from .prefix_cache import PrefixCache
 from .sampler import sample
-from .scheduler import Scheduler, Step
+from .scheduler import Scheduler, Step, fit_into_chunk
 from .sequence import Prompt, Request, Status
 from .sequence import Sequence as Generated
-from .token_stream import TokenStream, to_reader_error
+from .token_stream import MAX_AHEAD, TokenStream, to_reader_error
 
 logger = logging.getLogger(__name__)
 Load = Callable[[], PreTrainedModel]
-MAX_AHEAD = 128
-"""Tokens that are generated ahead of a reader at most. What nobody reads is not generated, even
-where the host does not say that a client has left."""
 STOPPED = "the model was terminated before it had answered; launch it again"
 BROKEN = "the model's engine ended after an error that its log tells; launch the model again"
 
@@ -96,19 +92,12 @@ class AsyncEngine:
         request = Request(
             *(prompt, sampling, stop_ids, self._image_token_id, self._device), constraint, name
         )
-        stream = self._streams.open(request)
+        want = partial(self._want, request)
+        stream = self._streams.open(request, lambda more: self._commands.put(partial(want, more)))
         try:
             self._commands.put(partial(self._add, request))
-            for count in itertools.count(1):
-                item = await stream.get()
-                if item is None:
-                    return
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-                # Well before it has to wait, so that it keeps its place in the batch.
-                if count % (MAX_AHEAD // 2) == 0:
-                    self._commands.put(partial(self._want, request, MAX_AHEAD // 2))
+            while (output := await stream.read()) is not None:
+                yield output
         finally:
             self._commands.put(partial(self._abort, request))
 
@@ -184,7 +173,7 @@ class AsyncEngine:
         found: list[Generated] = []
         for sequence in sequences:
             self._run_isolated(self._reuse, [sequence])
-            if not sequence.is_over and self._runner.fits(found, sequence):
+            if not sequence.is_over and fit_into_chunk([*found, sequence]):
                 found.append(sequence)
         return found
 

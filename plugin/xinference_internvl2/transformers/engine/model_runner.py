@@ -42,12 +42,6 @@ class ModelRunner:
         self.fixed_length = position_encoding.fixed_length(*rope_arguments)
         self.pool = KVCachePool(config, model.dtype)
 
-    def fits(self, sequences: Many[Sequence], other: Sequence) -> bool:
-        """Whether the unread tokens of `sequences` and of the `other` fit into one chunk; a
-        sequence alone always does."""
-        unread = sum(one.tokens - one.read for one in (*sequences, other))
-        return not sequences or unread <= CHUNK
-
     @torch.inference_mode()
     def prefill(self, sequences: Many[Sequence]) -> list[tuple[Sequence, torch.Tensor]]:
         """Read the next chunk of each sequence, or look at the next tiles of it. The chunk of one
@@ -68,7 +62,8 @@ class ModelRunner:
         read = [one for one, chunk in chunks.items() if chunk.stop == one.tokens]
         logits = self._forward(chunks, torch.cat(embeds, dim=1), read)
         for sequence in read:
-            self._free_pictures(sequence)
+            if not sequence.may_restart(self.fixed_length):
+                sequence.request.prompt.free()
         return [*zip(read, logits[:, None], strict=True)]
 
     @torch.inference_mode()
@@ -106,13 +101,6 @@ class ModelRunner:
             use_adapter(self.model, prompt.adapter)
             self._encode_tiles(prompt, unseen)
         return bool(unseen)
-
-    def _free_pictures(self, sequence: Sequence) -> None:
-        """Let go of the pictures of a prompt that has been read."""
-        prompt = sequence.request.prompt
-        most = len(prompt.ids) + sequence.request.sampling.max_tokens
-        if not sequence.tokens <= self.fixed_length < most:
-            prompt.free()  # else all may have to be read once more, for positions encoded anew
 
     def _tiles(self, prompt: Prompt, start: int, stop: int) -> range:
         """The tiles whose features stand between two positions of a prompt."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from .sequence import Request
@@ -17,13 +18,13 @@ class OpenStreams(dict[Request, TokenStream]):
         self._lock = threading.Lock()  # of what readers see, and of how the engine ended
         self._ended: str | None = None
 
-    def open(self, request: Request) -> TokenStream:
-        """Add the stream of a request.
+    def open(self, request: Request, ask: Callable[[int], None]) -> TokenStream:
+        """Add the stream of a request, whose reader gets more tokens by `ask`.
 
         Raises:
             RuntimeError: the engine has ended.
         """
-        stream = TokenStream()
+        stream = TokenStream(ask)
         with self._lock:
             if self._ended:
                 raise RuntimeError(self._ended)

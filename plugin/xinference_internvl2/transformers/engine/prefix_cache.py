@@ -89,10 +89,6 @@ class PrefixCache:
         while self.bytes_held > self.max_bytes:
             self._drop(self._entries[0])
 
-    def clear(self) -> None:
-        while self._entries:
-            self._drop(self._entries[0])
-
     def _drop(self, entry: Entry) -> None:
         self._entries.remove(entry)
         entry[1].free()

@@ -14,14 +14,15 @@ Two requests, A with a long prompt while B is being answered, are computed as:
   Short prompts are read together, as many as fit into a chunk.
 - decode: one token is read and the next one sampled for every running sequence, in batches; where
   it can be, in one pass with what is read of prompts.
-- paused: a sequence whose reader does not keep up keeps its KV cache, but takes part in no step.
+- paused: a sequence whose reader does not keep up (`token_stream`) keeps its KV cache, but takes
+  part in no step.
 - abort: the reader has left; the sequences of a request end where they are.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
 
 from .sequence import Request, Sequence, Status
@@ -130,6 +131,11 @@ class Scheduler:
         kind = self._batch_key(chosen)
         others = [each for each in prompts if _is_short(each) and self._batch_key(each) == kind]
         return [chosen, *(each for each in others if each is not chosen)]
+
+
+def fit_into_chunk(sequences: Collection[Sequence]) -> bool:
+    """Whether one step can read all that is unread of `sequences`, or of the only one a chunk."""
+    return len(sequences) == 1 or sum(one.tokens - one.read for one in sequences) <= CHUNK
 
 
 def _is_short(sequence: Sequence) -> bool:

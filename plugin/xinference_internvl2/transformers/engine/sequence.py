@@ -107,6 +107,11 @@ class Sequence:
         return self.tokens + min(self.request.sampling.max_tokens, INITIAL_ROOM)
 
     @property
+    def most_tokens(self) -> int:
+        """How many tokens it may come to."""
+        return len(self.request.prompt.ids) + self.request.sampling.max_tokens
+
+    @property
     def is_over(self) -> bool:
         return self.status in (Status.FINISHED, Status.ABORTED)
 
@@ -118,10 +123,15 @@ class Sequence:
             return [FinishOutput(token.choice, "stop", token.id)]
         self.token_ids.append(token.id)
         self.keys.append(token.id)
-        if self.tokens < len(request.prompt.ids) + request.sampling.max_tokens:
+        if self.tokens < self.most_tokens:
             return [token]
         self.status = Status.FINISHED
         return [token, FinishOutput(token.choice, "length")]
+
+    def may_restart(self, fixed_length: float) -> bool:
+        """Whether it may outgrow `fixed_length`, up to which positions are encoded alike: then all
+        tokens are read again, pictures included."""
+        return self.tokens <= fixed_length < self.most_tokens
 
     def restart(self) -> None:
         """Let all tokens be read again."""
@@ -172,4 +182,4 @@ class Request:
     @property
     def most_tokens(self) -> int:
         """How many tokens its sequences may come to together."""
-        return self.sampling.n * (len(self.prompt.ids) + self.sampling.max_tokens)
+        return self.sampling.n * self.sequences[0].most_tokens

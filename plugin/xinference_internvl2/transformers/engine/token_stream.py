@@ -1,21 +1,31 @@
-"""What the engine's thread hands to a reader in an event loop."""
+"""What the engine's thread hands to a reader in an event loop, and the back pressure: for a reader
+who does not keep up, as where a client does not read, no more is generated than `MAX_AHEAD`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...engine_outputs import FinishOutput, PromptOutput, TokenOutput
 
-Item = PromptOutput | TokenOutput | FinishOutput | BaseException | None
+Output = PromptOutput | TokenOutput | FinishOutput
+Item = Output | BaseException | None
+MAX_AHEAD = 128
+"""Tokens that are generated ahead of a reader at most. What nobody reads is not generated, even
+where Xinference does not say that a client has left."""
 
 
 class TokenStream:
-    """Items for a reader, who is told the end by None or an exception."""
+    """Items for a reader, who is told the end by None or an exception.
 
-    def __init__(self) -> None:
+    Args:
+        ask: lets so many more tokens be generated than the first `MAX_AHEAD`.
+    """
+
+    def __init__(self, ask: Callable[[int], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._items: asyncio.Queue[Item] = asyncio.Queue()
+        self._ask, self._read = ask, 0
 
     def put(self, *items: Item) -> bool:
         """Hand over items; False if the loop is closed and has no reader any more."""
@@ -29,8 +39,16 @@ class TokenStream:
         for item in items:
             self._items.put_nowait(item)
 
-    async def get(self) -> Item:
-        return await self._items.get()
+    async def read(self) -> Output | None:
+        """Return the next output, or None at the end; raise the error of a request that failed."""
+        # Well before it has to wait, so that it keeps its place in the batch.
+        if self._read and self._read % (MAX_AHEAD // 2) == 0:
+            self._ask(MAX_AHEAD // 2)
+        item = await self._items.get()
+        if isinstance(item, BaseException):
+            raise item
+        self._read += 1
+        return item
 
 
 def to_reader_error(error: BaseException) -> Exception:

@@ -16,7 +16,7 @@ from tests.tiny import make_checkpoint
 from xinference_internvl2.engine_outputs import FinishOutput, PromptOutput, TokenOutput
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
-from xinference_internvl2.transformers.engine.limits import EngineLimits
+from xinference_internvl2.transformers.engine.engine_limits import EngineLimits
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner
 from xinference_internvl2.transformers.engine.sequence import Prompt, Sequence, Status
 from xinference_internvl2.transformers.model.from_checkpoint import load_model

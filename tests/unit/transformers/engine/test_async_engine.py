@@ -17,9 +17,10 @@ from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from xinference_internvl2.engine_outputs import FinishOutput, PromptOutput
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.transformers.engine.async_engine import MAX_AHEAD, STOPPED, AsyncEngine
-from xinference_internvl2.transformers.engine.limits import EngineLimits
+from xinference_internvl2.transformers.engine.async_engine import STOPPED, AsyncEngine
+from xinference_internvl2.transformers.engine.engine_limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt
+from xinference_internvl2.transformers.engine.token_stream import MAX_AHEAD
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 from .conftest import Steps, all_of, ids, run, started, tokens_of, until

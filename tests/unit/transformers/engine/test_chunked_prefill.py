@@ -17,7 +17,7 @@ from tests.support.generate import make_request, prefill, run_step
 from tests.tiny import make_checkpoint, set_sliding_window, shorten_context
 from xinference_internvl2.engine_outputs import TokenOutput
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.transformers.engine import model_runner
+from xinference_internvl2.transformers.engine import model_runner, scheduler
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner
 from xinference_internvl2.transformers.engine.sampler import sample
@@ -210,7 +210,7 @@ def test_several_prompts_are_read_as_each_alone(checkpoint: Path) -> None:
 def test_what_is_read_together_fits_into_a_piece(
     tiny: PreTrainedModel, steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_runner, "CHUNK", len(ids(1)) + len(ids(2)))
+    monkeypatch.setattr(scheduler, "CHUNK", len(ids(1)) + len(ids(2)))
     asked = threading.Event()
 
     def wait(kind: str, sequences: Any) -> None:

@@ -15,7 +15,6 @@ from tests.support.generate import generate_tokens, make_request, run_step
 from tests.tiny import make_checkpoint, set_sliding_window, shorten_context
 from xinference_internvl2.engine_outputs import TokenOutput
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.transformers.engine import model_runner
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner
 from xinference_internvl2.transformers.engine.sampler import SamplerState, sample
 from xinference_internvl2.transformers.engine.sequence import Sequence
@@ -71,21 +70,6 @@ def test_longrope_switches_for_all_positions_at_once(tmp_path: Path) -> None:
             logits = model(input_ids=ids, use_cache=False).logits[0, -1]
         assert token == int(logits.argmax())
         ids = torch.cat([ids, torch.tensor([[token]])], dim=1)
-
-
-@pytest.mark.parametrize(
-    ("before", "length", "fits"), [([], 9, True), ([5], 3, True), ([5], 4, False)]
-)
-def test_a_sequence_alone_fits_and_several_up_to_a_chunk(
-    tiny: PreTrainedModel,
-    monkeypatch: pytest.MonkeyPatch,
-    before: list[int],
-    length: int,
-    fits: bool,
-) -> None:
-    monkeypatch.setattr(model_runner, "CHUNK", 8)
-    made = [begin(tiny, torch.ones(1, n).long(), SamplingParams(1)) for n in (*before, length)]
-    assert ModelRunner(tiny).fits(made[:-1], made[-1]) is fits
 
 
 def test_sampling(checkpoint: Path) -> None:

@@ -112,8 +112,6 @@ def test_running_sequences_serve_as_well() -> None:
     cache, running = prefixes(made, 99), cache_of(made, 3)
     cache.store("abxx", cache_of(made, 4))
     assert cache.find("abcd", [("abcz", running)]) == (running, 3)
-    cache.clear()
-    assert cache.bytes_held == 0
 
 
 @pytest.mark.parametrize(("begun", "taken", "counted"), [(False, 3, 3), (True, 4, 0)])

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.transformers.engine.scheduler import CHUNK, Scheduler
+from xinference_internvl2.transformers.engine.scheduler import CHUNK, Scheduler, fit_into_chunk
 from xinference_internvl2.transformers.engine.sequence import Prompt, Request, Sequence, Status
 
 IMAGE = 99
@@ -132,6 +132,15 @@ def test_short_prompts_are_read_together_by_adapter_and_encoding() -> None:
 def test_a_prompt_is_short_up_to_its_bound(tokens: int, together: int) -> None:
     made = scheduler(request(tokens=tokens), request(tokens=tokens))
     assert len(made.schedule().prefill) == together
+
+
+@pytest.mark.parametrize(
+    ("lengths", "fit"),
+    [([CHUNK + 1], True), ([CHUNK - 3, 3], True), ([CHUNK - 3, 4], False)],
+)
+def test_a_sequence_alone_fits_and_several_up_to_a_chunk(lengths: list[int], fit: bool) -> None:
+    sequences = [request(tokens=length).sequences[0] for length in lengths]
+    assert fit_into_chunk(sequences) is fit
 
 
 @pytest.mark.parametrize("begun", [True, False])
