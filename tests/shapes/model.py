@@ -12,7 +12,9 @@ from transformers import InternVLConfig, LlamaConfig
 
 from tests.tiny.dims import Dims
 from xinference_internvl2.tokenizer.image_tokens import IMAGE_TOKEN
-from xinference_internvl2.transformers.model.weight_names import InternVL2ForConditionalGeneration
+from xinference_internvl2.transformers.model.internvl2_model import (
+    InternVL2ForConditionalGeneration,
+)
 
 from .batches import NO_LABEL, Batch
 from .patch_labels import CELLS, MAX_TILES, TILE_SIZE

@@ -31,8 +31,10 @@ from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.engine_limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt
 from xinference_internvl2.transformers.model.config import model_config
+from xinference_internvl2.transformers.model.internvl2_model import (
+    InternVL2ForConditionalGeneration,
+)
 from xinference_internvl2.transformers.model.speed_up import speed_up
-from xinference_internvl2.transformers.model.weight_names import InternVL2ForConditionalGeneration
 
 SIZES: dict[str, Backbone] = {"1b": "qwen2", "2b": "internlm2", "8b": "internlm2"}
 PICTURE = (1920, 1080)

@@ -23,6 +23,11 @@ def is_linear_layer(name: str, shape: Sequence[int]) -> bool:
     return name.startswith("language_model.") and ".layers." in name and len(shape) == 2
 
 
+def is_quantized_parameter(name: str, shape: Sequence[int]) -> bool:
+    """Whether a weight, by transformers' name, is of such a layer."""
+    return name.startswith("model.language_model.layers.") and len(shape) == 2
+
+
 def list_linear_layers(checkpoint: CheckpointConfig) -> dict[str, Layer]:
     """Return the linear layers of every layer of the language model, by the end of their names."""
     llm = checkpoint.llm

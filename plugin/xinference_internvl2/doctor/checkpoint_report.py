@@ -122,14 +122,14 @@ def _read_shapes(folder: Path, config: CheckpointConfig | None, problems: list[s
 
 
 def _check_shapes(config: CheckpointConfig) -> Shapes:
-    from ..transformers.model.from_checkpoint import open_checkpoint
+    from ..transformers.model.check_weights import open_checked_weights
 
     found = describe_weights(config)
     if found not in FORMATS:
         raise CheckpointError(
             f"{config.path} holds {found}; use a checkpoint with {UNQUANTIZED} or {AWQ}"
         )
-    _, _, tensors = open_checkpoint(config)
+    _, _, tensors = open_checked_weights(config)
     return {name: tuple(tensor.get_shape()) for name, tensor in tensors.items()}
 
 

@@ -43,7 +43,9 @@ from .engine.constraint import Constraint, ConstraintBuilder
 from .engine.sequence import Prompt
 from .launch_options import OPTIONS, check_workers, read_context_length, read_engine_limits
 from .model.bitsandbytes import build_quantization_config
+from .model.device_map import choose_device_map
 from .model.dtype import choose_dtype, read_dtype
+from .model.loading_progress import READING_SHARE
 from .model.lora_adapters import load_adapters
 from .model.speed_up import speed_up
 from .requirements import explain_missing_library
@@ -51,8 +53,6 @@ from .requirements import explain_missing_library
 logger = logging.getLogger(__name__)
 
 ENGINE = "Transformers"
-READING_SHARE = 0.9
-"""The share of loading that reads weights; the rest packs them."""
 
 
 class InternVL2TransformersModel(PytorchChatModel):
@@ -135,7 +135,7 @@ class InternVL2TransformersModel(PytorchChatModel):
         from .model.from_checkpoint import load_model
 
         device = select_device(self._pytorch_model_config["device"])
-        everywhere = gpu_count() > 0 and is_hf_accelerate_supported(device)
+        can_spread = is_hf_accelerate_supported(device)
         dtype = self._choose_dtype(device)
         own = self._pytorch_model_config.get("quantization_config") or {}
         quantization = build_quantization_config(self.quantization, own, dtype)
@@ -144,7 +144,7 @@ class InternVL2TransformersModel(PytorchChatModel):
             model = load_model(
                 self.model_path,
                 dtype=dtype,
-                device_map="auto" if everywhere else {"": device},
+                device_map=choose_device_map(device, gpu_count(), can_spread=can_spread),
                 quantization_config=quantization,
                 report=lambda part: self._report_progress(READING_SHARE * part, reading),
             )

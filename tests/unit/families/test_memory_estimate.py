@@ -44,7 +44,9 @@ from xinference_internvl2.families.records import FAMILIES, load_runtimes
 from xinference_internvl2.transformers.engine import model_runner
 from xinference_internvl2.transformers.model.config import model_config
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.weight_names import InternVL2ForConditionalGeneration
+from xinference_internvl2.transformers.model.internvl2_model import (
+    InternVL2ForConditionalGeneration,
+)
 
 BACKBONES = get_args(Backbone)
 # As the checkpoints' model cards have them, in billions.

@@ -1,4 +1,7 @@
-"""To which keys each position attends: those before it, and of them those in a sliding window."""
+"""To which keys each position attends: those before it, and of them those in a sliding window.
+
+`KVCache.update` leaves the keys before the window out.
+"""
 
 from __future__ import annotations
 

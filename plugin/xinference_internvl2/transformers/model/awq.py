@@ -1,7 +1,4 @@
-"""AWQ checkpoints on Transformers: the language model's layers in 4 bits, computed by gptqmodel.
-
-Shapes use: O output features, I input features, G groups of input features that share a scale.
-"""
+"""AWQ checkpoints on Transformers: the language model's layers in 4 bits, computed by gptqmodel."""
 
 from __future__ import annotations
 
@@ -11,42 +8,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from ...errors import CheckpointError
-from .fused_weights import INTEGERS
-
-_LAYERS = "model.language_model.layers."
-_VALUES = 8
+from ...checkpoint.linear_layers import KEPT_MODULES
+from .awq_layout import is_packed
 
 
-def pack_shapes(
-    wanted: Mapping[str, tuple[int, ...]], group: int, head_size: int
-) -> dict[str, tuple[int, ...]]:
-    """The parameters `wanted` (name → shape) as an AWQ checkpoint has them: in place of a linear
-    layer's weight (O, I) `qweight` (I, O/8), `qzeros` (G, O/8) and `scales` (G, O).
-
-    Raises:
-        CheckpointError: a layer, or an attention head, does not fit the layout.
-    """
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name, shape in wanted.items():
-        if not (name.startswith(_LAYERS) and name.endswith(".weight") and len(shape) == 2):
-            shapes[name] = shape
-            continue
-        outputs, inputs = shape
-        if outputs % _VALUES or head_size % _VALUES or inputs % group:
-            raise CheckpointError(
-                f"config.json asks for {name} {list(shape)} with heads of {head_size}, which AWQ "
-                f"in groups of {group} does not fit; check that config.json is the checkpoint's own"
-            )
-        owner, groups = name.removesuffix("weight"), inputs // group
-        shapes[f"{owner}qweight"] = (inputs, outputs // _VALUES)
-        shapes[f"{owner}qzeros"] = (groups, outputs // _VALUES)
-        shapes[f"{owner}scales"] = (groups, outputs)
-    return shapes
-
-
-def build_config(group: int, kept: tuple[str, ...], on_cpu: bool) -> dict[str, Any]:
-    """What transformers needs to put gptqmodel's layers in place of all but the modules `kept`.
+def build_config(group: int, on_cpu: bool) -> dict[str, Any]:
+    """What transformers needs to put gptqmodel's layers in place of the language model's.
 
     Only kernels that come compiled with torch: gptqmodel would choose faster ones for a GPU, but
     compile them at their first use. On a CPU its choice is torch's own product of 4-bit weights.
@@ -59,7 +26,7 @@ def build_config(group: int, kept: tuple[str, ...], on_cpu: bool) -> dict[str, A
         zero_point=True,
         version="gemm",
         backend="auto" if on_cpu else "torch_awq",
-        modules_to_not_convert=list(kept),
+        modules_to_not_convert=list(KEPT_MODULES),
     ).to_dict()
     return config
 
@@ -82,7 +49,7 @@ def cast_floats(tensors: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Any
     """The lazy `tensors` of a checkpoint, all but those of packed layers in the type `dtype`:
     transformers would leave every one in the type that its file has."""
     return {
-        name: tensor if name.endswith((*INTEGERS, "scales")) else _CastSlice(tensor, dtype)
+        name: tensor if is_packed(name) else _CastSlice(tensor, dtype)
         for name, tensor in tensors.items()
     }
 

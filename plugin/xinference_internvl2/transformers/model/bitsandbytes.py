@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import BitsAndBytesConfig
 
-from ...checkpoint.linear_layers import KEPT_MODULES
+from ...checkpoint.linear_layers import KEPT_MODULES, is_quantized_parameter
 from ...errors import CheckpointError
 
 # What is packed for a CPU with bfloat16 at a time, and the block of values with a scale.
@@ -58,9 +58,7 @@ def check_blocks(parameters: Mapping[str, tuple[int, ...]]) -> None:
         CheckpointError: names a linear layer (outputs, inputs) that does not fit its blocks.
     """
     for name, shape in parameters.items():
-        if ".language_model.layers." not in name or len(shape) != 2:
-            continue
-        if shape[0] % _OUTPUTS or shape[1] % _INPUTS:
+        if is_quantized_parameter(name, shape) and (shape[0] % _OUTPUTS or shape[1] % _INPUTS):
             raise CheckpointError(
                 f"{name} {list(shape)} cannot be quantized to 4-bit, which takes multiples of "
                 f"{_OUTPUTS} outputs and {_INPUTS} inputs; launch it as 8-bit or none"

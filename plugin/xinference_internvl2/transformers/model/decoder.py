@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from .attention_mask import Chunk, build_row, list_windows
+from .rotary import embed_positions
 
 
 def forward(
@@ -34,7 +35,7 @@ def forward(
     language = model.model.language_model
     numbers = [[position for chunk in chunks for position in chunk]]
     positions = torch.tensor(numbers, device=embeds.device)
-    encoded = _position_embeddings(language.rotary_emb, embeds, positions, tokens)
+    encoded = embed_positions(language.rotary_emb, embeds, positions, tokens)
     rows = _build_rows(language.config, chunks, embeds)
     hidden = embeds
     for layer, row in zip(language.layers, rows, strict=True):
@@ -57,18 +58,3 @@ def _build_rows(config: Any, chunks: Sequence[range], embeds: torch.Tensor) -> l
     heads, reach = config.num_attention_heads // config.num_key_value_heads, list_windows(config)
     row = {window: build_row(chunks, window, heads, embeds) for window in {*reach}}
     return [row[window] for window in reach]
-
-
-def _position_embeddings(
-    rotary: Any, embeds: torch.Tensor, positions: torch.Tensor, tokens: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The cosines and sines, each (batch, positions, head size), of `positions` (batch, positions)
-    in sequences of `tokens`, of which perhaps only a chunk is read now."""
-    if rotary.rope_type == "dynamic":
-        # transformers would encode for the length of the sequence before, if that was longer.
-        rotary.max_seq_len_cached = rotary.original_max_seq_len
-        rotary.inv_freq = rotary.original_inv_freq.to(rotary.inv_freq.device)
-    # transformers tells the length by the largest position: that of the last token goes along.
-    last = positions.new_full((len(positions), 1), tokens - 1)
-    cos, sin = rotary(embeds, position_ids=torch.cat([positions, last], dim=1))
-    return cos[:, :-1], sin[:, :-1]

@@ -11,10 +11,11 @@ from typing import Any, cast
 
 import torch
 from torch import nn
-from torch.nn.functional import layer_norm, rms_norm
 from transformers import PreTrainedModel
 
 from .attention import attend
+from .rms_norm import RMSNorm
+from .rotary import rotate
 
 
 def replace_layers(model: PreTrainedModel) -> None:
@@ -80,36 +81,6 @@ class DecoderLayer(nn.Module):
             key, value = cache.update(key, value, self.layer_idx)
         seen, _ = attend(self, query, key, value, mask, self.scaling)
         return cast(torch.Tensor, self.o_proj(seen.flatten(2)))
-
-
-class RMSNorm(nn.Module):
-    """Computes what an RMSNorm of transformers does, in few operations."""
-
-    def __init__(self, norm: Any) -> None:
-        super().__init__()
-        self.weight, self._epsilon = norm.weight, norm.variance_epsilon
-        self._mirrored = torch.cat([norm.weight.detach()] * 2) if norm.weight.is_cpu else None
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(…, hidden size) → the same shape"""
-        size = hidden.shape[-1]
-        if self._mirrored is None:
-            return rms_norm(hidden, (size,), self.weight, self._epsilon)
-        # On a CPU that is eight operations. The LayerNorm of x and -x, whose mean is 0, is one.
-        mirrored = torch.cat([hidden, -hidden], dim=-1)
-        normed = layer_norm(mirrored, (2 * size,), self._mirrored, None, self._epsilon)
-        return normed[..., :size].contiguous()  # as a product of 4-bit weights takes it
-
-
-def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Encode positions into heads of (batch, positions, heads, head size), by cosines and sines of
-    (batch, positions, head size)."""
-    half = heads.shape[-1] // 2
-    cos, sin = cos[:, :, None], sin[:, :, None]
-    turned = heads * cos
-    turned[..., :half].addcmul_(heads[..., half:], sin[..., :half], value=-1)
-    turned[..., half:].addcmul_(heads[..., :half], sin[..., half:])
-    return turned
 
 
 class JoinedLinear(nn.Module):

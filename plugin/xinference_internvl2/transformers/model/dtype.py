@@ -1,4 +1,4 @@
-"""The floating-point type that a model is computed in."""
+"""The floating-point type that a model is computed in: the one asked for, or one that suits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from ...errors import CheckpointError
 
 
-def read_dtype(asked: object) -> torch.dtype | None:
-    """Return the `torch_dtype` of a launch; None if it leaves it to us.
+def read_dtype(asked: object, name: str = "torch_dtype") -> torch.dtype | None:
+    """Return the type that the option `name` asks for; None if it leaves it to us.
 
     Raises:
         CheckpointError: it is none of those that the model can be computed in.
@@ -19,9 +19,7 @@ def read_dtype(asked: object) -> torch.dtype | None:
         return None
     dtype = asked if isinstance(asked, torch.dtype) else getattr(torch, str(asked), None)
     if dtype not in (torch.bfloat16, torch.float16, torch.float32):
-        raise CheckpointError(
-            f"torch_dtype {asked} is not supported; use bfloat16, float16 or float32"
-        )
+        raise CheckpointError(f"{name} {asked} is not supported; use bfloat16, float16 or float32")
     return cast(torch.dtype, dtype)
 
 

@@ -1,8 +1,6 @@
 """Weights that are fused in a checkpoint: InternLM2's `wqkv`, split into those of q, k and v.
 
 Shapes use: K key-value heads, Q query heads per key-value head, D head size, I input features.
-Where AWQ packs a layer, the output features are on the last dimension of its tensors, eight of them
-an element of `qweight` and `qzeros`.
 """
 
 from __future__ import annotations
@@ -12,13 +10,7 @@ from typing import Any
 import torch
 from transformers.core_model_loading import Concatenate, ConversionOps
 
-INTEGERS = ("qweight", "qzeros")
-"""What a name of AWQ's int32 tensors ends with."""
-
-
-def output_axis(name: str) -> int:
-    """The dimension of the tensor `name` that has the output features."""
-    return -1 if name.endswith((*INTEGERS, "scales")) else 0
+from .awq_layout import output_axis
 
 
 def split_qkv(rows: torch.Tensor, text_config: Any) -> tuple[torch.Tensor, ...]:

@@ -12,6 +12,8 @@ from transformers.utils import logging
 Report = Callable[[float], None]
 """Called with the part that is loaded, up to 1."""
 STEP = 0.05
+READING_SHARE = 0.9
+"""The share of a launch's loading that reads weights; the rest packs them."""
 
 
 @contextmanager

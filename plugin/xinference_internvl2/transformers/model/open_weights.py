@@ -11,7 +11,7 @@ from ...checkpoint.merge_lora import add, merge
 from ...checkpoint.unused_tensors import is_unused
 from ...checkpoint.weight_files import FLOATS, list_weight_files, open_file
 from ...errors import CheckpointError
-from .fused_weights import INTEGERS
+from .awq_layout import is_integer
 
 
 class _MergedSlice:
@@ -46,7 +46,7 @@ def open_weights(checkpoint: CheckpointConfig, *, packed: bool) -> dict[str, Any
                 continue
             if name in tensors:
                 raise CheckpointError(f"{file}: weight {name} is in another file of the folder too")
-            types = ("I32",) if packed and name.endswith(INTEGERS) else FLOATS
+            types = ("I32",) if packed and is_integer(name) else FLOATS
             if tensor.get_dtype() not in types:
                 raise CheckpointError(
                     f"{file}: weight {name} is of type {tensor.get_dtype()}, but must be "

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import torch
-from transformers import InternVLConfig, InternVLForConditionalGeneration
-from transformers.conversion_mapping import register_checkpoint_conversion_mapping
-from transformers.core_model_loading import Chunk, WeightConverter, WeightRenaming
 
-from ...errors import CheckpointError
-from .fused_weights import SplitGroupedQKV, output_axis, split_qkv
+from .fused_weights import split_qkv
 
 RENAMES = {
     r"^vision_model\.": "model.vision_tower.",
@@ -52,36 +47,6 @@ SPLITS = {
 """Regular expression of a fused weight → its parts; first the ViT's, then InternLM2's."""
 
 
-class InternVL2ForConditionalGeneration(InternVLForConditionalGeneration):
-    """transformers' InternVL, loading checkpoints of the original format.
-
-    Its name is the key under which transformers looks up the weight mapping.
-    """
-
-    def __init__(self, config: InternVLConfig) -> None:
-        super().__init__(config)
-        if config.vision_config.use_qk_norm:
-            # transformers leaves them at its default, whatever the configuration says.
-            for layer in self.model.vision_tower.encoder.layer:
-                for norm in (layer.attention.q_norm, layer.attention.k_norm):
-                    norm.variance_epsilon = config.vision_config.layer_norm_eps
-
-
-register_checkpoint_conversion_mapping(
-    InternVL2ForConditionalGeneration.__name__,
-    [
-        *(WeightRenaming(source, target) for source, target in RENAMES.items()),
-        *(
-            WeightConverter(source, list(parts), [operation])
-            for (source, parts), operation in zip(
-                SPLITS.items(), (Chunk(dim=0), SplitGroupedQKV()), strict=True
-            )
-        ),
-    ],
-    overwrite=True,
-)
-
-
 def target_names(name: str) -> tuple[str, ...]:
     """What the checkpoint's tensor `name` becomes in the model: one name, or the parts of a split.
 
@@ -100,45 +65,3 @@ def split_rows(name: str, rows: torch.Tensor, text_config: Any) -> tuple[torch.T
     if len(target_names(name)) == 1:
         return (rows,)
     return split_qkv(rows, text_config) if ".wqkv." in name else rows.chunk(3)
-
-
-def check_names_and_shapes(
-    found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]
-) -> None:
-    """Refuse a checkpoint whose tensors (name → shape, read from the files' headers) do not
-    make exactly the model's parameters `wanted` (name → shape).
-
-    Raises:
-        CheckpointError: a tensor without a place, a parameter without a tensor or with two, or a
-            shape that differs from what `config.json` says; the first of each kind is named.
-    """
-    missing = dict(wanted)
-    for name, shape in found.items():
-        parts = target_names(name)
-        if any(part not in wanted for part in parts):
-            raise CheckpointError(
-                f"weight {name} of the checkpoint has no place in the model that its config.json "
-                "describes; check that config.json and the weights belong together"
-            )
-        if any(missing.pop(part, None) is None for part in parts):
-            raise CheckpointError(
-                f"weight {name} is a second one for {parts[0]}; keep only one of the two"
-            )
-        expected = _join([wanted[part] for part in parts], output_axis(name))
-        if shape != expected:
-            raise CheckpointError(
-                f"weight {name} has shape {list(shape)}, but config.json asks for "
-                f"{list(expected)}; check that config.json and the weights belong together"
-            )
-    if missing:
-        raise CheckpointError(
-            f"the checkpoint has no weight for {min(missing)} ({len(missing)} missing in all); "
-            "download the whole model repository again"
-        )
-
-
-def _join(shapes: list[tuple[int, ...]], axis: int) -> tuple[int, ...]:
-    """The shape of parts that lie one after the other on the dimension `axis`."""
-    joined = list(shapes[0])
-    joined[axis] = sum(shape[axis] for shape in shapes)
-    return tuple(joined)

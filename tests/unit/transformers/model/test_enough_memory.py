@@ -55,20 +55,6 @@ def test_what_fits_to_the_byte_is_loaded(
         from_checkpoint.load_model(checkpoint, **options)
 
 
-@pytest.mark.parametrize(
-    ("device_map", "on_cpu"),
-    [
-        (None, True),
-        ("cpu", True),
-        ({"": torch.device("cpu")}, True),
-        ("auto", False),
-        ({"model": "cpu", "lm_head": 0}, False),
-    ],
-)
-def test_memory_is_compared_where_all_weights_go_to_the_cpu(device_map: Any, on_cpu: bool) -> None:
-    assert from_checkpoint._is_cpu(device_map) is on_cpu
-
-
 def test_a_checkpoint_that_no_machine_holds_is_refused_unread(tmp_path: Path) -> None:
     """Its files have a terabyte and a half, of which only the headers are written."""
     folder = enlarge(make_checkpoint(tmp_path / "large", backbone="qwen2"), 512, 1 << 22)
