@@ -1,7 +1,7 @@
 """Serve the InternVL2 model family with an unmodified xinference.
 
 Importing this package loads neither xinference nor an engine. Xinference loads the plugin through
-the import hook in `_autoload`, or through the factory in `host.extension`. The functions below are
+the import hook in `_autoload`, or through `host.extension_factory`. The functions below are
 imported at their first use.
 """
 

@@ -88,7 +88,7 @@ def extended(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hos
     home = tmp_path_factory.mktemp("extended")
     environment = {
         "XINFERENCE_INTERNVL2_AUTOLOAD": "0",
-        "XINFERENCE_EXTENSIONS": "xinference_internvl2.host.extension:create",
+        "XINFERENCE_EXTENSIONS": "xinference_internvl2.host.extension_factory:create",
         "XINFERENCE_ENABLE_VIRTUAL_ENV": "0",
         "XINFERENCE_MEDIA_ALLOW_LOCAL_PATH": "true",
         "XINFERENCE_MEDIA_BLOCK_PRIVATE_ADDRESS": "false",

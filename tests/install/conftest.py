@@ -14,7 +14,7 @@ from . import environment
 from .environment import REPOSITORY, Environment
 
 RECORD = REPOSITORY / "plugin/xinference_internvl2/families/internvl2.json"
-EXTENSION = {"XINFERENCE_EXTENSIONS": "xinference_internvl2.host.extension:create"}
+EXTENSION = {"XINFERENCE_EXTENSIONS": "xinference_internvl2.host.extension_factory:create"}
 OFF = {"XINFERENCE_INTERNVL2_AUTOLOAD": "0"}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from xinference_internvl2.host.catalog import LOADERS
+from xinference_internvl2.host.loader_classes import LOADERS
 from xinference_internvl2.vllm.cpu import explain_missing_awq_kernel
 
 from .conftest import EXTENSION, OFF

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.host import find_package
-from xinference_internvl2.host.catalog import LOADERS
+from xinference_internvl2.host.loader_classes import LOADERS
 
 from .conftest import RECORD
 from .environment import Environment

@@ -20,7 +20,7 @@ from ..host.version_check import TESTED_HOSTS
 
 DISTRIBUTION = "xinference-internvl2"
 EXTENSIONS = "XINFERENCE_EXTENSIONS"
-FACTORY = "xinference_internvl2.host.extension:create"
+FACTORY = "xinference_internvl2.host.extension_factory:create"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from xinference_internvl2 import __version__
-from xinference_internvl2.host import extension, rest_api
+from xinference_internvl2.host import extension_factory, rest_api
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is activated and registered; the catalog of this process stays as it is."""
     found: list[str] = []
     host = SimpleNamespace(register_builtin_model=lambda: found.append("registered"))
-    monkeypatch.setitem(sys.modules, extension.HOST_MODULE, host)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, extension_factory.HOST_MODULE, host)  # type: ignore[arg-type]
     monkeypatch.setattr(rest_api, "activate", lambda: found.append("rest_api"))
-    monkeypatch.setattr(extension, "activate", lambda: True)
+    monkeypatch.setattr(extension_factory, "activate", lambda: True)
     return found
 
 
@@ -26,7 +26,7 @@ def test_a_catalog_that_is_complete_is_made_again(
     calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, rest_api.HOST_MODULE, raising=False)
-    assert extension.create().name == "xinference-internvl2"
+    assert extension_factory.create().name == "xinference-internvl2"
     assert calls == ["registered"]
 
 
@@ -34,8 +34,8 @@ def test_a_catalog_that_has_the_plugin_already_is_left(
     calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, rest_api.HOST_MODULE, raising=False)
-    monkeypatch.setattr(extension, "activate", lambda: False)
-    extension.create()
+    monkeypatch.setattr(extension_factory, "activate", lambda: False)
+    extension_factory.create()
     assert calls == []
 
 
@@ -43,14 +43,14 @@ def test_the_routes_are_changed_before_they_are_taken(
     calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, rest_api.HOST_MODULE, sys)
-    made = extension.create()
+    made = extension_factory.create()
     assert calls == ["registered", "rest_api"]
     made.configure_api(None)
     assert calls == ["registered", "rest_api", "rest_api"]
 
 
 def test_what_a_worker_tells_of_itself() -> None:
-    made = extension.Extension()
+    made = extension_factory.Extension()
     assert made.api_version == 1
     assert made.worker_metadata() == {
         "version": __version__,

@@ -1,6 +1,6 @@
-"""The host's official way to load the plugin.
+"""Makes the object that `XINFERENCE_EXTENSIONS` names, the host's own way to load the plugin.
 
-XINFERENCE_EXTENSIONS=xinference_internvl2.host.extension:create
+XINFERENCE_EXTENSIONS=xinference_internvl2.host.extension_factory:create
 """
 
 from __future__ import annotations
