@@ -1,4 +1,7 @@
-"""Starts the event stream of an answer or refuses it, and writes errors for its clients."""
+"""Starts the event stream of an answer or refuses it, and writes errors for its clients.
+
+The sentence and the status of an error come from `model_errors`, which logs it, too.
+"""
 
 from __future__ import annotations
 

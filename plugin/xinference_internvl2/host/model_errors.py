@@ -1,4 +1,8 @@
-"""Keeps the errors that a model raises: the host would hide their sentence and their status."""
+"""Keeps the errors that a model raises: the host would hide their sentence and their status.
+
+In a stream that has begun the host writes such an error itself, and leaves the status out: it is
+remembered here, in the `ApiCall`, and `event_stream` writes the error anew with it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Refuses tools, before the host answers with a list of all models that call some."""
+"""Refuses tools, before the host answers with a list of all models that call some.
+
+What gets past the host's APIs, `chat/option_table.py` refuses as an option, and `chat/messages.py`
+in a message.
+"""
 
 from __future__ import annotations
 

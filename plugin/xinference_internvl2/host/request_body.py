@@ -15,10 +15,11 @@ MAX_DEPTH = 100
 async def read_body(request: Any) -> dict[str, Any]:
     """Return the body of a request, which for all of the host's APIs is a JSON object.
 
-    The request keeps the object, so the host gets the same one.
+    The request keeps the object, so the host gets the same one. Nothing else is checked before it
+    is known whether the model is one of ours; the host takes a number for a UID, too.
 
     Raises:
-        RequestError: the body is no JSON object, is nested too deep, or names no model.
+        RequestError: the body is no JSON object that can be read, or names no model.
     """
     try:
         body = await request.json()
@@ -30,9 +31,8 @@ async def read_body(request: Any) -> dict[str, Any]:
         ) from None
     if not isinstance(body, dict):
         raise RequestError(f"the body of the request has to be a JSON object, not {body!r:.80}")
-    _check_depth(body)
-    if not isinstance(model := body.get("model"), str):
-        raise RequestError(f"model has to be the UID of a launched model, not {model!r:.80}")
+    if not isinstance(body.get("model"), str | int | float):
+        raise RequestError(_describe_model(body.get("model")))
     return body
 
 
@@ -40,8 +40,12 @@ def normalize(body: dict[str, Any]) -> None:
     """Merge `extra_body` into the body, as clients do, and remove fields that are null.
 
     Raises:
-        RequestError: `extra_body` is no object or contradicts a field, or `stream` is no flag.
+        RequestError: the body is nested too deep, `model` is no string, `extra_body` is no object
+            or contradicts a field, or `stream` is no flag.
     """
+    _check_depth(body)
+    if not isinstance(model := body["model"], str):
+        raise RequestError(_describe_model(model))
     further = body.pop("extra_body", None)
     if not isinstance(further, dict | None):
         raise RequestError(
@@ -95,3 +99,7 @@ def _children(value: Any) -> Iterable[Any]:
 
 def _describe_depth() -> str:
     return f"the body of the request is nested more than {MAX_DEPTH} levels deep; nest it less"
+
+
+def _describe_model(model: Any) -> str:
+    return f"model has to be the UID of a launched model, not {model!r:.80}"
