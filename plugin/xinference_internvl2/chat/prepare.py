@@ -50,8 +50,10 @@ def prepare(
     build = _prompt_builder(messages, options, served)
     prompt = build(limits.frames)
     check_text([segment.text for segment in prompt], served.context_length)
-    # For its errors: wrong options are refused before anything is fetched.
+    # For their errors: wrong options are refused before anything is fetched.
     sampling = _read_sampling(options, served.context_length, served)
+    read_repetition(options)
+    choose_adapter(options.get("lora_name"), served.adapters)
     media = open_media(collect_media(prompt), limits, served.config, served.fetch)
     if any("fps" in item.media.options for item in media):
         counts = [item.frames for item in media if item.media.kind == "video"]

@@ -40,8 +40,7 @@ async def decode_media(
     """Decode the media of a request once there is memory for their tiles and for a decoder."""
     if not request.media:
         return request
-    tiles_size = measure_tiles(request.media, served.config.tile_size)
-    held = measure_files(request.media) + tiles_size
+    held = measure_files(request.media) + measure_tiles(request.media, served.config.tile_size)
     await reservation.move_to_tiles(held, max(item.file.memory for item in request.media))
     tiles = await decode_on_thread(request)
     reservation.shrink(held)

@@ -119,22 +119,28 @@ def test_a_text_far_too_long_is_refused_before_it_is_encoded(served: ServedCheck
     assert "3201 characters, far more than the context length" in refusal(3201)
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("\ud800", r"the text has half a surrogate pair, '\ud800', at character 0; send valid Un"),
-        ("x" * (32 * 32768), "characters, far more than the context length"),
-    ],
-)
-def test_a_wrong_text_is_refused_before_anything_is_fetched(
-    served: ServedCheckpoint, text: str, sentence: str
+REFUSED_UNFETCHED: list[tuple[str, dict[str, Any], str]] = [
+    ("\ud800", {}, r"the text has half a surrogate pair, '\ud800', at character 0; send valid Un"),
+    ("x" * (32 * 32768), {}, "characters, far more than the context length"),
+    ("x", {"min_tokens": 2, "max_tokens": 1}, "min_tokens 2 is more than the 1 of max_tokens"),
+    ("x", {"allowed_token_ids": [1 << 30]}, "allowed_token_ids: the vocabulary of this model has"),
+    ("x", {"repetition_ngram_size": 2}, "repetition_ngram_size and repetition_ngram_threshold be"),
+    ("x", {"lora_name": "absent"}, "lora_name absent is not an adapter of this model"),
+    ("x", {"continue_final_message": True}, "continue_final_message True needs an assistant mess"),
+]
+
+
+@pytest.mark.parametrize(("text", "options", "sentence"), REFUSED_UNFETCHED)
+def test_what_is_wrong_is_refused_before_anything_is_fetched(
+    served: ServedCheckpoint, text: str, options: dict[str, Any], sentence: str
 ) -> None:
     def fetch(url: str, deadline: float) -> bytes:
         raise AssertionError(url)
 
     there = {"type": "image_url", "image_url": {"url": "https://example.com/x.png"}}
+    messages = user(there, {"type": "text", "text": text})
     with pytest.raises(RequestError) as caught:
-        prepare(user(there, {"type": "text", "text": text}), {}, replace(served, fetch=fetch))
+        prepare(messages, options, replace(served, fetch=fetch))
     assert sentence in str(caught.value)
 
 
