@@ -1,19 +1,14 @@
 """The language models of the family's checkpoints: one record each.
 
-A fifth one is a record here, its defaults in `config_defaults.py`, its control tokens in
-`tokenizer/control_tokens.py`, its names in `transformers/model/weight_names.py` where they differ
-from transformers' own, and its memory in the generator's `family/memory.py`.
+A fifth one is a record here, its defaults in `config_defaults.py`, its layers in
+`linear_layers.py`, its control tokens in `tokenizer/control_tokens.py`, its names in
+`transformers/model/weight_names.py` where they differ from transformers' own, and its memory in the
+generator's `family/memory.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-_LLAMA_LAYERS: Mapping[str, str] = {
-    **{f"self_attn.{x}_proj": kind for x, kind in zip("qkvo", "qkko", strict=True)},
-    **{"mlp.gate_proj": "up", "mlp.up_proj": "up", "mlp.down_proj": "down"},
-}
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +22,6 @@ class Backbone:
         bias_field: the field that switches its attention biases, if it has one.
         has_sliding_window: whether its attention can be limited to the latest tokens.
         window_by_default: whether it then is, where `use_sliding_window` is absent.
-        linear_layers: published name within a layer → what it computes.
     """
 
     architecture: str
@@ -36,7 +30,6 @@ class Backbone:
     bias_field: str | None = None
     has_sliding_window: bool = False
     window_by_default: bool = False
-    linear_layers: Mapping[str, str] = field(default_factory=lambda: _LLAMA_LAYERS)
 
 
 BACKBONES = {
@@ -44,23 +37,11 @@ BACKBONES = {
     for record in (
         Backbone("Qwen2ForCausalLM", "qwen2", has_sliding_window=True),
         # Llama with other names of fields and weights.
-        Backbone(
-            "InternLM2ForCausalLM",
-            "llama",
-            bias_field="bias",
-            linear_layers={
-                **{"attention.wqkv": "qkv", "attention.wo": "o"},
-                **{"feed_forward.w1": "up", "feed_forward.w3": "up", "feed_forward.w2": "down"},
-            },
-        ),
+        Backbone("InternLM2ForCausalLM", "llama", bias_field="bias"),
         Backbone(
             "Phi3ForCausalLM",
             "phi3",
             rope_kinds=("longrope", "default"),
-            linear_layers={
-                **{"self_attn.qkv_proj": "qkv", "self_attn.o_proj": "o"},
-                **{"mlp.gate_up_proj": "gate_up", "mlp.down_proj": "down"},
-            },
             has_sliding_window=True,
             window_by_default=True,
         ),

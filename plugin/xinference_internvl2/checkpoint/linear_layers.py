@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .config import CheckpointConfig
 
 KEPT_MODULES = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
 """Modules, by transformers' names, whose linear layers no quantization changes."""
+
+_LLAMA: Mapping[str, str] = {
+    **{f"self_attn.{x}_proj": kind for x, kind in zip("qkvo", "qkko", strict=True)},
+    **{"mlp.gate_proj": "up", "mlp.up_proj": "up", "mlp.down_proj": "down"},
+}
+NAMES: Mapping[str, Mapping[str, str]] = {
+    "Qwen2ForCausalLM": _LLAMA,
+    "InternLM2ForCausalLM": {
+        **{"attention.wqkv": "qkv", "attention.wo": "o"},
+        **{"feed_forward.w1": "up", "feed_forward.w3": "up", "feed_forward.w2": "down"},
+    },
+    "Phi3ForCausalLM": {
+        **{"self_attn.qkv_proj": "qkv", "self_attn.o_proj": "o"},
+        **{"mlp.gate_up_proj": "gate_up", "mlp.down_proj": "down"},
+    },
+    "LlamaForCausalLM": _LLAMA,
+}
+"""Architecture of the language model → published name within a layer → what it computes."""
 
 
 class Layer(NamedTuple):
@@ -39,5 +57,5 @@ def list_linear_layers(checkpoint: CheckpointConfig) -> dict[str, Layer]:
     }
     return {
         name: Layer(outputs[kind], inner if kind == "down" else hidden)
-        for name, kind in checkpoint.backbone.linear_layers.items()
+        for name, kind in NAMES[checkpoint.backbone.architecture].items()
     }

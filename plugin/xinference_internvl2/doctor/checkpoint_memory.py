@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from ..checkpoint.config import CheckpointConfig
-from ..checkpoint.linear_layers import is_linear_layer
+from ..checkpoint.linear_layers import NAMES, is_linear_layer
 from ..families.memory_estimate import Memory
 
 FLOAT = 2
@@ -33,7 +33,7 @@ def estimate_memory(config: CheckpointConfig, shapes: Shapes) -> Memory:
     hidden, queries = llm["hidden_size"], llm["num_attention_heads"] * head
     keys = llm["num_key_value_heads"] * head
     # A fused gate_up_proj, as Phi-3 has, keeps both halves in memory for longer.
-    halves = 4 if "gate_up" in config.backbone.linear_layers.values() else 3
+    halves = 4 if "gate_up" in NAMES[config.backbone.architecture].values() else 3
     inner = halves * llm["intermediate_size"]
     patches = (config.tile_size // vision["patch_size"]) ** 2 + 1
     tower = 5 * vision["hidden_size"] + 2 * vision["intermediate_size"]

@@ -15,7 +15,7 @@ from transformers import CONFIG_MAPPING, PreTrainedConfig
 
 from tests.tiny import make_checkpoint
 from tests.tiny.resaved import move_to_rope_parameters
-from xinference_internvl2.checkpoint import known_fields
+from xinference_internvl2.checkpoint import known_fields, linear_layers
 from xinference_internvl2.checkpoint.backbones import BACKBONES as LANGUAGE_MODELS
 from xinference_internvl2.checkpoint.config import CheckpointConfig, parse_config
 from xinference_internvl2.checkpoint.config_defaults import LANGUAGE_DEFAULTS
@@ -187,8 +187,8 @@ def test_fields_that_are_absent_are_those_of_the_installed_class(
     assert {key: getattr(installed, key) for key in defaults} == defaults
 
 
-def test_every_language_model_has_defaults() -> None:
-    assert set(LANGUAGE_DEFAULTS) == set(LANGUAGE_MODELS)
+def test_every_language_model_has_defaults_and_names_of_layers() -> None:
+    assert set(LANGUAGE_DEFAULTS) == set(linear_layers.NAMES) == set(LANGUAGE_MODELS)
 
 
 def test_fields_that_are_absent_are_those_of_the_class_that_internlm2_publishes() -> None:
