@@ -20,17 +20,36 @@ last = blocks[-1]; before = resident(); del blocks; trim(); print(before - resid
 """
 
 
+VERSIONS = {
+    1: ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+    2: ("memory.max", "memory.current", "memory.stat"),
+}
+CACHE = {1: "inactive_file 0\ntotal_inactive_file 300\n", 2: "inactive_file 300\n"}
+ANY = [("5000\n", 5000, 4300), ("900\n", 900, 200), ("600\n", 600, 0)]
+
+
 @pytest.mark.parametrize(
-    ("limit", "total", "free"),
-    [("max\n", 9000, 8000), ("5000\n", 5000, 4300), ("900\n", 900, 200), ("600\n", 600, 0)],
+    ("version", "limit", "total", "free"),
+    [
+        (2, "max\n", 9000, 8000),
+        (1, f"{(1 << 63) - 4096}\n", 9000, 8000),
+        *((version, *each) for version in VERSIONS for each in ANY),
+    ],
 )
 def test_a_container_may_have_less_than_the_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, total: int, free: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    version: int,
+    limit: str,
+    total: int,
+    free: int,
 ) -> None:
     """Of the 1000 bytes in use, 300 are of files and given up on demand."""
-    (tmp_path / "memory.max").write_text(limit)
-    (tmp_path / "memory.current").write_text("1000\n")
-    (tmp_path / "memory.stat").write_text("anon 700\ninactive_file 300\n")
+    (tmp_path / "memory").mkdir()
+    for name, text in zip(
+        VERSIONS[version], (limit, "1000\n", f"anon 700\n{CACHE[version]}"), strict=True
+    ):
+        (tmp_path / name).write_text(text)
     monkeypatch.setattr(system_memory, "_CGROUP", tmp_path)
     memory = psutil.virtual_memory()._replace(total=9000, available=8000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
