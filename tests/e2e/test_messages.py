@@ -15,7 +15,7 @@ from tests.support.chat.refused_messages import REFUSED
 from tests.support.served import Served
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.media.tiles import Tiling
-from xinference_internvl2.media.video import open_video
+from xinference_internvl2.media.video_file import open_video
 
 from .reference import Pictures, greedy, inputs
 

@@ -24,7 +24,7 @@ from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.engine_limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.lora_adapters import load_adapters, use_adapter
+from xinference_internvl2.transformers.model.lora_layers import load_adapters, use_adapter
 
 GPU = "cuda"
 SIDE, FEATURES, TILES, TOKENS = 112, 16, 3, 12

@@ -8,9 +8,9 @@ from ..checkpoint.config import CheckpointConfig
 from ..errors import RequestError
 from ..media.media_item import Media, OpenMedia
 from ..tokenizer.image_tokens import image_tokens
-from .control_tokens_in_user_text import split_user_text
 from .image_labels import Labels
 from .messages import Turn
+from .region_tokens import split_user_text
 from .segment import Segment
 
 PLACEHOLDER = "<image>"

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 from ..errors import NO_TOOL_RESULT, NO_TOOLS, RequestError
 from ..media.limits import MAX_FRAMES
 from ..media.media_item import Media
-from ..media.request_options import MEDIA_OPTIONS, read_values
+from ..media.tile_and_frame_options import MEDIA_OPTIONS, read_values
 from .option_table import NO_REASONING, Option
 from .option_value_types import Described, Values
 from .read_options import read_fields

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from ..media.media_item import OpenMedia
-from ..media.request_options import read_request_limits
 from ..media.share_tiles import fit_tiles
 from ..media.source import open_media
+from ..media.tile_and_frame_options import read_request_limits
 from ..sampling_params import SamplingParams
 from ..tokenizer.tokenizer import encode_segments
 from .adapter_choice import choose_adapter

@@ -14,7 +14,8 @@ from typing import Any
 from ..engine_outputs import Outputs
 from ..errors import RequestError
 from ..tokenizer.image_tokens import REQUIRED
-from .answer import Generate
+from .chat_completion import Generate
+from .chat_response import build_head
 from .logprobs import Json, to_logprob_lists
 from .option_table import MAX_TOP_LOGPROBS
 from .option_value_types import Whole
@@ -22,7 +23,6 @@ from .prepare import build_request
 from .read_options import merge_fields, read_options
 from .request import ChatRequest
 from .request_size import MediaSize, check_text
-from .response import build_head
 from .served_checkpoint import ServedCheckpoint
 from .stop_reason import Ending, format_ending
 from .text_deltas import TextDelta, generate_text

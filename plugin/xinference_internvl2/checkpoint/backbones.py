@@ -1,7 +1,7 @@
 """The language models of the family's checkpoints: one record each.
 
 A fifth one is a record here, its defaults in `config_defaults.py`, its layers in
-`linear_layers.py`, its control tokens in `tokenizer/control_tokens.py`, its names in
+`linear_layers.py`, its control tokens in `tokenizer/control_token_table.py`, its names in
 `transformers/model/weight_names.py` where they differ from transformers' own, and its memory in the
 generator's `family/memory.py`.
 """

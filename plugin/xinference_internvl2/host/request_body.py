@@ -16,7 +16,8 @@ async def read_body(request: Any) -> dict[str, Any]:
     """Return the body of a request, which for all of the host's APIs is a JSON object.
 
     The request keeps the object, so the host gets the same one. Nothing else is checked before it
-    is known whether the model is one of ours; the host takes a number for a UID, too.
+    is known whether the model is one of ours. What names no model has none that could answer: it is
+    refused whoever it is for, as some of the host's APIs fail with a 500 there.
 
     Raises:
         RequestError: the body is no JSON object that can be read, or names no model.
@@ -31,8 +32,8 @@ async def read_body(request: Any) -> dict[str, Any]:
         ) from None
     if not isinstance(body, dict):
         raise RequestError(f"the body of the request has to be a JSON object, not {body!r:.80}")
-    if not isinstance(body.get("model"), str | int | float):
-        raise RequestError(_describe_model(body.get("model")))
+    if not isinstance(model := body.get("model"), str):
+        raise RequestError(f"model has to be the UID of a launched model, not {model!r:.80}")
     return body
 
 
@@ -40,12 +41,10 @@ def normalize(body: dict[str, Any]) -> None:
     """Merge `extra_body` into the body, as clients do, and remove fields that are null.
 
     Raises:
-        RequestError: the body is nested too deep, `model` is no string, `extra_body` is no object
-            or contradicts a field, or `stream` is no flag.
+        RequestError: the body is nested too deep, `extra_body` is no object or contradicts a field,
+            or `stream` is no flag.
     """
     _check_depth(body)
-    if not isinstance(model := body["model"], str):
-        raise RequestError(_describe_model(model))
     further = body.pop("extra_body", None)
     if not isinstance(further, dict | None):
         raise RequestError(
@@ -99,7 +98,3 @@ def _children(value: Any) -> Iterable[Any]:
 
 def _describe_depth() -> str:
     return f"the body of the request is nested more than {MAX_DEPTH} levels deep; nest it less"
-
-
-def _describe_model(model: Any) -> str:
-    return f"model has to be the UID of a launched model, not {model!r:.80}"

@@ -82,45 +82,18 @@ def _open_route(host: ModuleType, api: Api, route: Callable[..., Any]) -> Any:
 
     async def answer(rest_api: Any, request: Any) -> Any:
         call = ApiCall(request.scope["headers"])
-        answer_as_host = functools.partial(route, rest_api)
         try:
             call.body = await read_body(request)
-        except RequestError as error:
-            return await _answer_unreadable(host, api, answer_as_host, request, call, str(error))
-        except ClientDisconnect:  # in the middle of its body
-            return Response(status_code=CLIENT_CLOSED_REQUEST)
-        if not await is_our_model(rest_api, str(call.body["model"])):
-            return await answer_as_host(request)
-        try:
-            return await _answer(host, api, answer_as_host, rest_api, request, call)
+            if await is_our_model(rest_api, call.body["model"]):
+                ours = functools.partial(route, rest_api)
+                return await _answer(host, api, ours, rest_api, request, call)
         except RequestError as error:
             return _refuse(host, api, request, call, choose_status(error), str(error))
+        except ClientDisconnect:  # in the middle of its body
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
+        return await route(rest_api, request)
 
     return answer
-
-
-async def _answer_unreadable(
-    host: ModuleType,
-    api: Api,
-    route: Callable[[Any], Any],
-    request: Any,
-    call: ApiCall,
-    message: str,
-) -> Any:
-    """Return the host's answer to a body that names no model, or refuse it where the host fails.
-
-    Nobody knows whose request it is, so the host's own refusal is right where it has one. Some of
-    its APIs fail with a 500 and a traceback, say at a body that is nested deeper than JSON is read.
-    """
-    try:
-        response = await route(request)
-    except host.HTTPException:
-        raise
-    except Exception:
-        response = None
-    if response is not None and response.status_code < 500:
-        return response
-    return _refuse(host, api, request, call, 400, message)
 
 
 async def _answer(

@@ -1,4 +1,4 @@
-"""Decodes untrusted images, in a process of its own (see `decoder_pool`).
+"""Decodes untrusted images, in a process of its own (see `image_decoder_pool`).
 
 Whatever a file makes Pillow do, only this process suffers: it may use `MAX_IMAGE_SECONDS` of
 processor time for an image and `MAX_IMAGE_MEMORY`, and can open neither files nor sockets.

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .decoder_pool import choose_decoders
+from .image_decoder_pool import choose_decoders
 from .tiles import Tiling
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .image_file import ImageFile
 from .tiles import Tiling
-from .video import VideoFile
+from .video_file import VideoFile
 
 MediaKind = Literal["image", "frame", "video"]
 
@@ -22,7 +22,7 @@ class Media:
 
     Attributes:
         where: the part of the request, for messages to the client.
-        options: its own options, by the names in `request_options.MEDIA_OPTIONS`.
+        options: its own options, by the names in `tile_and_frame_options.MEDIA_OPTIONS`.
         number: of a frame in its list, from 1; 0 for others.
     """
 

@@ -12,10 +12,10 @@ from .frame_choice import check_part, count_frames
 from .image_file import open_image
 from .limits import FETCH_SECONDS, MediaLimits
 from .media_item import Media, OpenMedia
-from .request_options import read_tiling
 from .request_totals import RequestTotals, check_counts
+from .tile_and_frame_options import read_tiling
 from .tiles import Tiling
-from .video import open_video
+from .video_file import open_video
 
 Fetch = Callable[[str, float], bytes]
 """Takes a URL and a deadline by `time.monotonic`, and returns the file; raises for a URL that the

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from .control_tokens import CONTROL_TOKENS
+from .control_token_table import CONTROL_TOKENS
 
 _LIKE_CONTROL = re.compile(r"<.+>")
 

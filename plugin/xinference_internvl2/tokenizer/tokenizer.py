@@ -15,7 +15,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerFast
 
 from ..checkpoint.json_files import require_folder
 from ..errors import CheckpointError, RequestError
-from .added_tokens_in_text import TokensInText
+from .control_tokens_in_user_text import TokensInText
 from .damaged_file import quote
 from .files import read_tokenizer_files
 from .prefix_space import SAVED_PREFIX, Prefix

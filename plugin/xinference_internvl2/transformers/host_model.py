@@ -20,8 +20,8 @@ from xinference.model.llm.transformers.core import PytorchChatModel
 from xinference.model.scheduler.core import AbortRequestMessage
 from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
-from ..chat.answer import answer
 from ..chat.anthropic_usage import prepare_anthropic_request
+from ..chat.chat_completion import answer
 from ..chat.count_tokens import count_tokens
 from ..chat.launch_options import read_launch_prompt
 from ..chat.request import ChatRequest
@@ -46,7 +46,7 @@ from .model.bitsandbytes import build_quantization_config
 from .model.device_map import choose_device_map
 from .model.dtype import choose_dtype, read_dtype
 from .model.loading_progress import READING_SHARE
-from .model.lora_adapters import load_adapters
+from .model.lora_layers import load_adapters
 from .model.speed_up import speed_up
 from .requirements import explain_missing_library
 

@@ -17,8 +17,8 @@ from xinference.model.llm.vllm.core import VLLMMultiModel
 from xinference.model.llm.vllm.utils import vllm_check
 from xinference.model.scheduler.core import AbortRequestMessage
 
-from ..chat.answer import answer
 from ..chat.anthropic_usage import prepare_anthropic_request
+from ..chat.chat_completion import answer
 from ..chat.count_tokens import count_tokens
 from ..chat.launch_options import read_launch_prompt
 from ..chat.pending_requests import PendingRequests
@@ -44,7 +44,12 @@ from .launch_options import options
 from .lora_adapters import find_names, keep_last_slot_empty, rewrite_in_place
 from .requirements import can_compute, explain_install, platform
 from .settings_files import check_settings_files
-from .translate import translate_error, translate_output, translate_prompt, translate_sampling
+from .translate_requests import (
+    translate_error,
+    translate_output,
+    translate_prompt,
+    translate_sampling,
+)
 from .unsupported import check_computable
 from .virtual_env import use_installed_build
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from ..checkpoint.config import CheckpointConfig
 from ..checkpoint.linear_layers import list_linear_layers
-from ..checkpoint.lora_adapters import (
+from ..checkpoint.lora_adapter_files import (
     WEIGHTS,
     check_shapes,
     read_adapter_config,

@@ -16,8 +16,8 @@ from xinference.model.llm.media import load_media_bytes
 from xoscar.backends.message import ErrorMessage
 
 from tests.tiny import make_checkpoint
-from xinference_internvl2.chat.answer import answer
 from xinference_internvl2.chat.anthropic_usage import prepare_anthropic_request
+from xinference_internvl2.chat.chat_completion import answer
 from xinference_internvl2.chat.count_tokens import count_tokens
 from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint

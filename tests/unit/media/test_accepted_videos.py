@@ -12,8 +12,8 @@ from PIL import Image
 
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media import accepted_videos
-from xinference_internvl2.media.video import open_video
 from xinference_internvl2.media.video_decoder import open_stream
+from xinference_internvl2.media.video_file import open_video
 
 from .test_video import frames, picture, video
 

@@ -15,7 +15,7 @@ from xinference_internvl2.media import decoder_pool, video
 from xinference_internvl2.media.fair_semaphore import FairSemaphore
 from xinference_internvl2.media.image_file import ImageFile, open_image
 from xinference_internvl2.media.tiles import Tiling
-from xinference_internvl2.media.video import VideoFile, open_video
+from xinference_internvl2.media.video_file import VideoFile, open_video
 
 ONE = Tiling(image_size=56, max_tiles=1)
 

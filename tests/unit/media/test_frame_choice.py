@@ -1,4 +1,4 @@
-"""Which frames of a video are shown; how many, `test_request_options` says."""
+"""Which frames of a video are shown; how many, `test_tile_and_frame_options` says."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from xinference_internvl2.chat.prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media.limits import MediaLimits
-from xinference_internvl2.media.request_options import read_request_limits
 from xinference_internvl2.media.source import open_media
+from xinference_internvl2.media.tile_and_frame_options import read_request_limits
 
 
 @pytest.fixture(scope="module")

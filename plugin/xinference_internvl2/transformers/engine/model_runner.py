@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ..model import decoder
-from ..model.lora_adapters import use_adapter
+from ..model.lora_layers import use_adapter
 from . import position_encoding
 from .kv_cache import KVCacheBatch, KVCachePool
 from .scheduler import CHUNK

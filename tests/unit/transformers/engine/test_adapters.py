@@ -15,7 +15,7 @@ from tests.tiny import make_checkpoint
 from tests.tiny.lora import make_matrices, write_adapter, write_merged
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.lora_adapters import load_adapters
+from xinference_internvl2.transformers.model.lora_layers import load_adapters
 
 from .conftest import Steps, ids, run, started, tokens_of
 

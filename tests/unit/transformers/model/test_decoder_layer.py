@@ -23,7 +23,7 @@ from xinference_internvl2.transformers.model.decoder_layer import (
     replace_layers,
 )
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.lora_adapters import load_adapters, use_adapter
+from xinference_internvl2.transformers.model.lora_layers import load_adapters, use_adapter
 
 BACKBONES = ("qwen2", "internlm2", "phi3", "llama")
 IDS = torch.arange(20, 60)[None]

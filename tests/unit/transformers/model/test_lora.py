@@ -26,7 +26,7 @@ from tests.tiny.lora import (
 )
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.lora_adapters import load_adapters, use_adapter
+from xinference_internvl2.transformers.model.lora_layers import load_adapters, use_adapter
 
 BACKBONES = ("qwen2", "internlm2", "phi3", "llama")
 

@@ -16,11 +16,11 @@ from safetensors.torch import load_file
 from tests.tiny import dequantize_awq, make_checkpoint, quantize_awq
 from tests.tiny.lora import make_matrices, write_adapter, write_merged
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.checkpoint.lora_adapters import WEIGHTS
+from xinference_internvl2.checkpoint.lora_adapter_files import WEIGHTS
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.transformers.model.cpu import PackedLinear
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.lora_adapters import (
+from xinference_internvl2.transformers.model.lora_layers import (
     LoraLinear,
     load_adapters,
     use_adapter,

@@ -21,7 +21,7 @@ from tests.tiny import make_checkpoint
 from tests.tiny.lora import TARGETS
 from tests.tiny.weights import read_tensors
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.lora_adapters import load_adapters, use_adapter
+from xinference_internvl2.transformers.model.lora_layers import load_adapters, use_adapter
 
 from .test_lora import BACKBONES, differ, logits
 

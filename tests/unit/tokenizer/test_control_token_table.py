@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xinference_internvl2.checkpoint.backbones import BACKBONES
-from xinference_internvl2.tokenizer.control_tokens import BY_BACKBONE
+from xinference_internvl2.tokenizer.control_token_table import BY_BACKBONE
 from xinference_internvl2.tokenizer.image_tokens import REQUIRED
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.chat.media import draw_picture, image, image_uri, user
 from xinference_internvl2.chat import prepare_within_budget
-from xinference_internvl2.chat.answer import answer
+from xinference_internvl2.chat.chat_completion import answer
 from xinference_internvl2.chat.count_tokens import count_tokens
 from xinference_internvl2.chat.pending_requests import PendingRequests
 from xinference_internvl2.chat.request import ChatRequest
@@ -23,7 +23,7 @@ from xinference_internvl2.errors import OverloadedError, RequestError
 from xinference_internvl2.media.budget import Budget
 from xinference_internvl2.media.data_url import read_inline
 from xinference_internvl2.media.decoder_memory import BYTES_PER_PIXEL
-from xinference_internvl2.media.decoder_pool import choose_decoders
+from xinference_internvl2.media.image_decoder_pool import choose_decoders
 
 WIDE = image_uri(draw_picture(640, 320))
 TILES = 9

@@ -8,10 +8,10 @@ from typing import Any
 
 from ..engine_outputs import Outputs
 from ..media.budget import Reservation
+from .chat_response import build_render_response, build_response
 from .prepare_within_budget import decode_media, prepare_request
 from .read_options import merge_fields
 from .request import ChatRequest
-from .response import build_render_response, build_response
 from .served_checkpoint import ServedCheckpoint
 from .text_deltas import generate_text
 

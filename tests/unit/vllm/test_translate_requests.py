@@ -14,7 +14,11 @@ from xinference_internvl2.errors import RequestError
 from xinference_internvl2.grammar import BROKEN_OFF
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.vllm import translate
-from xinference_internvl2.vllm.translate import translate_error, translate_output, translate_prompt
+from xinference_internvl2.vllm.translate_requests import (
+    translate_error,
+    translate_output,
+    translate_prompt,
+)
 
 
 @pytest.mark.parametrize(

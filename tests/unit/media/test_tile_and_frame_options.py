@@ -16,8 +16,8 @@ from xinference_internvl2.errors import CheckpointError, RequestError
 from xinference_internvl2.media.launch_options import read_launch_limits
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.media.media_item import OpenMedia
-from xinference_internvl2.media.request_options import read_request_limits
 from xinference_internvl2.media.source import open_media
+from xinference_internvl2.media.tile_and_frame_options import read_request_limits
 from xinference_internvl2.media.tiles import Tiling
 
 WIDE = image_uri(draw_picture(640, 320))

@@ -19,7 +19,7 @@ from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
 from ...checkpoint.linear_layers import Layer
-from ...checkpoint.lora_adapters import check_shapes, read_adapter_config, read_matrices
+from ...checkpoint.lora_adapter_files import check_shapes, read_adapter_config, read_matrices
 from ...errors import CheckpointError
 from .weight_names import split_rows, target_names
 

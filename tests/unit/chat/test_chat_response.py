@@ -9,12 +9,12 @@ import pytest
 
 from tests.support.chat.engine import Engine, detokenizers, tokens
 from xinference_internvl2.chat.boxes import Picture
-from xinference_internvl2.chat.detokenizer import Detokenizer
-from xinference_internvl2.chat.request import ChatRequest
-from xinference_internvl2.chat.response import (
+from xinference_internvl2.chat.chat_response import (
     build_render_response,
     build_response,
 )
+from xinference_internvl2.chat.detokenizer import Detokenizer
+from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.chat.text_deltas import detokenize
 from xinference_internvl2.engine_outputs import FinishOutput, PromptOutput, TokenOutput
 from xinference_internvl2.sampling_params import SamplingParams

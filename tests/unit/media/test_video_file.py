@@ -20,7 +20,7 @@ from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media import video as module
 from xinference_internvl2.media.frame_choice import frame_indices
 from xinference_internvl2.media.tiles import Tiling
-from xinference_internvl2.media.video import VideoFile, open_video
+from xinference_internvl2.media.video_file import VideoFile, open_video
 from xinference_internvl2.media.video_packets import read_index
 
 WIDTH, HEIGHT, BITS = 160, 64, 10
