@@ -32,8 +32,13 @@ class Problem:
     path: str
     message: str
 
+    @property
+    def place(self) -> str:
+        """The file, line and column, in the form that editors make a link of."""
+        return f"{self.file}:{self.line}:{self.column}:"
+
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.path}: {self.message}"
+        return f"{self.place} {self.path}: {self.message}"
 
 
 class SpecError(Exception):

@@ -106,9 +106,8 @@ class Report:
 
 
 def _format_problem(problem: Problem) -> str:
-    place, path = f"{problem.file}:{problem.line}:{problem.column}:", f"{problem.path}:"
-    place, path = _paint(place, _BOLD, sys.stderr), _paint(path, _CYAN, sys.stderr)
-    return f"{place} {path} {problem.message}"
+    place = _paint(problem.place, _BOLD, sys.stderr)
+    return f"{place} {_paint(f'{problem.path}:', _CYAN, sys.stderr)} {problem.message}"
 
 
 def _paint(text: str, colour: str, stream: TextIO) -> str:

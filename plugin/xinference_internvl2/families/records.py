@@ -55,13 +55,9 @@ def _parse_runtime(data: Mapping[str, Any]) -> FamilyRuntime:
     formats = data["prompt_formats"]
     return FamilyRuntime(
         model_name=data["model_name"],
-        prompt_formats={name: _parse_prompt_format(name, formats[name]) for name in formats},
+        prompt_formats={name: PromptFormat.parse(name, formats[name]) for name in formats},
         model_specs=tuple(_parse_spec(spec) for spec in data["model_specs"]),
     )
-
-
-def _parse_prompt_format(name: str, data: Mapping[str, Any]) -> PromptFormat:
-    return PromptFormat(name=name, **{**data, "stop": tuple(data["stop"])})
 
 
 def _parse_spec(data: Mapping[str, Any]) -> SpecRuntime:
