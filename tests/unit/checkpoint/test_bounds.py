@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from xinference_internvl2.checkpoint import lora_adapters, rope, tile_config, weight_files
+from xinference_internvl2.checkpoint import lora_adapter_files, rope, tile_config, weight_files
 from xinference_internvl2.checkpoint.config import MAX_RANK
 from xinference_internvl2.checkpoint.typed_fields import Section
 from xinference_internvl2.checkpoint.weight_files import MAX_HEADER_BYTES
@@ -140,10 +140,10 @@ def test_the_rank_of_an_adapter(tmp_path: Path, rank: int, fine: bool) -> None:
     values = {"peft_type": "LORA", "r": rank, "lora_alpha": 8}
     (tmp_path / "adapter_config.json").write_text(json.dumps(values))
     if fine:
-        assert lora_adapters.read_adapter_config(tmp_path).alpha == 8
+        assert lora_adapter_files.read_adapter_config(tmp_path).alpha == 8
         return
     with pytest.raises(CheckpointError, match=f"r is {rank}, but must be a whole number from 1"):
-        lora_adapters.read_adapter_config(tmp_path)
+        lora_adapter_files.read_adapter_config(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -183,17 +183,17 @@ def test_forty_characters_of_a_quantization_are_shown(length: int) -> None:
 @pytest.mark.parametrize("patterns", [None, {}])
 def test_an_adapter_may_have_no_alpha_patterns(patterns: Any) -> None:
     section = Section(FILE, "", {"alpha_pattern": patterns})
-    assert lora_adapters._read_patterns(section, "alpha_pattern") == {}
+    assert lora_adapter_files._read_patterns(section, "alpha_pattern") == {}
 
 
 @pytest.mark.parametrize(("length", "fine"), [(0, False), (1, True), (200, True), (201, False)])
 def test_the_length_of_a_pattern(length: int, fine: bool) -> None:
     section = Section(FILE, "", {"alpha_pattern": {"a" * length: 5}})
     if fine:
-        assert lora_adapters._read_patterns(section, "alpha_pattern") == {"a" * length: 5.0}
+        assert lora_adapter_files._read_patterns(section, "alpha_pattern") == {"a" * length: 5.0}
         return
     with pytest.raises(CheckpointError, match="without regular expressions"):
-        lora_adapters._read_patterns(section, "alpha_pattern")
+        lora_adapter_files._read_patterns(section, "alpha_pattern")
 
 
 @pytest.mark.parametrize(("held", "given"), [(None, {"a": 1}), ({"a": 1}, None), (3, 4)])
