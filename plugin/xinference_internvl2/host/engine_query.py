@@ -12,7 +12,7 @@ from typing import Any
 
 from ..families.engine_matrix import serves
 from ..patching import patch
-from .launch_guard import find_loader
+from .only_our_loaders import find_loader
 from .our_families import find_our_family
 from .virtual_env import set_virtual_env
 

@@ -15,7 +15,7 @@ from . import cpu
 from .checkpoint_family import FAMILY
 from .launch_options import read_object
 from .requirements import platform
-from .structured_outputs import choose_guidance
+from .structured_outputs_backend import choose_guidance
 from .tensor_parallel import check_cards, choose_size
 
 

@@ -13,7 +13,7 @@ from ..checkpoint.config import CheckpointConfig, parse_config
 from ..checkpoint.hf_config import build_language_config
 from ..families.find_family import DEFAULT_FAMILY
 from .checkpoint_family import FAMILY, MODEL_TYPE, choose_family, is_ours, note_family
-from .unsupported import check_computable
+from .unsupported_checkpoints import check_computable
 
 
 class InternVLChatConfig(PreTrainedConfig):

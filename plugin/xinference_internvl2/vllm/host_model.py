@@ -37,9 +37,9 @@ from ..launch_errors import point_to_doctor
 from ..media.launch_options import read_launch_budget, read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
-from .abort import AbortShield
+from .partial_answer_on_abort import AbortShield
 from .engine_args import build_engine_args
-from .grammar_check import GrammarCheck
+from .unfinished_grammar import GrammarCheck
 from .launch_options import options
 from .lora_adapters import find_names, keep_last_slot_empty, rewrite_in_place
 from .requirements import can_compute, explain_install, platform
@@ -50,7 +50,7 @@ from .translate_requests import (
     translate_prompt,
     translate_sampling,
 )
-from .unsupported import check_computable
+from .unsupported_checkpoints import check_computable
 from .virtual_env import use_installed_build
 
 ENGINE = "vLLM"

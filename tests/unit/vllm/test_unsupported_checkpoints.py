@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 from tests.tiny import edit_config, make_checkpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.vllm.unsupported import check_computable
+from xinference_internvl2.vllm.unsupported_checkpoints import check_computable
 
 BACKBONES: Any = ("qwen2", "internlm2", "phi3", "llama")
 Change = Callable[[dict[str, Any]], Any]

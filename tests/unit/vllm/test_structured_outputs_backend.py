@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.vllm.structured_outputs import choose_guidance
+from xinference_internvl2.vllm.structured_outputs_backend import choose_guidance
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from xinference_internvl2.engine_outputs import FinishOutput, FinishReason, Toke
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.grammar import BROKEN_OFF
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer
-from xinference_internvl2.vllm.grammar_check import GrammarCheck
+from xinference_internvl2.vllm.unfinished_grammar import GrammarCheck
 
 END, ANOTHER = 7, 8
 

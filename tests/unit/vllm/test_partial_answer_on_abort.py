@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from xinference_internvl2.vllm.abort import AbortShield
+from xinference_internvl2.vllm.partial_answer_on_abort import AbortShield
 
 
 @pytest.mark.parametrize("aborted", [True, False])
