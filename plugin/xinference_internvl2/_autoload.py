@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HOST_MODULE = "xinference.model.llm"
 # Module of the host → the module of ours whose `activate()` is called once it has been imported.
 HOOKS = {
-    HOST_MODULE: "host.catalog",
+    HOST_MODULE: "host.activate",
     "xinference.api.restful_api": "host.rest_api",
     "xinference.core.supervisor": "host.worker_choice",
     "xinference.deploy.cmdline": "host.engine_command",

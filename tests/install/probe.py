@@ -42,7 +42,7 @@ def tables() -> dict[str, Any]:
 
 def booted() -> dict[str, Any]:
     """The tables after a second call of `activate()`, which must not repeat anything."""
-    from xinference_internvl2.host.catalog import activate
+    from xinference_internvl2.host.activate import activate
 
     found = tables()
     return {**found, "active again": activate()}

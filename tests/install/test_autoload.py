@@ -37,7 +37,7 @@ def run(bare: Environment, path: Path, code: str, *flags: str, **env: str) -> li
     before = f"""
         import sys; sys.path.insert(0, {str(path)!r})
         import types
-        fake = types.ModuleType("xinference_internvl2.host.catalog")
+        fake = types.ModuleType("xinference_internvl2.host.activate")
         fake.activate = lambda: print("activated")
         sys.modules[fake.__name__] = fake
     """
@@ -49,8 +49,9 @@ def test_importing_the_plugin_imports_neither_the_host_nor_an_engine(
     installed: Environment,
 ) -> None:
     modules = (
-        *("", "._autoload", ".patching", ".families.engine_matrix", ".host.catalog"),
-        *(".host.only_our_loaders", ".host.engine_query", ".host.rest_api", ".host.extension_factory"),
+        *("", "._autoload", ".patching", ".families.engine_matrix", ".host.activate"),
+        *(".host.only_our_loaders", ".host.engine_query", ".host.rest_api"),
+        ".host.extension_factory",
     )
     imports = "\n".join(f"import xinference_internvl2{name}" for name in modules)
     done = installed.run("-c", f"{imports}\nimport sys\nprint(*sys.modules)")

@@ -13,7 +13,8 @@ from typing import Any
 from ..errors import OverloadedError, RequestError
 from .api_call import ApiCall, current_call
 from .error_fields import translate_fields
-from .error_status import ERROR_TYPES, choose_status, clean_message
+from .error_message import clean_message
+from .error_status import ERROR_TYPES, choose_status
 from .refuse_tools import refuse_blocks_of_tools, refuse_tools
 from .request_body import add_options
 from .request_log import log_refusal

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import logging
 import os
 from collections.abc import Callable
@@ -11,40 +10,26 @@ from types import ModuleType
 from typing import Any
 
 from .. import __version__
-from .._autoload import HOST_MODULE
 from ..families import records, withdrawn
 from ..log_once import log_once
 from ..patching import patch
-from . import engine_query, launch_guard, loader_classes, spec_choice
-from .request_log import log_refusals_once
-from .version_check import TESTED_HOSTS, read_host_version, warn_if_untested
+from . import loader_classes
+from .version_check import TESTED_HOSTS, read_host_version
 
 PATCH_POINT = "load_model_family_from_json"
 
 logger = logging.getLogger(__package__)
 
 
-def activate() -> bool:
-    """Extend the catalog of this process; True if this call was the one that did.
-
-    With it come our loader classes, the guard of launches, the choice of a spec, the reasons in
-    the engine query, and a log without the host's tracebacks of our refusals.
-    """
-    host = importlib.import_module(HOST_MODULE)
-    warn_if_untested()
-    added = patch(
+def extend_catalog(host: ModuleType) -> bool:
+    """Extend the catalog of this process; True if this call was the one that did."""
+    return patch(
         host,
         PATCH_POINT,
         functools.partial(_read_ours_after, host),
         without=f"xinference-internvl2 {__version__} cannot add its model families; use xinference"
         f" {TESTED_HOSTS[-1]}",
     )
-    if added:
-        launch_guard.guard_launches(host.llm_family)
-        spec_choice.choose_unquantized(host.llm_family)
-        engine_query.add_reasons()
-        log_refusals_once()
-    return added
 
 
 def _read_ours_after(host: ModuleType, load: Callable[..., None]) -> Callable[..., None]:

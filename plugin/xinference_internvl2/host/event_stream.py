@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from .api_call import ApiCall
-from .error_status import clean_message
-from .openai_api import build_error
+from .error_message import clean_message
+from .openai_error import build_error
 
 
 class StreamRefusedError(Exception):

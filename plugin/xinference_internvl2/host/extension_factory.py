@@ -13,7 +13,7 @@ from .. import __version__
 from .._autoload import HOST_MODULE
 from ..families import records
 from . import rest_api
-from .catalog import activate
+from .activate import activate
 
 
 class Extension:

@@ -12,7 +12,8 @@ from typing import Any
 
 from ..errors import OverloadedError, RequestError
 from .api_call import current_call
-from .error_status import choose_status, clean_message
+from .error_message import clean_message
+from .error_status import choose_status
 from .model_availability import UnavailableError, connection_errors, unavailable
 from .request_log import log_refusal
 

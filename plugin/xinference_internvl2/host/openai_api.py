@@ -8,8 +8,7 @@ from typing import Any
 
 from ..errors import RequestError
 from .api_call import ApiCall, current_call
-from .error_fields import find_field
-from .error_status import ERROR_TYPES
+from .openai_error import build_error
 from .refuse_tools import refuse_tools
 
 _READ = {"model", "stream", "request_id", "cache_salt"}
@@ -75,13 +74,3 @@ def refuse(
     """Return the response to a refused request, for the host's clients and for OpenAI's."""
     content = {"detail": message, "error": build_error(status, message, call)}
     return host.JSONResponse(content=content, status_code=status, headers=headers)
-
-
-def build_error(status: int, message: str, call: ApiCall) -> dict[str, Any]:
-    """Return OpenAI's error object; Anthropic's is built in `anthropic_api`."""
-    return {
-        "message": message,
-        "type": ERROR_TYPES.get(status, "server_error"),
-        "param": find_field(call, message),
-        "code": None,
-    }

@@ -18,7 +18,8 @@ from . import anthropic_api, model_errors, openai_api, responses_api
 from .api_call import ApiCall, Refuse, set_current
 from .disconnect import CLIENT_CLOSED_REQUEST, answer_unless_client_leaves
 from .error_fields import translate_fields
-from .error_status import add_retry_after, choose_status, clean_message, describe_invalid
+from .error_message import clean_message, describe_invalid
+from .error_status import add_retry_after, choose_status
 from .event_stream import StreamRefusedError, start_stream
 from .model_availability import connection_errors, raise_if_unavailable
 from .our_families import is_our_model

@@ -37,11 +37,10 @@ from ..launch_errors import point_to_doctor
 from ..media.launch_options import read_launch_budget, read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
-from .partial_answer_on_abort import AbortShield
 from .engine_args import build_engine_args
-from .unfinished_grammar import GrammarCheck
 from .launch_options import options
 from .lora_adapters import find_names, keep_last_slot_empty, rewrite_in_place
+from .partial_answer_on_abort import AbortShield
 from .requirements import can_compute, explain_install, platform
 from .settings_files import check_settings_files
 from .translate_requests import (
@@ -50,6 +49,7 @@ from .translate_requests import (
     translate_prompt,
     translate_sampling,
 )
+from .unfinished_grammar import GrammarCheck
 from .unsupported_checkpoints import check_computable
 from .virtual_env import use_installed_build
 

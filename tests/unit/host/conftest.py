@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.engine_outputs import FinishOutput, Outputs, TokenOutput
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.families.find_family import find_prompt_format
+from xinference_internvl2.families.records import FAMILIES
 from xinference_internvl2.host import request_log, rest_api
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
@@ -187,3 +189,19 @@ def client(_app: FastAPI, model: Model) -> Iterator[TestClient]:
     headers = {"anthropic-version": "2023-06-01"}
     with TestClient(_app, raise_server_exceptions=False, headers=headers) as client:
         yield client
+
+
+@pytest.fixture
+def catalog_family() -> SimpleNamespace:
+    """InternVL2 as the host's catalog has it: a spec for each quantization."""
+    (record,) = json.loads((FAMILIES / "internvl2.json").read_text("utf-8"))
+    specs = [
+        SimpleNamespace(
+            model_format=spec["model_format"],
+            model_size_in_billions=spec["model_size_in_billions"],
+            quantization=quantization,
+        )
+        for spec in record["model_specs"]
+        for quantization in spec["model_src"]["huggingface"]["quantizations"]
+    ]
+    return SimpleNamespace(model_name="internvl2", model_specs=specs)

@@ -1,7 +1,7 @@
-"""Chooses the spec of a family that a launch means, and says what there is where none fits.
+"""Lets a launch that names no quantization take unquantized weights, where there are any.
 
-The host takes the first spec that fits, which is a quantized one where no quantization is asked
-for, and calls the whole model not found where none fits.
+The host would take the first spec that fits, which is a quantized one. Where none fits it would
+call the whole model not found; `missing_spec` says what there is.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-from ..errors import join_names
 from ..patching import patch
+from .missing_spec import explain_missing
 from .our_families import find_our_family
 
 UNQUANTIZED = "none"
@@ -72,32 +72,3 @@ def choose_quantization(
     wanted = model_format or next((spec.model_format for spec in fitting), None)
     found = [spec.quantization for spec in fitting if spec.model_format == wanted]
     return UNQUANTIZED if UNQUANTIZED in found else next(iter(found), None)
-
-
-def explain_missing(family: Any, asked: dict[str, Any]) -> str:
-    """Return a sentence on what a family has in place of the spec that a launch asks for."""
-    specs, name = family.model_specs, family.model_name
-    wanted, size = asked.get("model_format"), asked.get("model_size_in_billions")
-    formats = [spec.model_format for spec in specs]
-    if wanted and wanted not in formats:
-        return f"{name} has no format {wanted}; its formats are {join_names(formats)}."
-    specs = [spec for spec in specs if not wanted or spec.model_format == wanted]
-    what = f"{name} in format {wanted}" if wanted else name
-    if quantization := asked.get("quantization"):
-        fitting = [spec for spec in specs if _equals(spec.quantization, quantization)]
-        if not fitting:
-            return f"{what} {_explain_quantization(family.model_specs, specs, quantization)}"
-        specs, what = fitting, f"{what} with quantization {quantization}"
-    sizes = join_names(str(spec.model_size_in_billions) for spec in specs)
-    return f"{what} has no size {size} (in billions of parameters); its sizes are {sizes}."
-
-
-def _explain_quantization(every: Sequence[Any], specs: Sequence[Any], quantization: str) -> str:
-    others = [spec.model_format for spec in every if _equals(spec.quantization, quantization)]
-    hint = f"; {quantization} is of format {join_names(others)}" if others else ""
-    known = join_names(spec.quantization for spec in specs)
-    return f"has no quantization {quantization}, only {known}{hint}."
-
-
-def _equals(one: str, other: str) -> bool:
-    return one.lower() == other.lower()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from xinference_internvl2.host.api_call import ApiCall
-from xinference_internvl2.host.openai_api import build_error
+from xinference_internvl2.host.openai_error import build_error
 
 
 @pytest.mark.parametrize(
