@@ -1,15 +1,29 @@
-"""What can be wrong with a spec, a file or a run: the errors of every stage."""
+"""What can be wrong with a spec, a file or a run: the errors of every stage, and their places."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from .wording import display
+from .wording import SHOWN, display, show
 
 Path = tuple[str | int, ...]
 """Keys and indexes that lead from the root of a spec to a value."""
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def format_path(path: Path) -> str:
+    """Return `path` as a JSONPath: `$.model_specs[3].prompt_formats['Hermes-2']`."""
+    steps = []
+    for step in path:
+        if isinstance(step, str) and _PLAIN_KEY.fullmatch(step):
+            steps.append(f".{step[:SHOWN]}")
+        else:
+            steps.append(f"[{show(step)}]")
+    return "$" + "".join(steps)
 
 
 @dataclass(frozen=True, slots=True)

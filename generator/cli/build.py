@@ -1,4 +1,4 @@
-"""`build`: write what the specs describe, and name files that none of them does."""
+"""`build`: write what the specs describe, and report orphaned files that none of them does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..outputs import build_record
-from ..outputs.write import find_changed, find_stale, write_files
+from ..outputs.orphaned_files import MESSAGE, find_orphaned_files
+from ..outputs.write import find_changed, write_files
 from ..paths import REFERENCE, find_specs
 from ..wording import display
 from .drift_check import compare
@@ -23,10 +24,10 @@ def build(options: argparse.Namespace, report: Report) -> int:
     else:
         status, paths = 0, _write(specs, options, report)
     # Only a run over every spec can tell that a file belongs to none of them.
-    stale = [] if options.specs else find_stale(paths)
-    for path in stale:
-        report.add_error("no spec describes this file; delete it", display(path))
-    return 1 if stale else status
+    orphans = [] if options.specs else find_orphaned_files(paths)
+    for path in orphans:
+        report.add_error(MESSAGE, display(path))
+    return 1 if orphans else status
 
 
 def _generate(specs: Sequence[Path], options: argparse.Namespace) -> dict[Path, str]:

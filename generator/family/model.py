@@ -1,7 +1,7 @@
 """The model of a family: what every output reads, with all defaults unfolded.
 
-The schema has checked the shape before anything comes here, and `spec/rules.py` what one part of a
-spec says about another.
+The schema has checked the shape before anything comes here, and `spec/cross_field_rules.py` what
+one part of a spec says about another.
 """
 
 from __future__ import annotations

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ..paths import ROOT, SCHEMA_FILE
-from ..problems import Problem, ReadError
+from ..problems import Problem, ReadError, format_path
 from ..spec.load import check
-from ..spec.located_document import Document, format_path
+from ..spec.located_document import Document
 from ..spec.yaml_reader import compose
 from ..wording import display
 from . import yaml_writer
 from .published_engines import add_engines
-from .registrations import Record, choose_records
+from .read_registrations import Record, choose_records
 from .to_spec import convert_record
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..problems import Issue, Path
-from .registrations import Record
+from .read_registrations import Record
 
 _SPEC_KEYS = ("model_format", "model_size_in_billions", "activated_size_in_billions")
 _DEFAULT_HUB = "huggingface"

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..problems import Issue, ReadError
 from ..spec.text_file import read_text
 from ..wording import show
-from .registrations import Record
+from .read_registrations import Record
 
 _ENGINES = re.compile(r"^- \*\*Engines\*\*:(.*)$", re.MULTILINE)
 _NOTE = re.compile(r"(.+?) only available for quantizations? (.+)")

@@ -11,7 +11,7 @@ from ..problems import Issue, Path
 from ..spec.schema import load_definition
 from ..spec.shadowed_specs import find_shadowed
 from .merge_entries import merge_entries
-from .registrations import Record
+from .read_registrations import Record
 
 # The page shows what Hugging Face has; the others say where they differ.
 _LEADING_HUBS = ("huggingface", "modelscope")

@@ -9,9 +9,9 @@ from typing import Any
 from ..family.model import Family
 from ..paths import PAGES, REGISTRATIONS
 from .engines_page import render_engines_page
+from .loader_data import make_loader_data
 from .model_page import render_model_page
 from .registration import make_registration
-from .runtime import make_runtime
 
 
 def render_files(family: Family, origin: str) -> Iterator[tuple[str, str]]:
@@ -23,7 +23,7 @@ def render_files(family: Family, origin: str) -> Iterator[tuple[str, str]]:
     yield f"{REGISTRATIONS}/{family.name}.json", _format_json([make_registration(family)])
     if family.served_specs:
         yield f"{PAGES}/{family.name.lower()}-engines.rst", render_engines_page(family)
-        data = {"generated_from": origin} | make_runtime(family)
+        data = {"generated_from": origin} | make_loader_data(family)
         yield f"{REGISTRATIONS}/{family.name}.runtime.json", _format_json(data)
 
 

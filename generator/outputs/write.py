@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..problems import RunError
@@ -13,14 +13,6 @@ from ..problems import RunError
 def find_changed(files: Mapping[Path, str]) -> dict[Path, str]:
     """Return the files that do not hold their text."""
     return {path: text for path, text in files.items() if read(path) != text.encode()}
-
-
-def find_stale(files: Iterable[Path]) -> list[Path]:
-    """Return what is none of the files, but lies in a folder of theirs and has their suffix."""
-    wanted = set(files)
-    kinds = {(path.parent, path.suffix) for path in wanted}
-    beside = {path for folder, suffix in kinds for path in folder.glob(f"[!.]*{suffix}")}
-    return sorted(path for path in beside - wanted if path.name != "index.rst")
 
 
 def write_files(files: Mapping[Path, str]) -> None:

@@ -11,7 +11,7 @@ from ..family.model import Family, make_family
 from ..paths import ROOT
 from ..problems import Problem, SpecError
 from ..wording import display
-from . import rules, schema
+from . import cross_field_rules, schema
 from .located_document import Document, load
 from .same_family_names import find_same_names
 
@@ -60,7 +60,7 @@ def check(document: Document, *, one_of_many: bool = False) -> list[Problem]:
     # A valid one of many passes by the faster library, without the import of the other.
     passes = one_of_many and schema.is_valid(document.data)
     issues = [] if passes else schema.check(document.data)
-    issues += rules.check(document.data, [*document.issues, *issues])
+    issues += cross_field_rules.check(document.data, [*document.issues, *issues])
     return document.locate(issues)
 
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
-from ..problems import Issue, Path, Problem, ReadError, SpecError
-from ..wording import SHOWN, show
+from ..problems import Issue, Problem, ReadError, SpecError, format_path
 from .text_file import read_text
 from .yaml_reader import Node, compose
-
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +57,3 @@ def load(path: FilePath, name: str) -> Document:
     except ReadError as error:
         raise SpecError([Problem(name, error.line, error.column, "$", error.message)]) from None
     return Document(name, root, found)
-
-
-def format_path(path: Path) -> str:
-    """Return `path` as a JSONPath: `$.model_specs[3].prompt_formats['Hermes-2']`."""
-    steps = []
-    for step in path:
-        if isinstance(step, str) and _PLAIN_KEY.fullmatch(step):
-            steps.append(f".{step[:SHOWN]}")
-        else:
-            steps.append(f"[{show(step)}]")
-    return "$" + "".join(steps)

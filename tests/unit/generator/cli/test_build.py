@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from generator.__main__ import main
-from generator.outputs import write
 
 PAGE = "docs/models/base.rst"
 ENGINES = "docs/models/base-engines.rst"
@@ -179,11 +178,3 @@ def test_family_that_others_serve_has_no_runtime_file(base: str, spec: Path, fol
     assert _build() == 0
     assert set(_files(folder / "out")) == {PAGE, f"{FAMILIES}/base.json"}
     assert "- **Engines**: \n" in (folder / "out" / PAGE).read_text("utf-8")
-
-
-def test_stale_files(folder: Path) -> None:
-    names = ["a.json", "old.json", "old.txt", ".hidden.json", "index.rst"]
-    for name in names:
-        (folder / name).touch()
-    files = [folder / "a.json", folder / "a.rst"]
-    assert write.find_stale(files) == [folder / "old.json"]

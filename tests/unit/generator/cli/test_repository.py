@@ -121,7 +121,7 @@ def test_unchanged_build_imports_no_library(copy: Path) -> None:
     ("file", "old", "new", "written"),
     [
         ("generator/outputs/templates/model.rst.jinja", "Languages:", "Tongues:", "internvl2.rst"),
-        ("generator/outputs/runtime.py", '"model_name"', '"name"', "internvl2.runtime.json"),
+        ("generator/outputs/loader_data.py", '"model_name"', '"name"', "internvl2.runtime.json"),
         ("family_specs/family.schema.json", "the name of the family", "its name", "spec.rst"),
     ],
     ids=["template", "code", "schema"],

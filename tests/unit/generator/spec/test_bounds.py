@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from generator.problems import ReadError
+from generator.problems import ReadError, format_path
 from generator.spec import text_file
-from generator.spec.located_document import format_path
 from generator.spec.schema import SCHEMA_FILE, check, is_valid
 from generator.spec.text_file import read_text
 from generator.spec.yaml_reader import compose

@@ -1,4 +1,4 @@
-"""A family as our loaders read it: what `families/records.py` of the plugin holds, and no more."""
+"""Loader data: a family as `families/records.py` of the plugin reads it, and no more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..family.memory import UnitMemory, estimate_by_quantization, find_dimension
 from ..family.model import Family, ModelSpec, PromptFormat
 
 
-def make_runtime(family: Family) -> dict[str, Any]:
+def make_loader_data(family: Family) -> dict[str, Any]:
     """Return the prompt formats, and of the checkpoints that our loaders serve the engines and the
     memory."""
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from generator.family.model import PromptFormat, make_family
-from generator.outputs.runtime import make_runtime
+from generator.outputs.loader_data import make_loader_data
 from tests.unit.generator.specs import load_data
 from xinference_internvl2.families import prompt_format, records
 
@@ -19,7 +19,7 @@ def test_both_sides_mean_the_same_by_a_prompt_format() -> None:
 
 
 def test_the_plugin_reads_every_key(base: str) -> None:
-    data = make_runtime(make_family(load_data(base)))
+    data = make_loader_data(make_family(load_data(base)))
     read = records._parse_runtime(data)
     assert data.keys() == {field.name for field in fields(read)}
     (spec,) = data["model_specs"]
@@ -37,5 +37,5 @@ def test_the_plugin_reads_every_key(base: str) -> None:
 
 def test_a_prompt_format_says_whether_images_have_labels(base: str) -> None:
     without = base.replace("turn_end: ", "image_labels: false\n    turn_end: ", 1)
-    read = records._parse_runtime(make_runtime(make_family(load_data(without))))
+    read = records._parse_runtime(make_loader_data(make_family(load_data(without))))
     assert read.prompt_formats["plain"].image_labels is False
