@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,22 @@ def seeing(request: pytest.FixtureRequest, host: Host) -> Iterator[Served]:
     )
     yield wait_until_ready(Served(host, uid, CHECKPOINT))
     RESTfulClient(host.url).terminate_model(uid)
+
+
+PHI3_SYSTEM, PHI3_STOP = "You read labels.", "<|endoftext|>"
+"""Of the launch of `phi3`."""
+
+
+@pytest.fixture(scope="session")
+def phi3(extended: Host, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """A model that refuses a third request at once."""
+    folder = tmp_path_factory.mktemp("phi3")
+    checkpoint = make_checkpoint(folder, backbone="phi3", vit="6b", max_dynamic_patch=6)
+    options = {"model_path": str(checkpoint), "model_size_in_billions": 4, "request_limits": 2}
+    options |= {"model_engine": "Transformers", "model_format": "pytorch", "quantization": "none"}
+    prompt = {"system": PHI3_SYSTEM, "stop": json.dumps([PHI3_STOP])}
+    request_launch(extended, "phi3", **options, **prompt, max_dynamic_patch=4, num_frames=2)
+    return Served(extended, "phi3", checkpoint)
 
 
 @pytest.fixture(scope="session")

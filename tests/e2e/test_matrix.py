@@ -1,7 +1,8 @@
-"""What the engine matrix says is what happens: its rows are launched, and answer right."""
+"""The engine matrix: a server lists what the spec says, and its rows launch and answer right."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from xinference.client import RESTfulClient
 
 from generator.spec.load import load_one
 from tests.install.environment import REPOSITORY
+from tests.install.test_catalog import computes
 from tests.shapes.export import export, read_state
 from tests.shapes.showcase import CONTENTS, draw_shapes
 from tests.support.host import Host
@@ -23,9 +25,10 @@ from tests.support.served import (
     wait_until_ready,
 )
 from tests.tiny import make_checkpoint, quantize_awq
+from xinference_internvl2.families import records as runtime
 from xinference_internvl2.vllm.cpu import explain_missing_awq_kernel
 
-from .conftest import VLLM_AT_ONCE
+from .conftest import ENGINES, VLLM_AT_ONCE
 
 pytestmark = pytest.mark.e2e
 
@@ -51,6 +54,45 @@ ROWS = {
 OPTIONS = {"vLLM": VLLM_AT_ONCE}
 
 Maker = Callable[[str, str], Path]
+
+
+def matrix(engine: str) -> dict[tuple[str, str], set[str]]:
+    """(format, size) → quantizations that the spec says `engine` serves."""
+    specs = json.loads((runtime.FAMILIES / "internvl2.runtime.json").read_text())["model_specs"]
+    return {
+        (spec["model_format"], str(spec["model_size_in_billions"])): set(spec["engines"][engine])
+        for spec in specs
+        if spec["engines"].get(engine) and computes(engine, spec["model_format"])
+    }
+
+
+def listed(host: Host, engine: str) -> dict[tuple[str, str], set[str]]:
+    found: Any = host.get("/v1/engines/internvl2")[engine]
+    assert isinstance(found, list), found
+    return {
+        (entry["model_format"], str(entry["model_size_in_billions"])): set(entry["quantizations"])
+        for entry in found
+    }
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_engine_query_is_the_specs_matrix(host: Host, engine: str) -> None:
+    assert listed(host, engine) == matrix(engine)
+
+
+def test_the_command_line_prints_the_matrix(host: Host) -> None:
+    done = host.cli("engine", "--model-name", "internvl2")
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    rows = [line.split()[1:] for line in done.stderr.splitlines() if line.startswith("internvl2")]
+    for engine in ENGINES:
+        printed = {(row[1], row[2], row[3]) for row in rows if row[0] == engine}
+        table = matrix(engine)
+        assert printed == {(*spec, quantization) for spec in table for quantization in table[spec]}
+
+
+def test_the_official_way_lists_the_matrix_too(extended: Host) -> None:
+    assert listed(extended, "Transformers") == matrix("Transformers")
 
 
 @pytest.fixture(scope="module")

@@ -33,9 +33,9 @@ def without_host(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Envir
 def offline(
     jobs: list[dict[str, Any]], python: Path = Path(sys.executable)
 ) -> list[list[dict[str, Any]]]:
-    """What vLLM's `LLM` answers; see `vllm_answers.py`."""
+    """What vLLM's `LLM` answers; see `processes/vllm_answers.py`."""
     environment = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
-    command = [python, "-m", "tests.engines.vllm_answers"]
+    command = [python, "-m", "tests.engines.processes.vllm_answers"]
     answers: list[list[dict[str, Any]]] = printed(
         command, "answers:", environment, json.dumps(jobs), 1200
     )

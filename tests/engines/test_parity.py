@@ -35,7 +35,7 @@ from xinference_internvl2.tokenizer.tokenizer import (
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 from .conftest import needs_vllm, offline
-from .vllm_answers import TOKENS
+from .processes.vllm_answers import TOKENS
 
 # Every backbone as a model that sees, saved again by another tool; and random weights with the
 # large vision tower, as published: computed by one process, and by two that share it, which is

@@ -18,8 +18,8 @@ from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from xinference_internvl2.vllm.cpu import explain_missing_awq_kernel
 
 from .conftest import needs_vllm
+from .processes.vllm_answers import TOKENS
 from .test_parity import PNG, of_vllm, prompt_ids, tiles_of
-from .vllm_answers import TOKENS
 
 pytestmark = [
     pytest.mark.e2e,

@@ -1,4 +1,4 @@
-"""What the loader chooses for vLLM, and that a user's own choice wins: vLLM says it itself."""
+"""vLLM's engine arguments: what the loader chooses, and that a user's own choice wins."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def found(checkpoints: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
         # Without bfloat16, whatever this CPU has.
         "DNNL_MAX_CPU_ISA": "AVX2",
     }
-    command = [sys.executable, "-m", "tests.engines.vllm_configs"]
+    command = [sys.executable, "-m", "tests.engines.processes.vllm_engine_args"]
     configurations: list[dict[str, Any]] = printed(
         command, "configurations:", environment, json.dumps(requests)
     )

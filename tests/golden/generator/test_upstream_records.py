@@ -1,4 +1,4 @@
-"""The families of this repository against their last records in Xinference."""
+"""Our specs against the last upstream records of the same families, and what was published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m tests.engines.steps CHECKPOINT`: what the Transformers loader generates and reads.
+"""`python -m tests.engines.processes.unread_answers CHECKPOINT`: what Transformers computes.
 
 Prints of an answer that nobody reads how many tokens there were when other requests had their
 answers, and how many after it had been read to its end; of requests with the same prompt and

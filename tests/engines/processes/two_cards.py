@@ -1,4 +1,4 @@
-"""`python -m tests.engines.executor_answers CHECKPOINT WORKERS`: a model shared by two cards.
+"""`python -m tests.engines.processes.two_cards CHECKPOINT WORKERS`: a model shared by two cards.
 
 The host starts a process for each card and drives vLLM's workers in them by its own executor, on
 one worker or on two. There are no cards here: the loader is told of them, and vLLM's workers

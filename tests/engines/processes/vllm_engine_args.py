@@ -1,4 +1,4 @@
-"""`python -m tests.engines.vllm_configs < REQUESTS`: the configuration that vLLM starts with.
+"""`python -m tests.engines.processes.vllm_engine_args < REQUESTS`: what vLLM is configured with.
 
 A request is {"checkpoint": directory, "options": those of a launch, "environment": what the server
 has of its own}; the answer has what our loader makes of them, as vLLM's own configuration says it.

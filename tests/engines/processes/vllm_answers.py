@@ -1,4 +1,4 @@
-"""`python -m tests.engines.vllm_answers < JOBS`: greedy tokens of vLLM.
+"""`python -m tests.engines.processes.vllm_answers < JOBS`: greedy tokens of vLLM.
 
 A job is {"checkpoint": directory, "dtype": …, "requests": […]}, a request {"ids": […],
 "pictures": [PNG file in base64, …]}, perhaps with the "most" tokens of its answer. The answer has
@@ -47,7 +47,7 @@ def answer(llm: Any, request: dict[str, Any]) -> dict[str, Any]:
     from vllm.lora.request import LoRARequest
 
     # By its importable name: vLLM's worker has another `__main__`.
-    from tests.engines.vllm_answers import linear_methods
+    from tests.engines.processes.vllm_answers import linear_methods
 
     prompt = {"prompt_token_ids": request["ids"]}
     if request["pictures"]:

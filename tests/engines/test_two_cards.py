@@ -24,6 +24,6 @@ pytestmark = [
 )
 def test_two_cards_share_a_model(workers: int, tensor: int, pipeline: int) -> None:
     """Our entry point is active in the process of every card, and what they are given agrees."""
-    command = [sys.executable, "-m", "tests.engines.executor_answers", CHECKPOINT, str(workers)]
+    command = [sys.executable, "-m", "tests.engines.processes.two_cards", CHECKPOINT, str(workers)]
     found = printed(command, "answers:", {}, timeout=450)
     assert found == {"tensor": tensor, "pipeline": pipeline, "text": CONTENTS}

@@ -1,4 +1,4 @@
-"""What the Transformers loader writes that nobody reads, and what it reads again."""
+"""Answers that nobody reads pause, and requests share a prefix cache by their `cache_salt`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.tiny import make_checkpoint
 
 from .conftest import printed
-from .steps import TOKENS
+from .processes.unread_answers import TOKENS
 
 pytestmark = pytest.mark.host
 MAX_AHEAD = 128
@@ -21,7 +21,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("steps")
     path = make_checkpoint(folder / "checkpoint", backbone="qwen2", dtype="float32")
     environment = {"XINFERENCE_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "tests.engines.steps", path]
+    command = [sys.executable, "-m", "tests.engines.processes.unread_answers", path]
     found: dict[str, Any] = printed(command, "steps:", environment)
     return found
 
