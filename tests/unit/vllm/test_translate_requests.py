@@ -13,7 +13,7 @@ from xinference_internvl2.engine_outputs import FinishOutput, TokenOutput
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.grammar import BROKEN_OFF
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.vllm import translate
+from xinference_internvl2.vllm import translate_requests
 from xinference_internvl2.vllm.translate_requests import (
     translate_error,
     translate_output,
@@ -67,8 +67,8 @@ def test_a_token_has_as_many_likeliest_ones_as_are_asked_for(
 
 
 def test_a_prompt_has_its_tiles_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(translate, "insert_placeholders", lambda ids, tokenizer: [*ids, 9])
-    monkeypatch.setattr(translate, "stack_tiles", len)
+    monkeypatch.setattr(translate_requests, "insert_placeholders", lambda ids, tokenizer: [*ids, 9])
+    monkeypatch.setattr(translate_requests, "stack_tiles", len)
     tokenizer: Any = None
     tiles = [np.zeros((2, 3, 4, 4), np.uint8), np.zeros((1, 3, 4, 4), np.uint8)]
     request = ChatRequest([1], [], SamplingParams(5), [], tiles=tiles, cache_salt="a")

@@ -21,17 +21,15 @@ from safetensors.torch import load_file, save_file
 
 from tests.tiny import dequantize_awq, make_checkpoint, quantize_awq
 from tests.tiny.awq import move_settings_to_top
+from tests.unit.tools.test_tiny_awq import GOLDEN, GOLDENS, needs_golden
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 
 from .test_bitsandbytes import (
     BACKBONES,
-    GOLDEN,
-    GOLDENS,
     LANGUAGE_MODEL,
     cosine,
     last_logits,
-    needs_golden,
     prompts,
 )
 
