@@ -16,7 +16,7 @@ import yaml
 
 from xinference_internvl2.families import records as runtime
 from xinference_internvl2.families.engine_matrix import serves
-from xinference_internvl2.families.find_family import find_prompt_format
+from xinference_internvl2.families.find_prompt_format import find_prompt_format
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

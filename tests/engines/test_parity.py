@@ -23,7 +23,7 @@ from tests.tiny import make_checkpoint
 from tests.tiny.resaved import resave
 from xinference_internvl2.chat.prompt import build_prompt
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
-from xinference_internvl2.families.find_family import find_prompt_format
+from xinference_internvl2.families.find_prompt_format import find_prompt_format
 from xinference_internvl2.media.pixel_values import image_to_tiles
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.tokenizer.image_tokens import image_tokens

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from xinference_internvl2.families.find_family import find_prompt_format
+from xinference_internvl2.families.find_prompt_format import find_prompt_format
 from xinference_internvl2.tokenizer.image_tokens import IMAGE_END, IMAGE_START, IMAGE_TOKEN
 
 COLOURS = {

@@ -30,7 +30,7 @@ from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.engine_limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt
-from xinference_internvl2.transformers.model.config import model_config
+from xinference_internvl2.transformers.model.hf_config import model_config
 from xinference_internvl2.transformers.model.internvl2_model import (
     InternVL2ForConditionalGeneration,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..families.find_family import find_prompt_format
+from ..families.find_prompt_format import find_prompt_format
 from ..families.prompt_format import PromptFormat
 from ..media.limits import DEFAULT_FRAMES
 from ..media.media_item import Media

@@ -14,7 +14,7 @@ from ..checkpoint.config import read_config
 from ..checkpoint.rope import trained_length
 from ..demo.files import CHECKPOINT
 from ..errors import RequestError
-from ..families.find_family import find_prompt_format
+from ..families.find_prompt_format import find_prompt_format
 from ..media.launch_options import read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 

@@ -14,7 +14,7 @@ from ..checkpoint.rope import trained_length
 from ..checkpoint.weight_files import is_pickled
 from ..checkpoint.weight_format import AWQ, UNQUANTIZED, describe_weights
 from ..errors import CheckpointError
-from ..families.find_family import find_prompt_format
+from ..families.find_prompt_format import find_prompt_format
 from ..families.memory_estimate import Use
 from ..families.records import SpecRuntime, load_runtimes
 from ..tokenizer.tokenizer import load_tokenizer

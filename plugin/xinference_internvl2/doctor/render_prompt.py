@@ -12,7 +12,8 @@ from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..checkpoint.rope import trained_length
 from ..errors import RequestError
-from ..families.find_family import find_family, find_prompt_format
+from ..families.find_family import find_family
+from ..families.find_prompt_format import find_prompt_format
 from ..families.records import read_registration
 from ..media.launch_options import read_launch_budget, read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer

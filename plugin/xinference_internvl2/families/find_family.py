@@ -1,11 +1,9 @@
-"""Finds the family of a model, and its prompt format, by its name or by its `template`."""
+"""Finds the family of a model by its name, or by the `template` of its checkpoint."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..errors import CheckpointError
-from .prompt_format import PromptFormat
 from .records import FamilyRuntime, load_runtimes
 from .withdrawn import is_withdrawn
 
@@ -25,29 +23,6 @@ def family_of(model_family: Any) -> FamilyRuntime | None:
     return None
 
 
-def prompt_format_of(model_family: Any, name: str) -> PromptFormat:
-    """Return the prompt format `name` of a family record of the host.
-
-    Raises:
-        CheckpointError: it is none of our families, or has no such prompt format.
-    """
-    runtime = family_of(model_family)
-    if runtime is None:
-        raise CheckpointError(
-            f"{model_family.model_name} is no family of xinference-internvl2; launch another"
-        )
-    return _select(runtime, name)
-
-
-def find_prompt_format(name: str, family: str | None = None) -> PromptFormat:
-    """Return the prompt format `name` of one of our families; errors as for `prompt_format_of`.
-
-    Args:
-        family: as for `find_family`.
-    """
-    return _select(find_family(name, family), name)
-
-
 def find_family(prompt_format: str, family: str | None = None) -> FamilyRuntime:
     """Return the family named `family`, or one whose checkpoints have a prompt format.
 
@@ -62,13 +37,3 @@ def find_family(prompt_format: str, family: str | None = None) -> FamilyRuntime:
     elif having and default not in having:
         default = having[0]
     return default
-
-
-def _select(runtime: FamilyRuntime, name: str) -> PromptFormat:
-    if name not in runtime.prompt_formats:
-        known = ", ".join(runtime.prompt_formats)
-        raise CheckpointError(
-            f"the checkpoint's template {name!r} is no prompt format of {runtime.model_name} "
-            f"({known}); launch it as a model of the family that it belongs to"
-        )
-    return runtime.prompt_formats[name]

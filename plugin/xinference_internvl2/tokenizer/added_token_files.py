@@ -17,14 +17,12 @@ from tokenizers import AddedToken, Tokenizer
 
 from ..checkpoint.json_files import read_object
 from ..errors import CheckpointError
-from .damaged_file import check_count, file_error, is_valid_text, quote
+from .added_token_limits import MAX_CONTENT, MAX_ID, check_count
+from .damaged_file import file_error, is_valid_text, quote
 from .special_token_fields import list_special_texts
 from .token_kinds import is_control
 from .tokenizer_json import read_tokenizer_json
 from .vocab_and_merges import has_vocab_and_merges
-
-MAX_ID = 1 << 24
-MAX_CONTENT = 256
 
 _FLAGS = ("lstrip", "rstrip", "single_word")
 _INDEX = re.compile("0|[1-9][0-9]{0,7}")

@@ -1,4 +1,4 @@
-"""What the readers of tokenizer files check in common, and how a damaged file is described."""
+"""What a text in a tokenizer file has to be, and how a damaged file is described."""
 
 from __future__ import annotations
 
@@ -8,18 +8,6 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from ..errors import CheckpointError
-
-MAX_ADDED = 4096
-"""Added tokens that one file may name; the published checkpoints have 21 at most."""
-
-
-def check_count(entries: Any, name: str, path: Path) -> None:
-    """Check that the field `name` of a file does not add more tokens than any checkpoint does."""
-    if len(entries) > MAX_ADDED:
-        raise CheckpointError(
-            f"{path}: {name} has {len(entries)} tokens, but no checkpoint adds more than "
-            f"{MAX_ADDED}; download the file again"
-        )
 
 
 def is_valid_text(value: Any) -> TypeGuard[str]:

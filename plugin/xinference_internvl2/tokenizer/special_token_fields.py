@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .damaged_file import check_count, file_error, is_valid_text
+from .added_token_limits import check_count
+from .damaged_file import file_error, is_valid_text
 
 _NAMED = ("bos_token", "eos_token", "pad_token", "unk_token")
 

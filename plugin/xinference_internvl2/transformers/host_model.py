@@ -33,13 +33,13 @@ from ..checkpoint.weight_format import check_quantization
 from ..engine_outputs import Outputs
 from ..errors import CheckpointError
 from ..families.engine_matrix import serves
-from ..families.find_family import prompt_format_of
+from ..families.find_prompt_format import prompt_format_of
 from ..launch_errors import point_to_doctor
 from ..media.launch_options import read_launch_budget, read_launch_limits
 from ..media.pixel_values import normalize_on_device
 from ..tokenizer.tokenizer import load_tokenizer
 from .engine.async_engine import AsyncEngine
-from .engine.constraint import Constraint, ConstraintBuilder
+from .engine.grammar_constraint import Constraint, ConstraintBuilder
 from .engine.sequence import Prompt
 from .launch_options import OPTIONS, check_workers, read_context_length, read_engine_limits
 from .model.bitsandbytes import build_quantization_config

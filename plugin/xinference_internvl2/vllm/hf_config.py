@@ -10,7 +10,7 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from ..checkpoint.config import CheckpointConfig, parse_config
-from ..checkpoint.hf_config import build_language_config
+from ..checkpoint.llm_hf_config import build_language_config
 from ..families.find_family import DEFAULT_FAMILY
 from .checkpoint_family import FAMILY, MODEL_TYPE, choose_family, is_ours, note_family
 from .unsupported_checkpoints import check_computable

@@ -32,7 +32,8 @@ from ..checkpoint.weight_format import check_quantization
 from ..engine_outputs import Outputs, PromptOutput
 from ..errors import CheckpointError
 from ..families.engine_matrix import serves
-from ..families.find_family import family_of, prompt_format_of
+from ..families.find_family import family_of
+from ..families.find_prompt_format import prompt_format_of
 from ..launch_errors import point_to_doctor
 from ..media.launch_options import read_launch_budget, read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer

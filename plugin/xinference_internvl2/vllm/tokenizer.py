@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..families.find_family import find_prompt_format
+from ..families.find_prompt_format import find_prompt_format
 from ..tokenizer.tokenizer import load_tokenizer
 from .chat_template import build_chat_template
 from .hf_config import InternVLChatConfig

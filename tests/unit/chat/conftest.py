@@ -10,7 +10,7 @@ from xinference.model.llm.media import load_media_bytes
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.families.find_family import find_prompt_format
+from xinference_internvl2.families.find_prompt_format import find_prompt_format
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
 

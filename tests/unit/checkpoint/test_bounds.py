@@ -17,8 +17,12 @@ from xinference_internvl2.checkpoint.weight_files import MAX_HEADER_BYTES
 from xinference_internvl2.checkpoint.weight_format import AWQ, _describe_quantization
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.tokenizer import added_token_files
-from xinference_internvl2.tokenizer.added_token_files import MAX_CONTENT, MAX_ID
-from xinference_internvl2.tokenizer.damaged_file import MAX_ADDED, check_count
+from xinference_internvl2.tokenizer.added_token_limits import (
+    MAX_ADDED,
+    MAX_CONTENT,
+    MAX_ID,
+    check_count,
+)
 
 FILE = Path("tokenizer.json")
 
@@ -198,7 +202,7 @@ def test_the_length_of_a_pattern(length: int, fine: bool) -> None:
 
 @pytest.mark.parametrize(("held", "given"), [(None, {"a": 1}), ({"a": 1}, None), (3, 4)])
 def test_a_configuration_that_holds_another_value(held: Any, given: Any) -> None:
-    hf_config = pytest.importorskip("xinference_internvl2.checkpoint.hf_config")
+    hf_config = pytest.importorskip("xinference_internvl2.checkpoint.llm_hf_config")
     with pytest.raises(CheckpointError, match=f"SimpleNamespace holds x {held} in place of"):
         hf_config.check_kept(SimpleNamespace(x=held), {"x": given})
     hf_config.check_kept(SimpleNamespace(x={"a": 1, "b": 2}), {"x": {"a": 1}})

@@ -16,7 +16,7 @@ from xinference_internvl2.checkpoint.config import (
     read_config,
 )
 from xinference_internvl2.errors import MAX_MESSAGE, CheckpointError
-from xinference_internvl2.transformers.model.config import model_config
+from xinference_internvl2.transformers.model.hf_config import model_config
 from xinference_internvl2.vllm.hf_config import InternVLChatConfig
 
 DEEP: Any = []

@@ -18,7 +18,7 @@ import torch
 from tests.tiny import edit_config, make_checkpoint
 from tests.tiny.resaved import VARIANTS, Config, add_buffers, move_to_rope_parameters
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.checkpoint.hf_config import build_language_config, check_kept
+from xinference_internvl2.checkpoint.llm_hf_config import build_language_config, check_kept
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 

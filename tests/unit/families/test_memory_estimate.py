@@ -42,8 +42,8 @@ from xinference_internvl2.families import memory_estimate as plugin_memory
 from xinference_internvl2.families.memory_estimate import Use
 from xinference_internvl2.families.records import FAMILIES, load_runtimes
 from xinference_internvl2.transformers.engine import model_runner
-from xinference_internvl2.transformers.model.config import model_config
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
+from xinference_internvl2.transformers.model.hf_config import model_config
 from xinference_internvl2.transformers.model.internvl2_model import (
     InternVL2ForConditionalGeneration,
 )

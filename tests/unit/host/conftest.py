@@ -26,7 +26,7 @@ from xinference_internvl2.chat.text_completion import complete
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.engine_outputs import FinishOutput, Outputs, TokenOutput
 from xinference_internvl2.errors import RequestError
-from xinference_internvl2.families.find_family import find_prompt_format
+from xinference_internvl2.families.find_prompt_format import find_prompt_format
 from xinference_internvl2.families.records import FAMILIES
 from xinference_internvl2.host import request_log, rest_api
 from xinference_internvl2.media.limits import MediaLimits

@@ -13,7 +13,7 @@ from xinference_internvl2.chat.prepare import prepare
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.errors import RequestError
-from xinference_internvl2.families.find_family import find_prompt_format
+from xinference_internvl2.families.find_prompt_format import find_prompt_format
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 

@@ -12,12 +12,8 @@ import pytest
 pytest.importorskip("transformers")
 
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.tokenizer.added_token_files import (
-    MAX_CONTENT,
-    MAX_ID,
-    merge_added_tokens,
-)
-from xinference_internvl2.tokenizer.damaged_file import MAX_ADDED
+from xinference_internvl2.tokenizer.added_token_files import merge_added_tokens
+from xinference_internvl2.tokenizer.added_token_limits import MAX_ADDED, MAX_CONTENT, MAX_ID
 
 Tokens = dict[int, str]
 

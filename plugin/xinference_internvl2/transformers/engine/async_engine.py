@@ -14,8 +14,8 @@ from transformers import PreTrainedModel
 
 from ...engine_outputs import FinishOutput, Outputs, PromptOutput, TokenOutput
 from ...sampling_params import SamplingParams
-from .constraint import Constraint
 from .engine_limits import EngineLimits
+from .grammar_constraint import Constraint
 from .model_runner import ModelRunner, ToPixels
 from .open_streams import OpenStreams
 from .prefix_cache import PrefixCache

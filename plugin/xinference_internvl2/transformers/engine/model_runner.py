@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from ..model import decoder
+from ..model import language_model
 from ..model.lora_layers import use_adapter
 from . import position_encoding
 from .kv_cache import KVCacheBatch, KVCachePool
@@ -87,7 +87,9 @@ class ModelRunner:
         caches = KVCacheBatch([one.kv for one in chunks if one.kv], [*map(len, chunks.values())])
         tokens = max(sequence.tokens for sequence in chunks)
         rows = [last[one] - 1 for one in wanted]
-        logits = decoder.forward(self.model, embeds, [*chunks.values()], tokens, caches, rows)
+        logits = language_model.forward(
+            self.model, embeds, [*chunks.values()], tokens, caches, rows
+        )
         for cache, chunk in zip(caches.caches, chunks.values(), strict=True):
             cache.length = chunk.stop
         return logits

@@ -14,7 +14,7 @@ import torch
 from ...engine_outputs import TokenOutput
 from ...errors import RequestError
 from ...sampling_params import SamplingParams
-from .constraint import Constraint
+from .grammar_constraint import Constraint
 from .logits_processors import build_processors
 from .seeds import make_generator
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...engine_outputs import FinishOutput, TokenOutput
 from ...sampling_params import SamplingParams
-from .constraint import Constraint
+from .grammar_constraint import Constraint
 from .kv_cache import INITIAL_ROOM, KVCache
 from .prefix_keys import build_prefix_keys, digest_tile
 from .sampler import SamplerState

@@ -17,7 +17,7 @@ from ...checkpoint.weight_format import awq_group_size
 from ...errors import CheckpointError
 from ..requirements import explain_missing_library
 from . import awq_layout, bitsandbytes
-from .config import model_config
+from .hf_config import model_config
 from .internvl2_model import InternVL2ForConditionalGeneration
 from .open_weights import open_weights
 from .weight_names import target_names

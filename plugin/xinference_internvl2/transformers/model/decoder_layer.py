@@ -6,7 +6,6 @@ smaller operations. In a decode step of a small model, starting those takes a qu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -14,6 +13,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from .attention import attend
+from .fused_projections import fuse_layers
 from .rms_norm import RMSNorm
 from .rotary import rotate
 
@@ -40,9 +40,9 @@ class DecoderLayer(nn.Module):
         attention, mlp = layer.self_attn, layer.mlp
         self.layer_idx, self.head_dim = attention.layer_idx, attention.head_dim
         self.scaling, self.num_key_value_groups = attention.scaling, attention.num_key_value_groups
-        self.qkv_proj = _join_layers(attention, "qkv_proj", ("q_proj", "k_proj", "v_proj"))
+        self.qkv_proj = fuse_layers(attention, "qkv_proj", ("q_proj", "k_proj", "v_proj"))
         self.o_proj = attention.o_proj
-        self.gate_up_proj = _join_layers(mlp, "gate_up_proj", ("gate_proj", "up_proj"))
+        self.gate_up_proj = fuse_layers(mlp, "gate_up_proj", ("gate_proj", "up_proj"))
         self.activation = getattr(mlp, "act_fn", None) or mlp.activation_fn
         self.down_proj = mlp.down_proj
         self.input_layernorm = RMSNorm(layer.input_layernorm)
@@ -81,30 +81,3 @@ class DecoderLayer(nn.Module):
             key, value = cache.update(key, value, self.layer_idx)
         seen, _ = attend(self, query, key, value, mask, self.scaling)
         return cast(torch.Tensor, self.o_proj(seen.flatten(2)))
-
-
-class JoinedLinear(nn.Module):
-    """Layers that read the same rows, with their outputs one after the other."""
-
-    def __init__(self, parts: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.parts = nn.ModuleList(parts)
-
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """(…, in features) → (…, out features of all)"""
-        return torch.cat([part(rows) for part in self.parts], dim=-1)
-
-
-def _join_layers(owner: Any, name: str, parts: Sequence[str]) -> nn.Module:
-    """The layer `name` of `owner`, or its `parts` as one layer."""
-    if hasattr(owner, name):
-        return cast(nn.Module, getattr(owner, name))
-    layers = [getattr(owner, part) for part in parts]
-    if any(type(layer) is not nn.Linear for layer in layers):  # quantized, or with adapters
-        return JoinedLinear(layers)
-    outputs = sum(layer.out_features for layer in layers)
-    joined = nn.Linear(layers[0].in_features, outputs, layers[0].bias is not None, device="meta")
-    for kind, _ in [*joined.named_parameters()]:
-        together = torch.cat([getattr(layer, kind).detach() for layer in layers])
-        setattr(joined, kind, nn.Parameter(together, requires_grad=False))
-    return joined

@@ -6,7 +6,7 @@ from transformers import InternVLConfig, InternVLForConditionalGeneration
 from transformers.conversion_mapping import register_checkpoint_conversion_mapping
 from transformers.core_model_loading import Chunk, WeightConverter, WeightRenaming
 
-from .fused_weights import SplitGroupedQKV
+from .internlm2_wqkv import SplitGroupedQKV
 from .weight_names import RENAMES, SPLITS
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from transformers import PreTrainedModel
 
-from . import cpu
 from .decoder_layer import replace_layers
+from .packed_linear import pack_layers
+from .vision_attention import use_vision_attention
 
 
 def speed_up(model: PreTrainedModel) -> None:
@@ -14,4 +15,5 @@ def speed_up(model: PreTrainedModel) -> None:
     After `load_adapters`, which looks for the layers that are replaced here.
     """
     replace_layers(model)
-    cpu.pack(model)
+    use_vision_attention(model)
+    pack_layers(model)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .fused_weights import split_qkv
+from .internlm2_wqkv import split_qkv
 
 RENAMES = {
     r"^vision_model\.": "model.vision_tower.",

@@ -23,13 +23,13 @@ class Passes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.log: list[list[int]] = []
-        forward = model_runner.decoder.forward
+        forward = model_runner.language_model.forward
 
         def counted(model: Any, embeds: Any, chunks: list[range], *others: Any) -> Any:
             self.log.append([len(chunk) for chunk in chunks])
             return forward(model, embeds, chunks, *others)
 
-        monkeypatch.setattr(model_runner.decoder, "forward", counted)
+        monkeypatch.setattr(model_runner.language_model, "forward", counted)
 
 
 async def ask_beside(engine: AsyncEngine, steps: Steps, **prompt: Any) -> list[list[int]]:

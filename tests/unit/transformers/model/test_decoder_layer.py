@@ -17,12 +17,9 @@ from tests.tiny import make_checkpoint
 from tests.tiny.lora import make_matrices, write_adapter
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.transformers.model.attention_mask import Chunk
-from xinference_internvl2.transformers.model.decoder_layer import (
-    DecoderLayer,
-    JoinedLinear,
-    replace_layers,
-)
+from xinference_internvl2.transformers.model.decoder_layer import DecoderLayer, replace_layers
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
+from xinference_internvl2.transformers.model.fused_projections import JoinedLinear
 from xinference_internvl2.transformers.model.lora_layers import load_adapters, use_adapter
 
 BACKBONES = ("qwen2", "internlm2", "phi3", "llama")

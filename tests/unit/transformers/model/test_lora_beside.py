@@ -13,23 +13,23 @@ pytest.importorskip("torch")
 import torch
 from safetensors.torch import load_file
 
+from tests.support.cpu_instructions import needs_bfloat16
 from tests.tiny import dequantize_awq, make_checkpoint, quantize_awq
 from tests.tiny.lora import make_matrices, write_adapter, write_merged
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.checkpoint.lora_adapter_files import WEIGHTS
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.transformers.model.cpu import PackedLinear
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from xinference_internvl2.transformers.model.lora_layers import (
     LoraLinear,
     load_adapters,
     use_adapter,
 )
+from xinference_internvl2.transformers.model.packed_linear import PackedLinear
 from xinference_internvl2.transformers.model.speed_up import speed_up
 from xinference_internvl2.vllm.lora_adapters import RANKS, write_adapters
 
 from .test_bitsandbytes import bits, cosine
-from .test_cpu import needs_bfloat16
 from .test_lora import logits
 
 BACKBONES: Any = ("qwen2", "internlm2", "phi3", "llama")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from transformers import InternVLConfig
 
 from ...checkpoint.config import CheckpointConfig
-from ...checkpoint.hf_config import build_language_config, check_kept
+from ...checkpoint.llm_hf_config import build_language_config, check_kept
+from ...tokenizer.find_token_id import find_token_id
 from ...tokenizer.image_tokens import IMAGE_TOKEN
-from ...tokenizer.token_id import find_token_id
 
 
 def model_config(checkpoint: CheckpointConfig) -> InternVLConfig:

@@ -1,36 +1,22 @@
-"""A model that was made faster on the CPU computes what it did before."""
+"""Packed linear layers compute what they did before, on CPUs that gain from it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import gelu, pad
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from tests.support.cpu_instructions import needs_avx, needs_bfloat16
 from tests.support.huge_pages import count_huge_bytes, needs_huge_pages
 from tests.tiny import make_checkpoint
-from xinference_internvl2.transformers.model import cpu
-from xinference_internvl2.transformers.model.cpu import (
-    VISION_ATTENTION,
-    PackedLinear,
-    attend_tiles,
-    pack,
-)
+from xinference_internvl2.transformers.model import packed_linear
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from xinference_internvl2.transformers.model.huge_pages import HUGE_PAGE
-
-needs_bfloat16 = pytest.mark.skipif(
-    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU has no bfloat16"
-)
-
-needs_avx = pytest.mark.skipif(
-    "AVX" not in torch.backends.cpu.get_cpu_capability(), reason="this CPU has no AVX"
-)
+from xinference_internvl2.transformers.model.packed_linear import PackedLinear, pack_layers
 
 
 def packed(model: nn.Module) -> set[str]:
@@ -65,29 +51,12 @@ def test_all_of_a_bfloat16_model_is_packed(tmp_path: Path, backbone: Any) -> Non
     path = make_checkpoint(tmp_path, backbone=backbone)
     plain, model = load_model(path), load_model(path)
     linear = {name for name, layer in model.named_modules() if type(layer) is nn.Linear}
-    pack(model)
+    pack_layers(model)
     assert packed(model) == linear
-    assert model.config.vision_config._attn_implementation == VISION_ATTENTION
     assert {"lm_head"} < linear
     ids = torch.arange(20, 60)[None]
     with torch.inference_mode():
         assert torch.equal(model(input_ids=ids).logits, plain(input_ids=ids).logits)
-
-
-@needs_bfloat16
-@pytest.mark.parametrize("vit", ["300m", "6b"])
-def test_a_packed_vision_tower_sees_the_same(tmp_path: Path, vit: Any) -> None:
-    path = make_checkpoint(tmp_path, backbone="internlm2", vit=vit)
-    exact, plain, model = load_model(path, dtype="float32"), load_model(path), load_model(path)
-    pack(model)
-    size = model.config.vision_config.image_size[0]
-    pixels = torch.randn(2, 3, size, size).bfloat16()
-    with torch.inference_mode():
-        seen, before, right = (
-            found.model.get_image_features(pixels.to(found.dtype)).pooler_output.float()
-            for found in (model, plain, exact)
-        )
-    assert (seen - right).abs().mean() <= 1.2 * (before - right).abs().mean()
 
 
 @needs_bfloat16
@@ -105,9 +74,9 @@ def test_all_that_a_decode_step_reads_is_in_huge_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: set[int] = set()
-    monkeypatch.setattr(cpu, "use_huge_pages", lambda address, size: asked.add(address))
+    monkeypatch.setattr(packed_linear, "use_huge_pages", lambda address, size: asked.add(address))
     model = load_model(make_checkpoint(tmp_path, backbone="qwen2"))
-    pack(model)
+    pack_layers(model)
     layers = (*model.model.language_model.modules(), model.lm_head)
     weights = [layer._weight for layer in layers if isinstance(layer, PackedLinear)]
     assert asked == {torch.ops.mkldnn.data_ptr(weight) for weight in weights}
@@ -128,7 +97,7 @@ def test_all_of_a_float32_model_is_packed(tmp_path: Path, backbone: Any) -> None
     path = make_checkpoint(tmp_path, backbone=backbone, dtype="float32")
     plain, model = load_model(path), load_model(path)
     linear = {name for name, layer in model.named_modules() if type(layer) is nn.Linear}
-    pack(model)
+    pack_layers(model)
     assert packed(model) == linear
     ids, size = torch.arange(20, 60)[None], model.config.vision_config.image_size[0]
     pixels = torch.randn(2, 3, size, size)
@@ -143,7 +112,7 @@ def test_all_of_a_float32_model_is_packed(tmp_path: Path, backbone: Any) -> None
 
 def test_layers_of_other_types_are_left_alone(tmp_path: Path) -> None:
     model = load_model(make_checkpoint(tmp_path, backbone="qwen2", dtype="float16"))
-    pack(model)
+    pack_layers(model)
     assert not packed(model)
 
 
@@ -154,15 +123,5 @@ def test_a_cpu_without_the_instructions_is_left_alone(
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
     model = load_model(make_checkpoint(tmp_path, backbone="qwen2", dtype=dtype))
-    pack(model)
+    pack_layers(model)
     assert not packed(model)
-
-
-@pytest.mark.parametrize("heads", [4, 5])
-def test_a_tile_is_looked_at_as_by_transformers(heads: int) -> None:
-    query, key, value = (torch.randn(3, 17, heads, 64).transpose(1, 2) for _ in range(3))
-    module: Any = SimpleNamespace(is_causal=False)
-    ours, _ = attend_tiles(module, query, key, value, None, scaling=0.2)
-    theirs, _ = sdpa_attention_forward(module, query, key, value, None, scaling=0.2)
-    assert ours.shape == theirs.shape
-    assert torch.allclose(ours, theirs, atol=1e-5)

@@ -20,7 +20,7 @@ from tests.unit.tokenizer.files import (
     refusal,
     without,
 )
-from xinference_internvl2.tokenizer.token_id import find_token_id
+from xinference_internvl2.tokenizer.find_token_id import find_token_id
 from xinference_internvl2.tokenizer.tokenizer import (
     encode_segments,
     load_tokenizer,

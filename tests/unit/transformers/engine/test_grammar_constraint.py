@@ -20,7 +20,10 @@ from xinference_internvl2.grammar import BROKEN_OFF, ONE_SPACE
 from xinference_internvl2.sampling_params import SamplingParams
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, load_tokenizer
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
-from xinference_internvl2.transformers.engine.constraint import Constraint, ConstraintBuilder
+from xinference_internvl2.transformers.engine.grammar_constraint import (
+    Constraint,
+    ConstraintBuilder,
+)
 
 from .conftest import run, started
 

@@ -1,4 +1,4 @@
-"""Weights that are fused in a checkpoint: InternLM2's `wqkv`, split into those of q, k and v.
+"""Splits InternLM2's fused `wqkv` into the weights of q, k and v.
 
 Shapes use: K key-value heads, Q query heads per key-value head, D head size, I input features.
 """
