@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..sampling_params import SamplingParams
-from .option_conflicts import check_greedy, check_lengths, check_logprobs
-from .option_table import DEFAULT_MAX_TOKENS
+from .max_tokens import read_lengths
+from .option_conflicts import check_greedy, check_logprobs
 from .stop_conditions import read_stop_strings
 from .structured_outputs import read_constraint
 
@@ -32,12 +32,10 @@ def read_sampling(
     Raises:
         RequestError: options that contradict each other.
     """
-    max_tokens = options.get("max_tokens") or server_max_tokens or DEFAULT_MAX_TOKENS
-    min_tokens = options.get("min_tokens", 0)
-    check_lengths(min_tokens, max_tokens)
+    max_tokens, min_tokens = read_lengths(options, room, server_max_tokens)
     return SamplingParams(
-        max_tokens=min(max_tokens, room),
-        min_tokens=min(min_tokens, room),
+        max_tokens=max_tokens,
+        min_tokens=min_tokens,
         temperature=_read_temperature(options),
         top_p=max(options.get("top_p", 1.0), 1e-6),
         top_k=min(options.get("top_k", 0), 1 << 20),

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from .stop_conditions import StopStringMatcher
+
 MAX_UNDECODED = 64
 """The most tokens without text that are held back: each new one decodes all of them again."""
 
@@ -18,8 +20,7 @@ MAX_UNDECODED = 64
 class Detokenizer:
     """The text of one answer up to its first stop string; characters are never split.
 
-    Joined, the returns of `add` and `finish` are the whole text. `stop_string` is the stop string
-    that ended it, or None.
+    Joined, the returns of `add` and `finish` are the whole text.
 
     Args:
         stop: strings that end the answer, once it has more than `min_tokens` tokens.
@@ -41,15 +42,18 @@ class Detokenizer:
         include_stop: bool = False,
     ) -> None:
         self._tokenizer = tokenizer
-        self._stop, self._min_tokens = tuple(stop), min_tokens
-        self._include_stop = include_stop
+        self._stop = StopStringMatcher(stop, include_stop)
+        self._min_tokens, self._include_stop = min_tokens, include_stop
         self._skip_special_tokens, self._hidden = skip_special_tokens, frozenset(hidden)
         self._ids, self._before = list(before), len(before)
         # The text of `_ids[:_decoded]` has been taken. Each new token is decoded together with
         # `_ids[_context:]`, since a tokenizer drops the space before the first word of a text.
         self._context, self._decoded = 0, len(before)
-        self._pending = ""
-        self.stop_string: str | None = None
+
+    @property
+    def stop_string(self) -> str | None:
+        """The stop string that ended the text."""
+        return self._stop.found
 
     @property
     def stopped(self) -> bool:
@@ -74,7 +78,7 @@ class Detokenizer:
         if token is not None and self._include_stop:
             self._ids.append(token)
         ready = self._take(self._decode_new())
-        return ready if self.stopped else ready + self._pending
+        return ready if self.stopped else ready + self._stop.held_back
 
     @property
     def raw_text(self) -> str:
@@ -95,28 +99,6 @@ class Detokenizer:
         return str(text)
 
     def _take(self, text: str) -> str:
-        """Append `text` to the pending text, and return what cannot be part of a stop string."""
+        """Take `text`, and return the text that cannot be part of a stop string."""
         self._context, self._decoded = self._decoded, len(self._ids)
-        self._pending += text
-        may_stop = len(self._ids) - self._before > self._min_tokens
-        stops = [stop for stop in self._stop if may_stop and stop in self._pending]
-        places = {self._pending.find(stop): stop for stop in stops}
-        end = min(
-            places, default=len(self._pending) - _match_partial_stop(self._pending, self._stop)
-        )
-        self.stop_string = places.get(end)
-        if self.stop_string and self._include_stop:
-            end += len(self.stop_string)
-        ready, self._pending = self._pending[:end], self._pending[end:]
-        return ready
-
-
-def _match_partial_stop(text: str, stop: Sequence[str]) -> int:
-    """Return the length of the longest suffix of `text` that is a prefix of a stop string."""
-    lengths = (
-        size
-        for string in stop
-        for size in range(1, min(len(string), len(text) + 1))
-        if text.endswith(string[:size])
-    )
-    return max(lengths, default=0)
+        return self._stop.add(text, may_stop=len(self._ids) - self._before > self._min_tokens)

@@ -1,13 +1,11 @@
-"""Where images and videos stand in the text of a message, and their tokens in the prompt."""
+"""Where images and videos stand in the text of a message."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from ..checkpoint.config import CheckpointConfig
 from ..errors import RequestError
-from ..media.media_item import Media, OpenMedia
-from ..tokenizer.image_tokens import image_tokens
+from ..media.media_item import Media
 from .image_labels import Labels
 from .messages import Turn
 from .region_tokens import split_user_text
@@ -68,18 +66,3 @@ def _place_media(media: Media, labels: Iterable[str]) -> Iterator[Segment]:
         yield Segment(label)
         yield Segment(PLACEHOLDER, trusted=True, media=media)
         yield Segment("\n")
-
-
-def insert_image_tokens(
-    prompt: Sequence[Segment],
-    media: Sequence[OpenMedia],
-    config: CheckpointConfig,
-    images: bool = True,
-) -> list[tuple[str, bool]]:
-    """Return the prompt as segments (text, trusted), with its image tokens unless not `images`."""
-    per_tile = config.tokens_per_tile if images else 0
-    counts = iter(item.tiles * per_tile for item in media for _ in range(item.frames))
-    return [
-        (image_tokens(next(counts)), True) if segment.media else (segment.text, segment.trusted)
-        for segment in prompt
-    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,10 +10,10 @@ from ..errors import CheckpointError
 from ..families.prompt_format import PromptFormat
 from ..launch_option_values import read_flag
 from ..tokenizer.tokenizer import InternVL2Tokenizer
+from .stop_conditions import read_launch_stop
 
 PROMPT_OPTIONS = ("system", "stop", "image_labels")
 """The options of a launch that `read_launch_prompt` reads."""
-MAX_STOPS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +34,13 @@ def read_launch_prompt(
 ) -> LaunchPrompt:
     """Return the checkpoint's prompt format, changed by the options of a launch.
 
-    Texts of its `stop` that are tokens of the tokenizer end an answer as such, others as strings.
-
     Raises:
         CheckpointError: an option of the wrong type.
     """
     system = options.get("system")
     if system is not None and not isinstance(system, str):
         raise CheckpointError(f"system {system!r:.80} is not a text")
-    stops = _read_stops(options.get("stop"))
-    controls = tokenizer.get_added_vocab()
-    tokens = [stop for stop in stops if stop in controls]
+    tokens, strings = read_launch_stop(options.get("stop"), tokenizer)
     return LaunchPrompt(
         replace(
             prompt_format,
@@ -53,21 +48,5 @@ def read_launch_prompt(
             stop=(*prompt_format.stop, *tokens),
             image_labels=read_flag(options, "image_labels", prompt_format.image_labels),
         ),
-        tuple(stop for stop in stops if stop not in controls),
+        strings,
     )
-
-
-def _read_stops(value: Any) -> list[str]:
-    """Return the texts of `stop`: a string, or a list, which a command line gives as JSON."""
-    if isinstance(value, str) and value.startswith("["):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = [None]
-    stops = [value] if isinstance(value, str) else value or []
-    valid = isinstance(stops, list) and all(isinstance(stop, str) and stop for stop in stops)
-    if not valid or len(stops) > MAX_STOPS:
-        raise CheckpointError(
-            f"stop {value!r:.80} is not a string or a JSON list of at most {MAX_STOPS} strings"
-        )
-    return list(stops)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import NO_TOOLS
+from .max_tokens import DEFAULT_MAX_TOKENS
 from .option_value_types import (
     Biases,
     Described,
@@ -24,7 +25,6 @@ from .option_value_types import (
     Whole,
 )
 
-DEFAULT_MAX_TOKENS = 1024
 MAX_CHOICES = 16
 MAX_TOP_LOGPROBS = 20
 MAX_STOP_TOKENS, MAX_BAD_WORDS, MAX_NAMED_TOKENS = 64, 64, 1024

@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from ..media.fetch_and_open import open_media
 from ..media.media_item import OpenMedia
 from ..media.share_tiles import fit_tiles
-from ..media.source import open_media
 from ..media.tile_and_frame_options import read_request_limits
 from ..sampling_params import SamplingParams
 from ..tokenizer.tokenizer import encode_segments
@@ -18,8 +18,8 @@ from .anthropic_usage import WITHOUT_CACHED_TOKENS
 from .build_sampling_params import read_sampling
 from .context_length import count_room, count_tiles_left
 from .continue_final_message import continues_final_message
+from .expand_image_tokens import expand_image_tokens
 from .image_labels import label_pictures
-from .image_places import insert_image_tokens
 from .prompt import build_prompt, collect_media
 from .read_options import read_options
 from .repetition_detection import read_repetition
@@ -59,12 +59,12 @@ def prepare(
         counts = [item.frames for item in media if item.media.kind == "video"]
         prompt = build(counts)
     if limits.fit:
-        text = insert_image_tokens(prompt, media, served.config, images=False)
+        text = expand_image_tokens(prompt, media, served.config, images=False)
         taken = len(encode_segments(served.tokenizer, text)) + sampling.max_tokens
         left = count_tiles_left(taken, served.context_length, served.config.tokens_per_tile)
         media = fit_tiles(media, left)
     request = build_request(
-        insert_image_tokens(prompt, media, served.config), media, options, served
+        expand_image_tokens(prompt, media, served.config), media, options, served
     )
     return replace(request, reports_cached_tokens=not config.get(WITHOUT_CACHED_TOKENS))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import RequestError
 from ..neutral_values import is_neutral
+from .max_tokens import rename_max_completion_tokens
 from .option_conflicts import check_render, set_once
 from .option_table import OPTIONS, STREAM_OPTIONS, TEMPLATE_OPTIONS, WITHOUT_EFFECT, Option
 
@@ -20,9 +21,7 @@ def read_options(config: Mapping[str, Any]) -> dict[str, Any]:
         RequestError: an option is unknown, out of its range, or contradicts another.
     """
     options = read_fields(merge_fields(config), OPTIONS)
-    if "max_completion_tokens" in options:
-        longest = options.pop("max_completion_tokens")
-        set_once(options, "max_tokens", longest, "max_completion_tokens")
+    rename_max_completion_tokens(options)
     stream = options.pop("stream_options", {})
     template = options.pop("chat_template_kwargs", {})
     options.update(read_fields(stream, STREAM_OPTIONS, "stream_options."))

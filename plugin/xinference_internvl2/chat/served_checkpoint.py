@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from ..checkpoint.config import CheckpointConfig
 from ..families.prompt_format import PromptFormat
 from ..media.budget import Budget
+from ..media.fetch_and_open import Fetch
 from ..media.limits import MediaLimits
-from ..media.source import Fetch
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 from .pending_requests import PendingRequests
 

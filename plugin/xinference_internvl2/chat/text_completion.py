@@ -14,7 +14,7 @@ from typing import Any
 from ..engine_outputs import Outputs
 from ..errors import RequestError
 from ..tokenizer.image_tokens import REQUIRED
-from .chat_completion import Generate
+from .chat_flow import Generate
 from .chat_response import build_head
 from .logprobs import Json, to_logprob_lists
 from .option_table import MAX_TOP_LOGPROBS

@@ -7,7 +7,7 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..chat.chat_completion import answer
+from ..chat.chat_flow import answer
 from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config

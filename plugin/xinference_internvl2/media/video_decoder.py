@@ -1,4 +1,4 @@
-"""Decodes untrusted videos, in a process of its own (see `video_file`).
+"""Decodes untrusted videos, in a process of its own (see `video_decoder_process`).
 
 PyAV decodes: it is maintained, its wheels carry FFmpeg for every platform, and it hands out single
 packets; decord, which the reference uses, had its last release in 2021. FFmpeg sees nothing but
@@ -36,7 +36,7 @@ from .limits import (
 )
 from .sandbox import confine
 from .tiles import Tiling, cut_tiles
-from .video_file import EXIT_REFUSED
+from .video_decoder_process import EXIT_REFUSED
 from .video_packets import read_index, sample_frames
 
 THREADS = 2

@@ -21,7 +21,7 @@ from xinference.model.scheduler.core import AbortRequestMessage
 from xinference.model.utils import select_device, virtual_env_allows_missing_engine
 
 from ..chat.anthropic_usage import prepare_anthropic_request
-from ..chat.chat_completion import answer
+from ..chat.chat_flow import answer
 from ..chat.count_tokens import count_tokens
 from ..chat.launch_options import read_launch_prompt
 from ..chat.request import ChatRequest

@@ -18,7 +18,7 @@ from xinference.model.llm.vllm.utils import vllm_check
 from xinference.model.scheduler.core import AbortRequestMessage
 
 from ..chat.anthropic_usage import prepare_anthropic_request
-from ..chat.chat_completion import answer
+from ..chat.chat_flow import answer
 from ..chat.count_tokens import count_tokens
 from ..chat.launch_options import read_launch_prompt
 from ..chat.pending_requests import PendingRequests

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from xinference_internvl2.chat.build_sampling_params import read_sampling
+from xinference_internvl2.chat.max_tokens import DEFAULT_MAX_TOKENS
 from xinference_internvl2.chat.option_table import (
-    DEFAULT_MAX_TOKENS,
     ONLY_NEUTRAL,
     OPTIONS,
     STREAM_OPTIONS,
@@ -294,15 +294,6 @@ def test_bounds(name: str, low: Any, below: Any, high: Any, above: Any) -> None:
     for value in (below, above):
         with pytest.raises(RequestError, match=name):
             read({name: value, **others})
-
-
-def test_an_answer_is_no_longer_than_the_room_left() -> None:
-    assert [read({"max_tokens": n}).max_tokens for n in (1999, 2000, 2001)] == [1999, 2000, 2000]
-
-
-def test_max_tokens_are_those_of_the_request_then_of_the_server() -> None:
-    asked = [read_sampling(read_options(given), 2000, 7) for given in ({}, {"max_tokens": 9})]
-    assert [sampling.max_tokens for sampling in asked] == [7, 9]
 
 
 def test_a_temperature_below_a_ten_thousandth_is_greedy() -> None:

@@ -18,7 +18,7 @@ from xoscar.backends.message import ErrorMessage
 
 from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.anthropic_usage import prepare_anthropic_request
-from xinference_internvl2.chat.chat_completion import answer
+from xinference_internvl2.chat.chat_flow import answer
 from xinference_internvl2.chat.count_tokens import count_tokens
 from xinference_internvl2.chat.request import ChatRequest
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint

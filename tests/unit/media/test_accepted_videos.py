@@ -15,7 +15,7 @@ from xinference_internvl2.media import accepted_videos
 from xinference_internvl2.media.video_decoder import open_stream
 from xinference_internvl2.media.video_file import open_video
 
-from .test_video import frames, picture, video
+from .test_video_file import frames, picture, video
 
 
 def image(name: str) -> bytes:

@@ -20,16 +20,16 @@ from xinference_internvl2.errors import CheckpointError, RequestError
 from xinference_internvl2.media import (
     accepted_images,
     data_url,
-    decoder_pool,
+    fetch_and_open,
     image_decoder,
+    image_decoder_pool,
     request_totals,
-    source,
 )
+from xinference_internvl2.media.fetch_and_open import open_media
 from xinference_internvl2.media.launch_options import read_launch_budget, read_launch_limits
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.media.media_item import Media
 from xinference_internvl2.media.request_totals import check_counts
-from xinference_internvl2.media.source import open_media
 
 
 def save(size: tuple[int, int], kind: str = "PNG", **options: bool) -> bytes:
@@ -44,7 +44,7 @@ def test_pixels_count_once_for_each_scan(scans: int) -> None:
     places = [place for place in range(len(data)) if data.startswith(b"\xff\xda", place)]
     some = data[: places[scans]] + b"\xff\xd9"
     question = {"published": False, "tiling": None}
-    answer, _ = decoder_pool._small.ask(question, some, "it")
+    answer, _ = image_decoder_pool._small.ask(question, some, "it")
     assert answer["cost"] == scans * 64
 
 
@@ -120,11 +120,13 @@ def test_the_bytes_of_a_request(
     elsewhere: bool, most: int, checkpoint: CheckpointConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        source, "_open", lambda *_: SimpleNamespace(file=SimpleNamespace(width=1, height=1))
+        fetch_and_open, "_open", lambda *_: SimpleNamespace(file=SimpleNamespace(width=1, height=1))
     )
 
     def ask(size: int) -> None:
-        monkeypatch.setattr(source, "read_inline", lambda _: None if elsewhere else bytes(size))
+        monkeypatch.setattr(
+            fetch_and_open, "read_inline", lambda _: None if elsewhere else bytes(size)
+        )
         open_media([Media("image", "", "it")], MediaLimits(12), checkpoint, lambda *_: bytes(size))
 
     ask(most)
@@ -149,15 +151,15 @@ def test_the_time_to_fetch_all(checkpoint: CheckpointConfig) -> None:
     [(1 << 20, 4_000_000, True), ((1 << 20) + 1, 0, False), (0, 4_000_001, False)],
 )
 def test_what_waits_for_no_large_picture(size: int, cost: int, small: bool) -> None:
-    pool = decoder_pool._small if small else decoder_pool._large
-    assert decoder_pool.choose_decoders(size, cost) is pool
+    pool = image_decoder_pool._small if small else image_decoder_pool._large
+    assert image_decoder_pool.choose_decoders(size, cost) is pool
 
 
 @pytest.mark.parametrize(("most", "wall"), [(2, 60)])
 def test_how_many_decode_at_once_and_how_long(
     most: int, wall: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(decoder_pool._small._idle) == len(decoder_pool._large._idle) == most
+    assert len(image_decoder_pool._small._idle) == len(image_decoder_pool._large._idle) == most
     watches: list[float] = []
 
     class Timer:
@@ -165,8 +167,8 @@ def test_how_many_decode_at_once_and_how_long(
             watches.append(seconds)
             self.start = self.cancel = lambda: None
 
-    monkeypatch.setattr(decoder_pool, "Timer", Timer)
-    assert decoder_pool._small.ask({"published": False, "tiling": None}, PICTURE, "it")
+    monkeypatch.setattr(image_decoder_pool, "Timer", Timer)
+    assert image_decoder_pool._small.ask({"published": False, "tiling": None}, PICTURE, "it")
     assert watches == [wall]
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.support.chat.media import encode
-from xinference_internvl2.media import decoder_pool, video
+from xinference_internvl2.media import image_decoder_pool, video_decoder_process
 from xinference_internvl2.media.fair_semaphore import FairSemaphore
 from xinference_internvl2.media.image_file import ImageFile, open_image
 from xinference_internvl2.media.tiles import Tiling
@@ -59,8 +59,8 @@ def test_a_place_is_given_back_after_an_error() -> None:
 
 
 def image_line(monkeypatch: pytest.MonkeyPatch) -> tuple[FairSemaphore, Callable[[], object]]:
-    pool = decoder_pool.DecoderPool(1)
-    monkeypatch.setattr(decoder_pool, "_small", pool)
+    pool = image_decoder_pool.DecoderPool(1)
+    monkeypatch.setattr(image_decoder_pool, "_small", pool)
     file = open_image(encode(Image.new("RGB", (8, 8))), "part")
     assert isinstance(file, ImageFile)
     return pool._turns, lambda: file.cut(ONE)
@@ -68,7 +68,7 @@ def image_line(monkeypatch: pytest.MonkeyPatch) -> tuple[FairSemaphore, Callable
 
 def video_line(monkeypatch: pytest.MonkeyPatch) -> tuple[FairSemaphore, Callable[[], object]]:
     turns = FairSemaphore(1)
-    monkeypatch.setattr(video, "_frame_slots", turns)
+    monkeypatch.setattr(video_decoder_process, "_frame_slots", turns)
     frames = [Image.fromarray(np.full((64, 64, 3), value, np.uint8)) for value in (0, 255)]
     file = open_video(encode(frames[0], "GIF", save_all=True, append_images=frames[1:]), "part")
     assert isinstance(file, VideoFile)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from tests.support.chat.media import encode
 from xinference_internvl2.errors import RequestError
-from xinference_internvl2.media import decoder_pool, image_decoder, limits
+from xinference_internvl2.media import image_decoder, image_decoder_pool, limits
 from xinference_internvl2.media.decoder_memory import BYTES_PER_PIXEL
 from xinference_internvl2.media.image_file import open_image
 from xinference_internvl2.media.tiles import Tiling, cut_tiles
@@ -67,14 +67,16 @@ def test_no_image_takes_longer_than_it_may(
     """With a second in place of five, in a decoder of its own."""
     shorter = "from xinference_internvl2.media import image_decoder as d; d.MAX_IMAGE_SECONDS = 1\n"
     monkeypatch.setattr(
-        decoder_pool, "_CODE", decoder_pool._CODE.replace("main()\n", f"{shorter}main()\n")
+        image_decoder_pool,
+        "_CODE",
+        image_decoder_pool._CODE.replace("main()\n", f"{shorter}main()\n"),
     )
-    monkeypatch.setattr(decoder_pool, "_large", decoder_pool.DecoderPool(1))
+    monkeypatch.setattr(image_decoder_pool, "_large", image_decoder_pool.DecoderPool(1))
     data = make()
     with pytest.raises(RequestError, match="part takes over 5 s to decode; send a smaller image"):
         open_image(data, "part").cut(ONE)
     # The next one finds a decoder that works.
-    assert decoder_pool._large.ask({"published": False, "tiling": None}, png(8, 8), "next")
+    assert image_decoder_pool._large.ask({"published": False, "tiling": None}, png(8, 8), "next")
 
 
 def test_a_small_picture_does_not_wait_for_large_ones() -> None:
@@ -82,7 +84,7 @@ def test_a_small_picture_does_not_wait_for_large_ones() -> None:
     small = open_image(encode(noise(64, 64)), "small")
     with ThreadPoolExecutor(2) as threads, ExitStack() as turns:
         for _ in range(limits.MAX_IMAGE_DECODERS):
-            turns.enter_context(decoder_pool._large._turns)
+            turns.enter_context(image_decoder_pool._large._turns)
         waiting = threads.submit(large.cut, ONE)
         threads.submit(small.cut, ONE).result(timeout=60)
         assert not waiting.done()
@@ -112,15 +114,15 @@ def test_memory_stays_outside() -> None:
 
 
 def test_a_decoder_that_crashes_is_the_fault_of_the_image() -> None:
-    failure = decoder_pool._explain_exit(-signal.SIGSEGV, "part")
+    failure = image_decoder_pool._explain_exit(-signal.SIGSEGV, "part")
     assert isinstance(failure, RequestError)
     assert str(failure) == "part makes its decoder crash; save it in another way"
 
 
 def test_a_decoder_that_cannot_start_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoder_pool, "_CODE", "raise SystemExit(3)")
+    monkeypatch.setattr(image_decoder_pool, "_CODE", "raise SystemExit(3)")
     with pytest.raises(RuntimeError, match="the image decoder ended with the status 3"):
-        decoder_pool.DecoderPool(1).ask({"published": False, "tiling": None}, b"x", "part")
+        image_decoder_pool.DecoderPool(1).ask({"published": False, "tiling": None}, b"x", "part")
 
 
 def _upside_down(image: Image.Image) -> bytes:
@@ -146,7 +148,7 @@ LARGE: dict[str, Callable[[], bytes]] = {
 def test_a_decoder_takes_no_more_than_is_counted(kind: str) -> None:
     data = LARGE[kind]()
     counted = open_image(data, "part").memory
-    decoder = decoder_pool._Decoder()
+    decoder = image_decoder_pool._Decoder()
     question = {"published": False, "where": "part", "tiling": None}
     decoder.ask(question, data)
     folder = Path(f"/proc/{decoder._process.pid}")

@@ -13,10 +13,10 @@ from tests.tiny import make_checkpoint
 from xinference_internvl2.chat.prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
+from xinference_internvl2.media.fetch_and_open import open_media
 from xinference_internvl2.media.launch_options import read_launch_limits
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.media.media_item import OpenMedia
-from xinference_internvl2.media.source import open_media
 from xinference_internvl2.media.tile_and_frame_options import read_request_limits
 from xinference_internvl2.media.tiles import Tiling
 

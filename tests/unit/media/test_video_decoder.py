@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.unit.media.test_bounds import save
-from tests.unit.media.test_video import number, video
+from tests.unit.media.test_video_file import number, video
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media import video_decoder
 from xinference_internvl2.media.tiles import Tiling

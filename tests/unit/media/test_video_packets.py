@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.media.test_video import number, video
+from tests.unit.media.test_video_file import number, video
 from xinference_internvl2.media.video_decoder import _to_image, open_stream
 from xinference_internvl2.media.video_packets import read_index, sample_frames
 

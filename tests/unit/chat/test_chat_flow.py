@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.chat.media import draw_picture, image, image_uri, user
 from xinference_internvl2.chat import prepare_within_budget
-from xinference_internvl2.chat.chat_completion import answer
+from xinference_internvl2.chat.chat_flow import answer
 from xinference_internvl2.chat.count_tokens import count_tokens
 from xinference_internvl2.chat.pending_requests import PendingRequests
 from xinference_internvl2.chat.request import ChatRequest
