@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import platform
 import sys
 from pathlib import Path
@@ -33,3 +35,16 @@ def count_huge_bytes(address: int) -> int:
         elif inside and name == "AnonHugePages:":
             return int(values[0]) << 10
     return 0
+
+
+def has_huge_pages_left(count: int) -> bool:
+    """Whether Linux has huge pages to give just now; where memory is scarce it may have none."""
+    size = 2 << 20
+    with mmap.mmap(-1, (count + 1) * size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory.write(bytes(len(memory)))
+        byte = ctypes.c_char.from_buffer(memory)
+        address = ctypes.addressof(byte)
+        first = ctypes.c_void_p(-(-address // size) * size)
+        done = ctypes.CDLL(None).madvise(first, ctypes.c_size_t(count * size), 25)
+        del byte
+    return bool(done == 0)

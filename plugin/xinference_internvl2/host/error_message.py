@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import one_sentence
 
 # The actor system puts an address before the message of an error.
-_ADDRESS = re.compile(r"\[address=[^\]]*\] ")
+_ADDRESS = re.compile(r"\[address=.*?, pid=\d+\] ")
 
 
 def clean_message(error: object) -> str:

@@ -13,6 +13,8 @@ from xinference_internvl2.host.error_message import clean_message, describe_inva
     ("message", "shown"),
     [
         ("[address=127.0.0.1:40001, pid=12] n 3 is too much", "n 3 is too much"),
+        ("[address=[::1]:40001, pid=12] n [3] is too much", "n [3] is too much"),
+        ("[address=unixsocket:///7, pid=12] [address=unixsocket:///8, pid=3] n", "n"),
         ("n [3] is\n  too much", "n [3] is too much"),
     ],
 )

@@ -7,7 +7,7 @@ import mmap
 
 import pytest
 
-from tests.support.huge_pages import count_huge_bytes, needs_huge_pages
+from tests.support.huge_pages import count_huge_bytes, has_huge_pages_left, needs_huge_pages
 from xinference_internvl2.transformers.model.huge_pages import HUGE_PAGE, use_huge_pages
 
 
@@ -34,6 +34,9 @@ def test_whole_huge_pages_are_used_and_keep_what_is_in_them(
         start = -(-ctypes.addressof(first) // HUGE_PAGE) * HUGE_PAGE
         others = count_huge_bytes(start)
         use_huge_pages(start + before, size)
-        assert count_huge_bytes(start) - others == huge * HUGE_PAGE
+        found = count_huge_bytes(start) - others
+        if found < huge * HUGE_PAGE and not has_huge_pages_left(huge):
+            pytest.skip("Linux has no huge pages left")
+        assert found == huge * HUGE_PAGE
         assert memory[:] == written
         del first

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import gelu, pad
 
 from tests.support.cpu_instructions import needs_avx, needs_bfloat16
-from tests.support.huge_pages import count_huge_bytes, needs_huge_pages
+from tests.support.huge_pages import count_huge_bytes, has_huge_pages_left, needs_huge_pages
 from tests.tiny import make_checkpoint
 from xinference_internvl2.transformers.model import packed_linear
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
@@ -66,7 +66,10 @@ def test_a_packed_weight_is_in_huge_pages() -> None:
     address = torch.ops.mkldnn.data_ptr(packed._weight)
     before = count_huge_bytes(address)
     packed.use_huge_pages()
-    assert count_huge_bytes(address) >= before + 7 * HUGE_PAGE
+    found = count_huge_bytes(address) - before
+    if found < 7 * HUGE_PAGE and not has_huge_pages_left(8):
+        pytest.skip("Linux has no huge pages left")
+    assert found >= 7 * HUGE_PAGE
 
 
 @needs_bfloat16
