@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
@@ -46,13 +46,15 @@ class Problem:
     path: str
     message: str
 
-    @property
-    def place(self) -> str:
-        """The file, line and column, in the form that editors make a link of."""
-        return f"{self.file}:{self.line}:{self.column}:"
-
     def __str__(self) -> str:
-        return f"{self.place} {self.path}: {self.message}"
+        return self.format()
+
+    def format(
+        self, paint_place: Callable[[str], str] = str, paint_path: Callable[[str], str] = str
+    ) -> str:
+        """Return it as one line, in a form that editors make a link of."""
+        place, path = f"{self.file}:{self.line}:{self.column}:", f"{self.path}:"
+        return f"{paint_place(place)} {paint_path(path)} {self.message}"
 
 
 class SpecError(Exception):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, TextIO
 
 from ..problems import Problem
@@ -40,7 +40,7 @@ class Report:
         """Add what is wrong with specs."""
         for problem in problems:
             if self._style == "text":
-                print(_format_problem(problem), file=sys.stderr)
+                print(problem.format(_in(_BOLD), _in(_CYAN)), file=sys.stderr)
             elif self._style == "github":
                 place = problem.line, problem.column
                 print(_format_annotation(f"{problem.path}: {problem.message}", problem.file, place))
@@ -105,9 +105,8 @@ class Report:
             print(json.dumps(self._data, ensure_ascii=False, indent=2))
 
 
-def _format_problem(problem: Problem) -> str:
-    place = _paint(problem.place, _BOLD, sys.stderr)
-    return f"{place} {_paint(f'{problem.path}:', _CYAN, sys.stderr)} {problem.message}"
+def _in(colour: str) -> Callable[[str], str]:
+    return lambda text: _paint(text, colour, sys.stderr)
 
 
 def _paint(text: str, colour: str, stream: TextIO) -> str:

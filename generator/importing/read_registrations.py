@@ -13,7 +13,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from ..problems import Problem, ReadError, RunError, SpecError
-from ..spec import schema
+from ..spec.check_against_schema import is_name
 from ..spec.text_file import read_text
 from ..wording import display, show
 
@@ -87,7 +87,7 @@ def _read_by_name(path: FilePath) -> dict[str, Record]:
 
 def _check_name(path: FilePath, name: str, taken: set[str]) -> None:
     """Raise `RunError` for a name that cannot be that of one more file."""
-    if not schema.is_name(name):
+    if not is_name(name):
         raise RunError(f"{show(name)} cannot be the name of a file; rename the family", path)
     # A catalog may hold several records of a name, one for each engine. A spec holds one.
     if name.casefold() in taken:

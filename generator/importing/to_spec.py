@@ -8,7 +8,7 @@ from typing import Any
 from ..family.catalog_keys import SOURCE_SETTINGS
 from ..family.model import make_model_spec
 from ..problems import Issue, Path
-from ..spec.schema import load_definition
+from ..spec.check_against_schema import load_definition
 from ..spec.shadowed_specs import find_shadowed
 from .merge_entries import merge_entries
 from .read_registrations import Record

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..spec.schema import load_definition
+from ..spec.check_against_schema import load_definition
 from .rst import escape, make_rule
 
 Schema = Mapping[str, Any]

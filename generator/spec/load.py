@@ -11,7 +11,7 @@ from ..family.model import Family, make_family
 from ..paths import ROOT
 from ..problems import Problem, SpecError
 from ..wording import display
-from . import cross_field_rules, schema
+from . import check_against_schema, cross_field_rules
 from .located_document import Document, load
 from .same_family_names import find_same_names
 
@@ -58,8 +58,8 @@ def load_one(path: Path, *, one_of_many: bool = False) -> Spec:
 def check(document: Document, *, one_of_many: bool = False) -> list[Problem]:
     """Return everything that is wrong with a spec."""
     # A valid one of many passes by the faster library, without the import of the other.
-    passes = one_of_many and schema.is_valid(document.data)
-    issues = [] if passes else schema.check(document.data)
+    passes = one_of_many and check_against_schema.is_valid(document.data)
+    issues = [] if passes else check_against_schema.check(document.data)
     issues += cross_field_rules.check(document.data, [*document.issues, *issues])
     return document.locate(issues)
 

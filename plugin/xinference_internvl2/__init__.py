@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .chat.prompt import render
+    from .chat.build_prompt import render
     from .confidence import field_probabilities
     from .media.pixel_values import image_to_tiles
     from .tokenizer.tokenizer import load_tokenizer
@@ -29,7 +29,7 @@ _MODULES = {
     "load_model": ".transformers.model.from_checkpoint",
     "load_tokenizer": ".tokenizer.tokenizer",
     "image_to_tiles": ".media.pixel_values",
-    "render": ".chat.prompt",
+    "render": ".chat.build_prompt",
     "field_probabilities": ".confidence",
 }
 

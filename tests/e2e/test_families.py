@@ -14,9 +14,9 @@ from tests.shapes.showcase import CONTENTS, draw_shapes
 from tests.support.host import Host
 from tests.support.served import Served, data_uri, image_message, request_launch, wait_until_ready
 from tests.tiny.dims import Backbone
-from xinference_internvl2.chat.prompt import render
+from xinference_internvl2.chat.build_prompt import render
 from xinference_internvl2.families.find_prompt_format import find_prompt_format
-from xinference_internvl2.families.prompt_format import PromptFormat
+from xinference_internvl2.families.records import PromptFormat
 from xinference_internvl2.tokenizer.tokenizer import load_tokenizer
 
 from .conftest import ENGINES, VLLM_AT_ONCE

@@ -21,7 +21,7 @@ from tests.support.chat.media import encode
 from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from tests.tiny.resaved import resave
-from xinference_internvl2.chat.prompt import build_prompt
+from xinference_internvl2.chat.build_prompt import build_prompt
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.families.find_prompt_format import find_prompt_format
 from xinference_internvl2.media.pixel_values import image_to_tiles

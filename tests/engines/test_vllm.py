@@ -19,7 +19,7 @@ import pytest
 from tests.install.environment import Environment
 from tests.support.host import find_free_port
 from tests.tiny import make_checkpoint
-from xinference_internvl2.chat.prompt import render
+from xinference_internvl2.chat.build_prompt import render
 
 from .conftest import needs_vllm
 

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.support.generate import generate_tokens
-from xinference_internvl2.chat.prompt import render
+from xinference_internvl2.chat.build_prompt import render
 from xinference_internvl2.checkpoint.config import read_config
 from xinference_internvl2.media.pixel_values import image_to_tiles
 from xinference_internvl2.sampling_params import SamplingParams

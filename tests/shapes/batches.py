@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from xinference_internvl2.chat.prompt import build_prompt
+from xinference_internvl2.chat.build_prompt import build_prompt
 from xinference_internvl2.families.find_prompt_format import find_prompt_format
 from xinference_internvl2.tokenizer.image_tokens import image_tokens
 from xinference_internvl2.tokenizer.tokenizer import InternVL2Tokenizer, encode_segments

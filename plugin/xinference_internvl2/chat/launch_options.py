@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import CheckpointError
-from ..families.prompt_format import PromptFormat
+from ..families.records import PromptFormat
 from ..launch_option_values import read_flag
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 from .stop_conditions import read_launch_stop

@@ -15,12 +15,12 @@ from ..sampling_params import SamplingParams
 from ..tokenizer.tokenizer import encode_segments
 from .adapter_choice import choose_adapter
 from .anthropic_usage import WITHOUT_CACHED_TOKENS
+from .build_prompt import build_prompt, collect_media
 from .build_sampling_params import read_sampling
 from .context_length import count_room, count_tiles_left
 from .continue_final_message import continues_final_message
 from .expand_image_tokens import expand_image_tokens
 from .image_labels import label_pictures
-from .prompt import build_prompt, collect_media
 from .read_options import read_options
 from .repetition_detection import read_repetition
 from .request import ChatRequest

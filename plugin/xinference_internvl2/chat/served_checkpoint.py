@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..checkpoint.config import CheckpointConfig
-from ..families.prompt_format import PromptFormat
+from ..families.records import PromptFormat
 from ..media.budget import Budget
 from ..media.fetch_and_open import Fetch
 from ..media.limits import MediaLimits

@@ -6,8 +6,7 @@ from typing import Any
 
 from ..errors import CheckpointError
 from .find_family import family_of, find_family
-from .prompt_format import PromptFormat
-from .records import FamilyRuntime
+from .records import FamilyRuntime, PromptFormat
 
 
 def prompt_format_of(model_family: Any, name: str) -> PromptFormat:

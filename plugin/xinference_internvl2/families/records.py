@@ -10,10 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from .memory_estimate import Memory
-from .prompt_format import PromptFormat
 
 FAMILIES = Path(__file__).resolve().parent
 RUNTIME_SUFFIX = ".runtime.json"
+
+
+@dataclass(frozen=True)
+class PromptFormat:
+    """How the turns of a conversation become one string: `prompt_formats` of `family_specs/`."""
+
+    name: str
+    system_text: str
+    roles: Mapping[str, str]
+    turn_end: str
+    stop: tuple[str, ...]
+    image_labels: bool = True
+    """Whether several images are numbered and put before the text."""
+
+    @classmethod
+    def parse(cls, name: str, data: Mapping[str, Any]) -> PromptFormat:
+        """Return the prompt format `name` from what the generator wrote of it."""
+        return cls(name=name, **{**data, "stop": tuple(data["stop"])})
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class InternVL2Tokenizer(PreTrainedTokenizerFast):
     """A fast tokenizer that tells control tokens from the same letters in a user's text.
 
     With `split_special_tokens=True` it reads control tokens as plain text. It pads on the left,
-    never truncates by itself, and has no chat template: `chat.prompt` builds prompts.
+    never truncates by itself, and has no chat template: `chat.build_prompt` builds prompts.
 
     Args:
         backend: encodes a text, but adds no prefix space.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ..families.prompt_format import PromptFormat
+from ..families.records import PromptFormat
 
 
 def build_chat_template(prompt_format: PromptFormat, start: str) -> str:

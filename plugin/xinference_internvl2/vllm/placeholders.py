@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..chat.image_places import PLACEHOLDER
+from ..chat.media_order import PLACEHOLDER
 from ..tokenizer.image_tokens import IMAGE_END, IMAGE_START
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 

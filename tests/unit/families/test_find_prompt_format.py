@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from xinference_internvl2.chat.prompt import render
+from xinference_internvl2.chat.build_prompt import render
 from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.families.find_prompt_format import find_prompt_format, prompt_format_of
 from xinference_internvl2.families.records import load_runtimes

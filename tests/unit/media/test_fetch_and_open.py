@@ -12,7 +12,7 @@ from tests.support.chat.case import BANNER, CLIP, SQUARE, Case
 from tests.support.chat.cases import CASES
 from tests.support.chat.media import clip, image, user
 from tests.tiny import make_checkpoint
-from xinference_internvl2.chat.prompt import build_prompt, collect_media
+from xinference_internvl2.chat.build_prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media.fetch_and_open import open_media

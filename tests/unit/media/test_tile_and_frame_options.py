@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.chat.media import clip, draw_picture, image, image_uri, user, video_uri
 from tests.tiny import make_checkpoint
-from xinference_internvl2.chat.prompt import build_prompt, collect_media
+from xinference_internvl2.chat.build_prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
 from xinference_internvl2.media.fetch_and_open import open_media

@@ -11,7 +11,7 @@ import pytest
 
 from generator.problems import ReadError, format_path
 from generator.spec import text_file
-from generator.spec.schema import SCHEMA_FILE, check, is_valid
+from generator.spec.check_against_schema import SCHEMA_FILE, check, is_valid
 from generator.spec.text_file import read_text
 from generator.spec.yaml_reader import compose
 from generator.spec.yaml_scalars import resolve_plain

@@ -17,8 +17,9 @@ from tests.support.generate import generate_tokens
 from tests.tiny import make_checkpoint
 from xinference_internvl2.engine_outputs import FinishOutput, PromptOutput
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.transformers.engine.async_engine import STOPPED, AsyncEngine
+from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.engine_limits import EngineLimits
+from xinference_internvl2.transformers.engine.engine_loop import STOPPED
 from xinference_internvl2.transformers.engine.sequence import Prompt
 from xinference_internvl2.transformers.engine.token_stream import MAX_AHEAD
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
@@ -109,7 +110,7 @@ def test_what_is_closed_is_not_generated_on(tiny: PreTrainedModel, steps: Steps)
     steps.before = wait
     with started(tiny, prefix_cache_bytes=0) as engine:
         assert run(ask(engine)) == 9
-        assert engine._runner.pool.bytes_held == 0
+        assert engine._loop._runner.pool.bytes_held == 0
     assert steps.begun() == [0, 2]
     assert steps.decoded(0) == 0
 
@@ -202,7 +203,7 @@ def test_a_reader_whose_loop_is_gone_is_aborted(tiny: PreTrainedModel, steps: St
         loop.close()
         go_on.set()
         assert len(run(tokens_of(engine, 1, 4))) == 4
-        assert engine._runner.pool.bytes_held == 0
+        assert engine._loop._runner.pool.bytes_held == 0
     assert steps.decoded(0) == 1
 
 

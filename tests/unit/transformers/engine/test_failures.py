@@ -13,8 +13,9 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from xinference_internvl2.transformers.engine import async_engine, model_runner
-from xinference_internvl2.transformers.engine.async_engine import BROKEN, AsyncEngine
+from xinference_internvl2.transformers.engine import async_engine, engine_loop, model_runner
+from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
+from xinference_internvl2.transformers.engine.engine_loop import BROKEN
 from xinference_internvl2.transformers.engine.model_runner import ModelRunner
 from xinference_internvl2.transformers.engine.prefix_cache import PrefixCache
 from xinference_internvl2.transformers.engine.scheduler import Scheduler
@@ -31,7 +32,7 @@ STAGES: dict[str, tuple[Any, str]] = {
     "prefill": (ModelRunner, "prefill"),
     "decoding": (ModelRunner, "decode"),
     "switching adapters": (model_runner, "use_adapter"),
-    "sampling": (async_engine, "sample"),
+    "sampling": (engine_loop, "sample"),
     "accepting": (Sequence, "accept"),
     "storing": (PrefixCache, "store"),
     "delivering": (TokenStream, "put"),
@@ -80,7 +81,7 @@ def test_an_error_reaches_readers_and_the_engine_goes_on(
         assert all(len(result) == 20 for result in found if result not in told)
         assert any(record.exc_info for record in caplog.records)
         assert [len(tokens) for tokens in run(two(engine, prompt))] == [20, 20]
-        assert engine._runner.pool.bytes_held == 0
+        assert engine._loop._runner.pool.bytes_held == 0
 
 
 def picture(model: PreTrainedModel) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def test_an_error_in_a_batch_reaches_that_batch_alone(
 def test_an_error_does_not_keep_what_was_being_computed(
     tiny: PreTrainedModel, caplog: pytest.LogCaptureFixture, steps: Steps
 ) -> None:
-    caplog.set_level(logging.CRITICAL, async_engine.logger.name)  # its records keep errors
+    caplog.set_level(logging.CRITICAL, engine_loop.logger.name)  # its records keep errors
     alive: list[weakref.ref[torch.Tensor]] = []
 
     def fail(kind: str, sequences: Any) -> None:

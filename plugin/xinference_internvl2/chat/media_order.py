@@ -1,4 +1,4 @@
-"""Where images and videos stand in the text of a message."""
+"""The order of pictures, videos and texts in a turn: media first, as in training, or as written."""
 
 from __future__ import annotations
 

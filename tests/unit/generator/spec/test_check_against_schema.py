@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from generator.spec.schema import SCHEMA_FILE, check, is_name, is_valid
+from generator.spec.check_against_schema import SCHEMA_FILE, check, is_name, is_valid
 from tests.unit.generator.mutations import mutated
 from tests.unit.generator.specs import BASE, RICH, load_data
 

@@ -10,7 +10,7 @@ from tests.support.chat.case import Case
 from tests.support.chat.cases import CASES
 from tests.support.chat.media import assistant, clip, image, system, text, user
 from tests.support.chat.refused_messages import REFUSED
-from xinference_internvl2.chat.prompt import build_prompt, render
+from xinference_internvl2.chat.build_prompt import build_prompt, render
 from xinference_internvl2.errors import RequestError
 from xinference_internvl2.media.limits import MAX_FRAMES
 from xinference_internvl2.media.media_item import Media

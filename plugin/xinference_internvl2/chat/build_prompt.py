@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..families.find_prompt_format import find_prompt_format
-from ..families.prompt_format import PromptFormat
+from ..families.records import PromptFormat
 from ..media.limits import DEFAULT_FRAMES
 from ..media.media_item import Media
 from .image_labels import Labels
-from .image_places import lay_out, lay_out_as_written
+from .media_order import lay_out, lay_out_as_written
 from .messages import Turn, read_turns
 from .segment import Segment
 
