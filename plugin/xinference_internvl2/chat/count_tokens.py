@@ -15,7 +15,7 @@ async def count_tokens(
     config: Mapping[str, Any] | None,
     served: ServedCheckpoint,
 ) -> int:
-    """Return the length of the prompt, image tokens included; errors as for `chat_flow`."""
+    """Return the length of the prompt, image tokens included; errors as for `chat_flow.answer`."""
     reservation = Reservation(served.budget)
     try:
         return len((await prepare_request(messages, config or {}, served, reservation)).ids)

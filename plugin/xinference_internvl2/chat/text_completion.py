@@ -46,7 +46,7 @@ async def complete(
     served: ServedCheckpoint,
     generate: Generate,
 ) -> Json | AsyncGenerator[Json, None]:
-    """Continue `build_prompt` with a text completion, or with chunks of one if `stream` is set.
+    """Continue `prompt` with a text completion, or with chunks of one if `stream` is set.
 
     Raises:
         RequestError: the request cannot be answered as it is.

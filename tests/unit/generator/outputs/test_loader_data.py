@@ -7,13 +7,13 @@ from dataclasses import fields
 from generator.family.model import PromptFormat, make_family
 from generator.outputs.loader_data import make_loader_data
 from tests.unit.generator.specs import load_data
-from xinference_internvl2.families import prompt_format, records
+from xinference_internvl2.families import records
 
 
 def test_both_sides_mean_the_same_by_a_prompt_format() -> None:
     ours, theirs = (
         {field.name: field.type for field in fields(kind)}
-        for kind in (PromptFormat, prompt_format.PromptFormat)
+        for kind in (PromptFormat, records.PromptFormat)
     )
     assert ours == theirs
 
@@ -25,7 +25,7 @@ def test_the_plugin_reads_every_key(base: str) -> None:
     (spec,) = data["model_specs"]
     assert spec.keys() | {"memory"} == {field.name for field in fields(read.model_specs[0])}
     assert read.model_specs[0].engines == {"Transformers": ("4-bit", "none"), "vLLM": ("none",)}
-    assert read.prompt_formats["plain"] == prompt_format.PromptFormat(
+    assert read.prompt_formats["plain"] == records.PromptFormat(
         name="plain",
         system_text="Be kind.",
         roles={"system": "S:", "user": "U:", "assistant": "A:"},
