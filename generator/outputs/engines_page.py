@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..family.memory import (
+from ..family.memory_from_dimensions import (
     CHUNK,
     CONTEXT,
     MASK,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ..family.memory import UnitMemory, estimate_by_quantization, find_dimensions
+from ..family.memory_from_dimensions import UnitMemory, estimate_by_quantization, find_dimensions
 from ..family.model import Family, ModelSpec, PromptFormat
 
 

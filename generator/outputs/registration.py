@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ..family.memory import estimate_by_quantization
+from ..family.memory_from_dimensions import estimate_by_quantization
 from ..family.model import Family, ModelSpec, Source
 
 _VISION = ("hidden_size", "intermediate_size", "num_attention_heads")

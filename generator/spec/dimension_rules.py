@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..family.memory import BACKBONES
+from ..family.memory_from_dimensions import BACKBONES
 from ..family.model import ModelSpec, Source
 from ..problems import Issue, Path
 from ..wording import join_quoted, show, suggest

@@ -1,7 +1,7 @@
 """Checks the options of a launch: each is honoured, known to be neutral, or refused by name.
 
-The value of an option is read by the `launch_options` of the room that it is for: `media`, `chat`,
-or an engine. `launch_option_values` has the types that they share.
+The value of an option is read where it is used: `media_launch_options`, `prompt_launch_options`, or
+the `launch_options` of an engine. `launch_option_values` has the types that they share.
 """
 
 from __future__ import annotations

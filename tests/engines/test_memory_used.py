@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from generator.family.memory import (
+from generator.family.memory_from_dimensions import (
     CHANNELS,
     FLOAT,
     TILES_AT_ONCE,

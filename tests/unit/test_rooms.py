@@ -41,7 +41,7 @@ ROOMS = {
         "launch_errors": "",
         "transformers.requirements": "",
         "transformers.launch_options": (
-            "launch_option_check checkpoint media chat.launch_options transformers.engine"
+            "launch_option_check checkpoint media chat.prompt_launch_options transformers.engine"
         ),
         "transformers.model": "checkpoint tokenizer transformers.requirements",
         "transformers.engine": "checkpoint.rope transformers.model grammar",

@@ -3,7 +3,7 @@
 A fifth one is a record here, its defaults in `config_defaults.py`, its layers in
 `linear_layers.py`, its control tokens in `tokenizer/control_token_table.py`, its names in
 `transformers/model/weight_names.py` where they differ from transformers' own, and its memory in the
-generator's `family/memory.py`.
+generator's `family/memory_from_dimensions.py`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from ..checkpoint.rope import trained_length
 from ..demo.files import CHECKPOINT
 from ..errors import RequestError
 from ..families.find_prompt_format import find_prompt_format
-from ..media.launch_options import read_launch_limits
+from ..media.media_launch_options import read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from ..families.memory_estimate import Use
 from ..families.records import SpecRuntime, load_runtimes
 from ..tokenizer.tokenizer import load_tokenizer
 from . import installation
-from .checkpoint_memory import Shapes, count_parameters, estimate_memory
 from .devices import Device
 from .fit_table import format_fits
 from .fits import Fit, choose_best, judge_fit
 from .launch_command import build_launch_command, build_registration
+from .memory_from_shapes import Shapes, count_parameters, estimate_memory
 
 FORMATS = {UNQUANTIZED: "pytorch", AWQ: "awq"}
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..chat.launch_options import read_launch_prompt
 from ..chat.prepare import prepare
+from ..chat.prompt_launch_options import read_launch_prompt
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..checkpoint.config import read_config
 from ..checkpoint.rope import trained_length
@@ -15,7 +15,7 @@ from ..errors import RequestError
 from ..families.find_family import find_family
 from ..families.find_prompt_format import find_prompt_format
 from ..families.records import read_registration
-from ..media.launch_options import read_launch_budget, read_launch_limits
+from ..media.media_launch_options import read_launch_budget, read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 
 _OF_THE_SERVER = ("model", "messages", "stream")

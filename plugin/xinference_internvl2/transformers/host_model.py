@@ -23,7 +23,7 @@ from xinference.model.utils import select_device, virtual_env_allows_missing_eng
 from ..chat.anthropic_usage import prepare_anthropic_request
 from ..chat.chat_flow import answer
 from ..chat.count_tokens import count_tokens
-from ..chat.launch_options import read_launch_prompt
+from ..chat.prompt_launch_options import read_launch_prompt
 from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..chat.stop_conditions import find_format_stop_ids
@@ -35,7 +35,7 @@ from ..errors import CheckpointError
 from ..families.engine_matrix import serves
 from ..families.find_prompt_format import prompt_format_of
 from ..launch_errors import point_to_doctor
-from ..media.launch_options import read_launch_budget, read_launch_limits
+from ..media.media_launch_options import read_launch_budget, read_launch_limits
 from ..media.pixel_values import normalize_on_device
 from ..tokenizer.tokenizer import load_tokenizer
 from .engine.async_engine import AsyncEngine

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..chat.launch_options import PROMPT_OPTIONS
+from ..chat.prompt_launch_options import PROMPT_OPTIONS
 from ..checkpoint.config import CheckpointConfig
 from ..checkpoint.rope import MAX_POSITIONS, trained_length
 from ..errors import CheckpointError
 from ..launch_option_check import ANY, LaunchOptions
-from ..media.launch_options import LAUNCH_OPTIONS
+from ..media.media_launch_options import LAUNCH_OPTIONS
 from .engine.engine_limits import EngineLimits
 
 OPTIONS = LaunchOptions(

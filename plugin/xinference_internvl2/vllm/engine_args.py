@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..chat.launch_options import PROMPT_OPTIONS
+from ..chat.prompt_launch_options import PROMPT_OPTIONS
 from ..checkpoint.config import CheckpointConfig
 from ..checkpoint.rope import trained_length
 from ..errors import CheckpointError
-from ..media.launch_options import LAUNCH_OPTIONS
 from ..media.limits import MAX_FRAMES, MediaLimits
+from ..media.media_launch_options import LAUNCH_OPTIONS
 from . import cpu
 from .checkpoint_family import FAMILY
 from .launch_options import read_object

@@ -20,8 +20,8 @@ from xinference.model.scheduler.core import AbortRequestMessage
 from ..chat.anthropic_usage import prepare_anthropic_request
 from ..chat.chat_flow import answer
 from ..chat.count_tokens import count_tokens
-from ..chat.launch_options import read_launch_prompt
 from ..chat.pending_requests import PendingRequests
+from ..chat.prompt_launch_options import read_launch_prompt
 from ..chat.request import ChatRequest
 from ..chat.served_checkpoint import ServedCheckpoint
 from ..chat.stop_conditions import find_format_stop_ids
@@ -35,7 +35,7 @@ from ..families.engine_matrix import serves
 from ..families.find_family import family_of
 from ..families.find_prompt_format import prompt_format_of
 from ..launch_errors import point_to_doctor
-from ..media.launch_options import read_launch_budget, read_launch_limits
+from ..media.media_launch_options import read_launch_budget, read_launch_limits
 from ..tokenizer.tokenizer import load_tokenizer
 from . import cpu
 from .engine_args import build_engine_args

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from ..chat.launch_options import PROMPT_OPTIONS
+from ..chat.prompt_launch_options import PROMPT_OPTIONS
 from ..errors import CheckpointError
 from ..launch_option_check import ANY, LaunchOptions
-from ..media.launch_options import LAUNCH_OPTIONS
+from ..media.media_launch_options import LAUNCH_OPTIONS
 
 # The host reads them before it hands the rest to vLLM.
 _OF_HOST = {"model_quantization", "draft_model_path", "num_speculative_tokens"}

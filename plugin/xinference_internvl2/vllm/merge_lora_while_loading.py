@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..checkpoint.merge_lora import merge_stream
+from ..checkpoint.merge_training_lora import merge_stream
 from .hf_config import InternVLChatConfig
 
 

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
-from generator.family.memory import LanguageModel, count_parameters, estimate_by_quantization
+from generator.family.memory_from_dimensions import (
+    LanguageModel,
+    count_parameters,
+    estimate_by_quantization,
+)
 from generator.paths import ROOT
 from generator.spec.load import load_one
 

@@ -14,8 +14,8 @@ from PIL import Image
 from tests.support.chat.media import video_uri
 from xinference_internvl2.chat.anthropic_usage import prepare_anthropic_request
 from xinference_internvl2.chat.build_prompt import render
-from xinference_internvl2.chat.launch_options import LaunchPrompt, read_launch_prompt
 from xinference_internvl2.chat.prepare import prepare
+from xinference_internvl2.chat.prompt_launch_options import LaunchPrompt, read_launch_prompt
 from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.errors import CheckpointError, RequestError
 

@@ -24,8 +24,8 @@ from xinference_internvl2.demo.files import CHECKPOINT, PICTURES
 from xinference_internvl2.demo.questions import QUESTIONS
 from xinference_internvl2.doctor import checkpoint_report
 from xinference_internvl2.doctor.ask import ask
-from xinference_internvl2.doctor.checkpoint_memory import estimate_memory
 from xinference_internvl2.doctor.devices import Device, find_devices
+from xinference_internvl2.doctor.memory_from_shapes import estimate_memory
 from xinference_internvl2.families.memory_estimate import Use
 from xinference_internvl2.transformers.model import from_checkpoint
 from xinference_internvl2.transformers.model.dtype import choose_dtype

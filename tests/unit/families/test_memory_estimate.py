@@ -17,7 +17,7 @@ import torch
 from safetensors import safe_open
 from transformers import BitsAndBytesConfig
 
-from generator.family.memory import (
+from generator.family.memory_from_dimensions import (
     CHUNK,
     CONTEXT,
     MASK,
@@ -37,7 +37,7 @@ from tests.tiny.dims import Backbone, Dims, Vit, resolve_dims
 from tests.tiny.llm_config import ARCHITECTURES
 from tests.tiny.weights import list_weight_shapes
 from xinference_internvl2.checkpoint.config import read_config
-from xinference_internvl2.doctor.checkpoint_memory import estimate_memory
+from xinference_internvl2.doctor.memory_from_shapes import estimate_memory
 from xinference_internvl2.families import memory_estimate as plugin_memory
 from xinference_internvl2.families.memory_estimate import Use
 from xinference_internvl2.families.records import FAMILIES, load_runtimes

@@ -26,9 +26,9 @@ from xinference_internvl2.media import (
     request_totals,
 )
 from xinference_internvl2.media.fetch_and_open import open_media
-from xinference_internvl2.media.launch_options import read_launch_budget, read_launch_limits
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.media.media_item import Media
+from xinference_internvl2.media.media_launch_options import read_launch_budget, read_launch_limits
 from xinference_internvl2.media.request_totals import check_counts
 
 

@@ -14,9 +14,9 @@ from xinference_internvl2.chat.build_prompt import build_prompt, collect_media
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError, RequestError
 from xinference_internvl2.media.fetch_and_open import open_media
-from xinference_internvl2.media.launch_options import read_launch_limits
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.media.media_item import OpenMedia
+from xinference_internvl2.media.media_launch_options import read_launch_limits
 from xinference_internvl2.media.tile_and_frame_options import read_request_limits
 from xinference_internvl2.media.tiles import Tiling
 

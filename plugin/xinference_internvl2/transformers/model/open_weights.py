@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ...checkpoint.config import CheckpointConfig
-from ...checkpoint.merge_lora import add, merge
+from ...checkpoint.merge_training_lora import add, merge
 from ...checkpoint.unused_tensors import is_unused
 from ...checkpoint.weight_files import FLOATS, list_weight_files, open_file
 from ...errors import CheckpointError

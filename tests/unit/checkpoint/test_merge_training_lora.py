@@ -17,7 +17,7 @@ from tests.tiny import make_checkpoint
 from tests.tiny.lora import make_matrices, write_merged, write_unmerged
 from tests.tiny.resaved import BUFFERS
 from tests.tiny.weights import read_tensors
-from xinference_internvl2.checkpoint.merge_lora import merge_stream
+from xinference_internvl2.checkpoint.merge_training_lora import merge_stream
 from xinference_internvl2.errors import CheckpointError
 
 RANKS = {"language_model": 4, "vision_model": 4}
