@@ -10,7 +10,7 @@ from typing import Any
 from ..importing.import_families import Imported, Request, import_families
 from ..outputs.write import find_changed, write_files
 from ..problems import RunError
-from ..spec.located_document import load
+from ..spec.document_positions import load
 from ..wording import display
 from .report import Report
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..paths import ROOT, SCHEMA_FILE
 from ..problems import Problem, ReadError, format_path
+from ..spec.document_positions import Document
 from ..spec.load import check
-from ..spec.located_document import Document
 from ..spec.yaml_reader import compose
 from ..wording import display
 from . import yaml_writer

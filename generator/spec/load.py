@@ -12,7 +12,7 @@ from ..paths import ROOT
 from ..problems import Problem, SpecError
 from ..wording import display
 from . import check_against_schema, cross_field_rules
-from .located_document import Document, load
+from .document_positions import Document, load
 from .same_family_names import find_same_names
 
 

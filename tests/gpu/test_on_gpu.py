@@ -19,7 +19,7 @@ from tests.tiny.lora import make_matrices, write_adapter, write_merged
 from xinference_internvl2.engine_outputs import TokenOutput
 from xinference_internvl2.media.pixel_values import normalize_on_device
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.transformers.engine import model_runner
+from xinference_internvl2.transformers.engine import scheduler
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.engine_limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt
@@ -103,7 +103,7 @@ def test_what_was_read_before_and_what_is_read_in_pieces(
     model = load_model(small, device_map={"": GPU})
     with started(model, prefix_cache_bytes=0) as engine:
         (wanted,) = answers(engine, prompts(model, 1))
-    monkeypatch.setattr(model_runner, "CHUNK", 7)
+    monkeypatch.setattr(scheduler, "CHUNK", 7)
     with started(model) as engine:
         assert [answers(engine, prompts(model, 1))[0] for _ in range(3)] == [wanted] * 3
 

@@ -23,7 +23,7 @@ import torch
 from tests.tiny import make_checkpoint
 from xinference_internvl2.media.pixel_values import normalize
 from xinference_internvl2.sampling_params import SamplingParams
-from xinference_internvl2.transformers.engine import model_runner
+from xinference_internvl2.transformers.engine import model_runner, scheduler
 from xinference_internvl2.transformers.engine.async_engine import AsyncEngine
 from xinference_internvl2.transformers.engine.engine_limits import EngineLimits
 from xinference_internvl2.transformers.engine.sequence import Prompt
@@ -122,17 +122,17 @@ def prefill(work: Path) -> None:
         dtype=dtype,
     )
     bench, found = Bench(path), {choice: Times() for choice in (WHOLE, *CHOICES)}
-    own = (model_runner.CHUNK, model_runner.TILES_AT_ONCE)
+    own = (scheduler.CHUNK, model_runner.TILES_AT_ONCE)
 
     async def measure_all() -> None:
         await bench.measure(Times())
         for _ in range(RUNS):
             for choice, times in found.items():
-                model_runner.CHUNK, model_runner.TILES_AT_ONCE = choice
+                scheduler.CHUNK, model_runner.TILES_AT_ONCE = choice
                 await bench.measure(times)
 
     asyncio.run(measure_all())
-    model_runner.CHUNK, model_runner.TILES_AT_ONCE = own
+    scheduler.CHUNK, model_runner.TILES_AT_ONCE = own
     whole = median(found[WHOLE].first_token)
     print(f"A picture of {TILES} tiles beside an answer, {LAYERS} layers of 1B in {dtype}:")
     for choice in CHOICES:

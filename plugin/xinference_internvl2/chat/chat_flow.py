@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from ..engine_outputs import Outputs
-from ..media.budget import Reservation
+from ..media.memory_budget import Reservation
 from .chat_response import build_render_response, build_response
 from .prepare_within_budget import decode_media, prepare_request
 from .read_options import merge_fields

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..media.budget import Reservation
+from ..media.memory_budget import Reservation
 from .prepare_within_budget import prepare_request
 from .served_checkpoint import ServedCheckpoint
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ..media.budget import Reservation
+from ..media.memory_budget import Reservation
 from .prepare import prepare
 from .request import ChatRequest
 from .request_size import assume_fetched, measure_files, measure_media, measure_tiles

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from ..checkpoint.config import CheckpointConfig
 from ..families.records import PromptFormat
-from ..media.budget import Budget
 from ..media.fetch_and_open import Fetch
 from ..media.limits import MediaLimits
+from ..media.memory_budget import Budget
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 from .pending_requests import PendingRequests
 

@@ -15,20 +15,14 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import CheckpointError
+from .training_weight_names import published_name
 from .unused_tensors import is_unused
 
-_WRAPPER = re.compile(r"^(language_model|vision_model)\.base_model\.model\.")
 _LORA = re.compile(r"^(.+)\.lora_([AB])\.default\.weight$")
 _WRAPPED = ".base_layer.weight"
 """The end of the name of a weight that has LoRA weights beside it."""
 _SCALE = 2
 """The published scripts wrap with alpha = 2 × rank."""
-
-
-def published_name(name: str) -> str:
-    """Return the published name of a weight, without what peft's wrapping added to it."""
-    name = _WRAPPER.sub(r"\1.", name)
-    return name.replace(".base_layer.", ".")
 
 
 def merge(

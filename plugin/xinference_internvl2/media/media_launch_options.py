@@ -10,7 +10,6 @@ from ..checkpoint.config import CheckpointConfig
 from ..checkpoint.tile_config import MAX_TILES
 from ..errors import CheckpointError
 from ..launch_option_values import read_flag, read_number
-from .budget import Budget, default_memory
 from .limits import (
     DEFAULT_FRAMES,
     DEFAULT_WAITING,
@@ -19,6 +18,7 @@ from .limits import (
     MAX_VIDEOS,
     MediaLimits,
 )
+from .memory_budget import Budget, default_memory
 
 LAUNCH_OPTIONS = (
     *("limit_mm_per_prompt", "max_dynamic_patch", "max_dynamic_patch_limit", "num_frames"),

@@ -13,7 +13,7 @@ from ..patching import patch
 from .end_with_parent import end_with_parent
 from .hf_config import parse_ours
 from .merge_lora_while_loading import merge_ours
-from .tile_stack import accept_stacks
+from .tiles_as_images import accept_stacks
 from .tokenizer import load_ours
 
 logger = logging.getLogger(__package__)

@@ -11,7 +11,7 @@ from ..errors import RequestError
 from ..grammar import BROKEN_OFF
 from ..tokenizer.tokenizer import InternVL2Tokenizer
 from .placeholders import insert_placeholders
-from .tile_stack import stack_tiles
+from .tiles_as_images import stack_tiles
 
 FAILED = "finish_reason=error"
 """Part of the host's error for a request whose grammar rejects a token that it allowed before."""

@@ -20,10 +20,10 @@ from xinference_internvl2.chat.served_checkpoint import ServedCheckpoint
 from xinference_internvl2.chat.thread_pools import decode_on_thread
 from xinference_internvl2.engine_outputs import FinishOutput, TokenOutput
 from xinference_internvl2.errors import OverloadedError, RequestError
-from xinference_internvl2.media.budget import Budget
 from xinference_internvl2.media.data_url import read_inline
 from xinference_internvl2.media.decoder_memory import BYTES_PER_PIXEL
 from xinference_internvl2.media.image_decoder_pool import choose_decoders
+from xinference_internvl2.media.memory_budget import Budget
 
 WIDE = image_uri(draw_picture(640, 320))
 TILES = 9

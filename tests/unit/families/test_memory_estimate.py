@@ -41,7 +41,7 @@ from xinference_internvl2.doctor.memory_from_shapes import estimate_memory
 from xinference_internvl2.families import memory_estimate as plugin_memory
 from xinference_internvl2.families.memory_estimate import Use
 from xinference_internvl2.families.records import FAMILIES, load_runtimes
-from xinference_internvl2.transformers.engine import model_runner
+from xinference_internvl2.transformers.engine import model_runner, scheduler
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
 from xinference_internvl2.transformers.model.hf_config import model_config
 from xinference_internvl2.transformers.model.internvl2_model import (
@@ -236,7 +236,7 @@ def test_the_page_is_for_the_use_that_the_doctor_takes_by_default() -> None:
 
 def test_the_loader_looks_at_as_many_tiles_at_once_as_are_counted() -> None:
     assert model_runner.TILES_AT_ONCE == TILES_AT_ONCE == plugin_memory.TILES_AT_ONCE
-    assert model_runner.CHUNK == CHUNK == plugin_memory.CHUNKS["Transformers"]
+    assert scheduler.CHUNK == CHUNK == plugin_memory.CHUNKS["Transformers"]
     assert MASK == plugin_memory.MASK
 
 

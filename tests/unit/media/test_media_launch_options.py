@@ -9,9 +9,9 @@ import pytest
 from tests.tiny import make_checkpoint
 from xinference_internvl2.checkpoint.config import CheckpointConfig, read_config
 from xinference_internvl2.errors import CheckpointError
-from xinference_internvl2.media.budget import default_memory
 from xinference_internvl2.media.limits import MediaLimits
 from xinference_internvl2.media.media_launch_options import read_launch_budget, read_launch_limits
+from xinference_internvl2.media.memory_budget import default_memory
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from ..model import language_model
 from ..model.lora_layers import use_adapter
 from . import position_encoding
 from .kv_cache import KVCacheBatch, KVCachePool
-from .scheduler import CHUNK
+from .scheduler import next_chunk
 from .sequence import Prompt, Sequence
 
 TILES_AT_ONCE = 2
@@ -53,9 +53,9 @@ class ModelRunner:
         """
         chunks = {}
         for sequence in sequences:
-            stop = min(sequence.read + CHUNK, sequence.tokens)
-            if not self._encode_next_tiles(sequence, sequence.read, stop):
-                chunks[sequence] = range(sequence.read, stop)
+            chunk = next_chunk(sequence)
+            if not self._encode_next_tiles(sequence, chunk.start, chunk.stop):
+                chunks[sequence] = chunk
         if not chunks:
             return []
         embeds = [self._embed(one, chunk.start, chunk.stop) for one, chunk in chunks.items()]

@@ -133,6 +133,11 @@ class Scheduler:
         return [chosen, *(each for each in others if each is not chosen)]
 
 
+def next_chunk(sequence: Sequence) -> range:
+    """Return the positions of a sequence that are read in the next step of its prefill."""
+    return range(sequence.read, min(sequence.read + CHUNK, sequence.tokens))
+
+
 def fit_into_chunk(sequences: Collection[Sequence]) -> bool:
     """Whether one step can read all that is unread of `sequences`, or of the only one a chunk."""
     return len(sequences) == 1 or sum(one.tokens - one.read for one in sequences) <= CHUNK

@@ -38,7 +38,7 @@ def read(
     monkeypatch: pytest.MonkeyPatch, model: PreTrainedModel, chunk: int, *prompt: Any
 ) -> tuple[torch.Tensor, list[int]]:
     """The logits after a prompt that is read in chunks, and the tokens after it."""
-    monkeypatch.setattr(model_runner, "CHUNK", chunk)
+    monkeypatch.setattr(scheduler, "CHUNK", chunk)
     runner = ModelRunner(model)
     (sequence,) = make_request(model, *prompt, SamplingParams(6)).sequences
     logits = prefill(runner, sequence)
@@ -103,7 +103,7 @@ def begin_with_pictures(model: PreTrainedModel, tiles: int, most: int = 1) -> Se
 def test_a_tile_is_looked_at_for_the_first_piece_that_has_a_token_of_it(
     tiny: PreTrainedModel, monkeypatch: pytest.MonkeyPatch, chunk: int, tiles: int
 ) -> None:
-    monkeypatch.setattr(model_runner, "CHUNK", chunk)
+    monkeypatch.setattr(scheduler, "CHUNK", chunk)
     sequence = begin_with_pictures(tiny, 1)
     ModelRunner(tiny).prefill([sequence])
     assert (len(sequence.request.prompt.features), sequence.read) == (tiles, 0 if tiles else 4)
@@ -161,7 +161,7 @@ def test_a_running_sequence_gets_a_token_between_two_pieces(
     tiny: PreTrainedModel, steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And between two tiles."""
-    monkeypatch.setattr(model_runner, "CHUNK", 4)
+    monkeypatch.setattr(scheduler, "CHUNK", 4)
     config = tiny.config
     size, tiles = config.vision_config.image_size[0], 3
     image = [config.image_token_id] * config.image_seq_length * tiles

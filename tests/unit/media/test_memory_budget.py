@@ -9,8 +9,8 @@ from contextlib import nullcontext
 import pytest
 
 from xinference_internvl2.errors import OverloadedError, RequestError
-from xinference_internvl2.media import budget as budget_module
-from xinference_internvl2.media.budget import Budget, Reservation, default_memory
+from xinference_internvl2.media import memory_budget as budget_module
+from xinference_internvl2.media.memory_budget import Budget, Reservation, default_memory
 from xinference_internvl2.system_memory import MachineMemory
 
 MB = 1 << 20

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.support.chat.media import draw_picture
 from xinference_internvl2.media.pixel_values import image_to_tiles, normalize
 from xinference_internvl2.media.tiles import Tiling, cut_tiles
-from xinference_internvl2.vllm.tile_stack import accept_stacks, stack_tiles
+from xinference_internvl2.vllm.tiles_as_images import accept_stacks, stack_tiles
 
 
 def cut_by_vllm(_: object, images: list[Image.Image], most: int) -> list[torch.Tensor]:
