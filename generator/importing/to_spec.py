@@ -31,7 +31,8 @@ def convert_record(
     that the record may lack, `changed_at` stands in for a missing time of the last change.
     """
     issues: list[Issue] = []
-    merged, more = merge_entries(_drop_places(record, issues), modelscope)
+    of_modelscope = None if modelscope is None else _drop_places(modelscope, [])
+    merged, more = merge_entries(_drop_places(record, issues), of_modelscope)
     issues += [*more, *_compare_given(record, given)]
     specs = [
         _convert_spec(spec, ("model_specs", index), issues)

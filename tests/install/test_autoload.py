@@ -50,8 +50,8 @@ def test_importing_the_plugin_imports_neither_the_host_nor_an_engine(
 ) -> None:
     modules = (
         *("", "._autoload", ".patching", ".families.engine_matrix", ".host.activate"),
-        *(".host.only_our_loaders", ".host.engine_query", ".host.rest_api"),
-        ".host.extension_factory",
+        *(".host.catalog", ".host.loader_classes", ".host.only_our_loaders"),
+        *(".host.engine_query", ".host.rest_api", ".host.extension_factory"),
     )
     imports = "\n".join(f"import xinference_internvl2{name}" for name in modules)
     done = installed.run("-c", f"{imports}\nimport sys\nprint(*sys.modules)")

@@ -73,9 +73,10 @@ def _choose_length(
         raise CheckpointError(f"max_model_len {given!r:.80} is not a whole number")
     if given > most:
         raise CheckpointError(
-            f"max_model_len {given} is more than llm_config.max_position_embeddings of the "
-            f"checkpoint, {most}, beyond which vLLM would not encode positions as Transformers; "
-            f"launch with --context_length {most}, or on the Transformers engine"
+            f"max_model_len (context_length) {given} is more than the checkpoint's "
+            f"llm_config.max_position_embeddings, {most}, beyond which vLLM would not encode "
+            f"positions as Transformers; launch with --context_length {most}, or on the "
+            "Transformers engine"
         )
     return given
 

@@ -1,5 +1,4 @@
-"""Hands vLLM tiles in place of images and of the frames of videos, so that both engines see the same
-pixels.
+"""Hands vLLM tiles in place of images and frames, so that both engines see the same pixels.
 
 vLLM would cut images itself, from a copy of the whole image in memory, and with the same bound for
 all images of a request. Instead of an image it gets its tiles, stacked one below the other.

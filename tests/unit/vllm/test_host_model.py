@@ -66,7 +66,9 @@ def test_a_context_is_no_longer_than_the_positions(
 def test_a_user_may_have_all_positions_and_no_more(sanitize: Any, kind: str) -> None:
     llm = {"max_position_embeddings": 512, "rope_parameters": {"rope_type": kind, "factor": 2.0}}
     assert sanitize({"max_model_len": 512}, **llm)["max_model_len"] == 512
-    with pytest.raises(CheckpointError, match=r"max_model_len 513 is more than .*, 512, beyond"):
+    with pytest.raises(
+        CheckpointError, match=r"max_model_len \(context_length\) 513 is more than .*, 512, beyond"
+    ):
         sanitize({"max_model_len": 513}, **llm)
 
 

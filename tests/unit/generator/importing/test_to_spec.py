@@ -11,6 +11,7 @@ import pytest
 
 from generator.__main__ import main
 from generator.family.catalog_keys import SOURCE_SETTINGS
+from generator.importing.to_spec import convert_record
 from tests.unit.generator.specs import load_data
 
 DIMENSIONS = (
@@ -119,6 +120,19 @@ def test_dimensions_of_one_quantization_are_not_taken_apart(there_and_back: Any)
     own["model_metadata_by_quantization"]["Q8_0"] = one
     spec = there_and_back(_record(huggingface={**own, "quantizations": ["Q4_0", "Q8_0"]}))
     assert spec["model_src"]["huggingface"]["model_metadata"] == one
+
+
+def test_a_place_on_one_machine_parts_no_entries_of_a_hub() -> None:
+    def entry(quantization: str, **own: Any) -> dict[str, Any]:
+        of_spec = {"model_format": "pytorch", "model_size_in_billions": 7}
+        return {**of_spec, "model_id": "owner/base", "quantizations": [quantization], **own}
+
+    record = _record() | {"model_specs": [entry("none"), entry("4-bit")]}
+    places = [entry("none", model_uri="/one"), entry("4-bit", model_uri="/two")]
+    data, issues = convert_record(record, record | {"model_specs": places}, {}, 0)
+    (spec,) = data["model_specs"]
+    assert spec["model_src"]["modelscope"] == spec["model_src"]["huggingface"]
+    assert not [issue for issue in issues if "model_uri" in issue.path]
 
 
 @pytest.mark.parametrize(

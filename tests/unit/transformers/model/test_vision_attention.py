@@ -13,7 +13,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from tests.support.cpu_instructions import needs_bfloat16
 from tests.tiny import make_checkpoint
 from xinference_internvl2.transformers.model.from_checkpoint import load_model
-from xinference_internvl2.transformers.model.packed_linear import pack_layers
+from xinference_internvl2.transformers.model.speed_up import speed_up
 from xinference_internvl2.transformers.model.vision_attention import (
     VISION_ATTENTION,
     attend_tiles,
@@ -26,8 +26,8 @@ from xinference_internvl2.transformers.model.vision_attention import (
 def test_a_faster_vision_tower_sees_the_same(tmp_path: Path, vit: Any) -> None:
     path = make_checkpoint(tmp_path, backbone="internlm2", vit=vit)
     exact, plain, model = load_model(path, dtype="float32"), load_model(path), load_model(path)
-    use_vision_attention(model)
-    pack_layers(model)
+    speed_up(model)
+    assert model.config.vision_config._attn_implementation == VISION_ATTENTION
     size = model.config.vision_config.image_size[0]
     pixels = torch.randn(2, 3, size, size).bfloat16()
     with torch.inference_mode():
