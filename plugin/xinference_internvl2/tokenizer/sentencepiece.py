@@ -78,10 +78,11 @@ def from_sentencepiece(
         added: the added tokens by id.
         has_prefix: whether decoding drops one leading space.
     """
-    vocab = {token.content: index for index, token in added.items()}
-    # A piece with the text of an added token keeps its id, by which `add_to_backend` refuses both:
-    # its merges would make the token of plain letters.
-    vocab |= {text: index for index, text in enumerate(model.texts) if index not in added}
+    vocab = {text: index for index, text in enumerate(model.texts) if index not in added}
+    # A normal piece with the text of an added token keeps its id, by which `add_to_backend` refuses
+    # both: its merges would make the token of plain letters. Other pieces have no merges.
+    merged = {model.texts[index] for index in model.ids_of(NORMAL) if index not in added}
+    vocab |= {each.content: index for index, each in added.items() if each.content not in merged}
     tokenizer = Tokenizer(models.BPE(vocab, rank_merges(model, added), byte_fallback=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
     strip = [decoders.Strip(" ", 1, 0)] if has_prefix else []

@@ -22,20 +22,23 @@ def set_defaults(config: dict[str, Any], quantized: bool) -> None:
     """Set options of vLLM for a launch on a CPU, unless the launch sets them."""
     if not quantized and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         config.setdefault("dtype", "float32")
-    config.setdefault("gpu_memory_utilization", _choose_share())
+    workers = config.get("tensor_parallel_size") or 1
+    config.setdefault("gpu_memory_utilization", _choose_share(workers))
     # vLLM keeps a core for its scheduler, which is half of a machine with two.
     os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
 
 
-def _choose_share() -> float:
+def _choose_share(workers: int) -> float:
     """Return the share that vLLM may take of its whole memory, of which other processes use some.
 
-    vLLM multiplies it by what it finds itself: the memory of a NUMA node, or of the container.
+    vLLM multiplies it by what it finds itself: the memory of the NUMA node of each worker, the
+    first worker's being the first, or of the container.
     """
     from vllm.utils.cpu_resource_utils import get_memory_node_info, get_visible_memory_node
 
-    nodes = [get_memory_node_info(node) for node in get_visible_memory_node()]
-    free: float = min(node.available_memory / node.total_memory for node in nodes)
+    nodes = [get_memory_node_info(node) for node in get_visible_memory_node()[:workers]]
+    # Without any node it is vLLM that ends the launch.
+    free: float = min((node.available_memory / node.total_memory for node in nodes), default=1)
     # vLLM takes no 0, and says itself that this is too much.
     return max(round(VLLM_SHARE["cpu"] * free, 2), 0.01)
 

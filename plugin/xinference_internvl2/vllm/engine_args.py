@@ -18,6 +18,9 @@ from .requirements import platform
 from .structured_outputs_backend import choose_guidance
 from .tensor_parallel import check_cards, choose_size
 
+VLLM_CHOOSES = -1
+"""The `max_model_len` for as much as there is memory for."""
+
 
 def build_engine_args(
     given: Mapping[str, Any],
@@ -69,14 +72,15 @@ def _choose_length(
     given = config.get("max_model_len")
     if given is None:
         return min(trained_length(checkpoint.llm, context_length), most)
-    if type(given) is not int:
-        raise CheckpointError(f"max_model_len {given!r:.80} is not a whole number")
+    if type(given) is not int or (given < 1 and given != VLLM_CHOOSES):
+        raise CheckpointError(f"max_model_len {given!r:.80} is not a whole number from 1")
     if given > most:
+        stretches = trained_length(checkpoint.llm, given) == given
+        elsewhere = ", or on the Transformers engine" if stretches else ""
         raise CheckpointError(
             f"max_model_len (context_length) {given} is more than the checkpoint's "
             f"llm_config.max_position_embeddings, {most}, beyond which vLLM would not encode "
-            f"positions as Transformers; launch with --context_length {most}, or on the "
-            "Transformers engine"
+            f"positions as Transformers; launch with --context_length {most}{elsewhere}"
         )
     return given
 

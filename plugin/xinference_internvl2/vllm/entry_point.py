@@ -11,10 +11,6 @@ import logging
 
 from ..patching import patch
 from .end_with_parent import end_with_parent
-from .hf_config import parse_ours
-from .merge_lora_while_loading import merge_ours
-from .tiles_as_images import accept_stacks
-from .tokenizer import load_ours
 
 logger = logging.getLogger(__package__)
 
@@ -41,6 +37,11 @@ def _patch_vllm() -> None:
     from vllm.tokenizers.hf import CachedHfTokenizer
     from vllm.transformers_utils.config import HFConfigParser
     from vllm.transformers_utils.processors.internvl import InternVLImageProcessor
+
+    from .hf_config import parse_ours
+    from .merge_lora_while_loading import merge_ours
+    from .tiles_as_images import accept_stacks
+    from .tokenizer import load_ours
 
     for owner, name, extend in (
         (HFConfigParser, "parse", parse_ours),

@@ -68,7 +68,8 @@ class InternVLChatConfig(PreTrainedConfig):
 def _drop_what_lies_beyond(checkpoint: CheckpointConfig) -> CheckpointConfig:
     """Return the checkpoint without what changes nothing up to `max_position_embeddings` tokens.
 
-    vLLM serves no more: `engine_args.py` and vLLM itself refuse a longer context. Dynamic RoPE
+    vLLM serves no more: `engine_args.py` refuses a longer context and, unless an environment
+    variable of its own is set, vLLM itself. Dynamic RoPE
     scales beyond, for which vLLM has one fixed scale. The sliding window is wider, or
     `check_computable` refuses it; it would only select a kernel, which fails on some CPUs.
     """

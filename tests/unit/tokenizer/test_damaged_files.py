@@ -33,6 +33,7 @@ from xinference_internvl2.errors import CheckpointError
 from xinference_internvl2.tokenizer import vocab_and_merges
 from xinference_internvl2.tokenizer.damaged_file import quote
 from xinference_internvl2.tokenizer.sentencepiece import (
+    CONTROL,
     NORMAL,
     USER_DEFINED,
     read_sentencepiece,
@@ -304,6 +305,19 @@ def test_a_piece_that_repeats_a_control_token_under_another_id_is_refused(
     load_tokenizer(tmp_path)
     append(piece(token, NORMAL))(tmp_path)
     assert f"the token {quote(token)} has the id" in refusal(lambda: load_tokenizer(tmp_path))
+
+
+@pytest.mark.parametrize("own", [CONTROL, USER_DEFINED])
+@pytest.mark.parametrize(("kind", "token"), [("phi3", "<|end|>"), ("internlm2", "<|im_end|>")])
+def test_a_piece_without_merges_may_repeat_an_added_token(
+    directories, tmp_path: Path, kind: str, token: str, own: int
+) -> None:
+    """Its text is the added token's, as it is in the published code."""
+    shutil.copytree(directories[kind], tmp_path, dirs_exist_ok=True)
+    pieces = [piece(f"filler{number}", NORMAL) for number in range(100)]
+    append(b"".join([*pieces, piece(token, own)]))(tmp_path)
+    published = load_tokenizer(directories[kind])
+    assert load_tokenizer(tmp_path).encode(token) == published.encode(token)
 
 
 @pytest.mark.parametrize("data", ["[1]", '{"bos_token": ["x"]}', "{", r'{"eos_token": "\ud800"}'])

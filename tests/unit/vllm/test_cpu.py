@@ -41,15 +41,25 @@ def test_the_share_is_of_the_memory_of_a_container(
     assert config["gpu_memory_utilization"] == share
 
 
-@pytest.mark.parametrize(("free", "share"), [((32, 16), 0.35), ((16, 32), 0.35), ((32, 32), 0.7)])
-def test_the_share_is_free_on_every_numa_node(
-    monkeypatch: pytest.MonkeyPatch, free: tuple[int, int], share: float
+@pytest.mark.parametrize(
+    ("free", "workers", "share"),
+    [
+        ((32, 16), 2, 0.35),
+        ((16, 32), 2, 0.35),
+        ((32, 32), 2, 0.7),
+        ((32, 16), 1, 0.7),
+        ((16, 32), 1, 0.35),
+        ((), 1, 0.7),
+    ],
+)
+def test_the_share_is_free_on_the_numa_node_of_every_worker(
+    monkeypatch: pytest.MonkeyPatch, free: tuple[int, ...], workers: int, share: float
 ) -> None:
-    """vLLM multiplies it by the memory of the node that it runs on."""
+    """vLLM multiplies it by the memory of the node that a worker runs on."""
     nodes = [cpu_resource_utils.MemoryNodeInfo(32 * MB, room * MB) for room in free]
-    monkeypatch.setattr(cpu_resource_utils, "get_visible_memory_node", lambda: [0, 1])
+    monkeypatch.setattr(cpu_resource_utils, "get_visible_memory_node", lambda: [*range(len(free))])
     monkeypatch.setattr(cpu_resource_utils, "get_memory_node_info", nodes.__getitem__)
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = {"tensor_parallel_size": workers}
     cpu.set_defaults(config, quantized=True)
     assert config["gpu_memory_utilization"] == share
 

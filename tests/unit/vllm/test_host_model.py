@@ -30,11 +30,11 @@ def sanitize(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What a launch hands to vLLM, by the rank of its adapters and its language model."""
     monkeypatch.setattr(VLLMMultiModel, "_sanitize_model_config", lambda self, config: config)
     monkeypatch.setattr(engine_args, "platform", lambda: SimpleNamespace(is_cpu=lambda: False))
-    monkeypatch.setattr(engine_args, "trained_length", lambda *_: 8192)
     monkeypatch.setattr(host_model, "family_of", lambda _: None)
 
     def run(given: dict[str, Any], rank: int = 0, **llm: Any) -> dict[str, Any]:
-        llm = {"num_attention_heads": 8, "max_position_embeddings": 32768, **llm}
+        published = {"num_attention_heads": 8, "max_position_embeddings": 32768}
+        llm = {**published, "rope_parameters": {"rope_type": "default"}, **llm}
         model = make_model(
             _limits=MediaLimits(12, images=3, videos=2),
             _checkpoint=SimpleNamespace(llm=llm, quantization=None),
@@ -68,13 +68,21 @@ def test_a_user_may_have_all_positions_and_no_more(sanitize: Any, kind: str) -> 
     assert sanitize({"max_model_len": 512}, **llm)["max_model_len"] == 512
     with pytest.raises(
         CheckpointError, match=r"max_model_len \(context_length\) 513 is more than .*, 512, beyond"
-    ):
+    ) as caught:
         sanitize({"max_model_len": 513}, **llm)
+    # Where Transformers would refuse it as well, it is no remedy.
+    assert ("Transformers engine" in str(caught.value)) == (kind != "default")
 
 
-def test_a_length_of_another_type_is_refused(sanitize: Any) -> None:
-    with pytest.raises(CheckpointError, match="max_model_len '8k' is not a whole number"):
-        sanitize({"max_model_len": "8k"})
+@pytest.mark.parametrize("length", ["8k", 0, -2, True, 8.0])
+def test_a_length_that_is_none_is_refused(sanitize: Any, length: Any) -> None:
+    with pytest.raises(CheckpointError, match=f"max_model_len {length!r} is not a whole number"):
+        sanitize({"max_model_len": length})
+
+
+@pytest.mark.parametrize("length", [1, -1])
+def test_any_length_and_that_of_vllm_are_taken(sanitize: Any, length: int) -> None:
+    assert sanitize({"max_model_len": length})["max_model_len"] == length
 
 
 def test_frames_of_videos_are_images_for_vllm(sanitize: Any) -> None:
