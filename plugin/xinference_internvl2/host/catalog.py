@@ -63,8 +63,8 @@ def _add_families(read: Callable[[str, list[Any]], None], families: list[Any]) -
     from .no_remote_code import FamilyWithoutRemoteCode
 
     withdrawn.restore()
-    present = {f.model_name for f in families if isinstance(f, FamilyWithoutRemoteCode)}
-    of_host = {family.model_name for family in families} - present
+    of_host = {f.model_name for f in families if not isinstance(f, FamilyWithoutRemoteCode)}
+    present = {family.model_name for family in families} - of_host
     for name in records.load_runtimes():
         if name in of_host:
             _step_back(name, f"xinference {read_host_version()} has a model family of its own")

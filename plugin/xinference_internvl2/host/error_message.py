@@ -7,13 +7,16 @@ from typing import Any
 
 from ..errors import one_sentence
 
-# The actor system puts an address before the message of an error.
-_ADDRESS = re.compile(r"\[address=.*?, pid=\d+\] ")
+# The actor system puts an address before the message of an error. A client may have written it: both
+# bounds keep the search short.
+_ADDRESS = re.compile(r"\[address=[^\n]{0,128}?, pid=\d{1,10}\] ")
+_MAX_LENGTH = 1 << 16
 
 
 def clean_message(error: object) -> str:
     """Return the message of an error as one sentence, without what the actor system adds."""
-    return one_sentence(_ADDRESS.sub("", str(getattr(error, "__wrapped__", error))))
+    text = str(getattr(error, "__wrapped__", error))[:_MAX_LENGTH]
+    return one_sentence(_ADDRESS.sub("", text))
 
 
 def describe_invalid(error: Any) -> str:

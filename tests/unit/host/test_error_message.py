@@ -22,6 +22,11 @@ def test_a_message_is_one_line_without_an_address(message: str, shown: str) -> N
     assert clean_message(message) == shown
 
 
+def test_a_message_that_a_client_has_filled_with_addresses_is_soon_read() -> None:
+    """Without the bounds this takes hours, in the event loop that answers all requests."""
+    assert len(clean_message("[address=]," * 1_000_000)) < 1_000
+
+
 def test_the_message_of_a_wrapped_error_is_that_of_its_model() -> None:
     error = RequestError("[address=127.0.0.1:1, pid=2] hidden")
     error.__wrapped__ = RequestError("n 3 is too much")  # type: ignore[attr-defined]
