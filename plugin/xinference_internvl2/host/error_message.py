@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import one_sentence
 
-# The actor system puts an address before the message of an error. A client may have written it: both
+# The actor system puts an address before the message of an error. As a client may have written it,
 # bounds keep the search short.
 _ADDRESS = re.compile(r"\[address=[^\n]{0,128}?, pid=\d{1,10}\] ")
 _MAX_LENGTH = 1 << 16
