@@ -37,12 +37,14 @@ def compile_grammar(kind: str, value: Any) -> str:
     Raises:
         RequestError: the grammar is too large, cannot be compiled, or no text can match it.
     """
-    size = len(value) if isinstance(value, str) else len(json.dumps(value))
-    if size > MAX_CHARACTERS or (kind == "choice" and len(value) > MAX_CHOICES):
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) > MAX_CHARACTERS or (kind == "choice" and len(value) > MAX_CHOICES):
         raise RequestError(
             f"the form of the answer ({kind}) is too large; give at most {MAX_CHARACTERS} "
             f"characters and {MAX_CHOICES} choices"
         )
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise refusal("it has half a surrogate pair, which is no character")
     try:
         from llguidance import LLMatcher, grammar_from
     except ImportError:

@@ -40,6 +40,10 @@ def refusal(kind: str, value: Any) -> str:
 CANNOT = "the form of the answer cannot be kept: "
 BAD_FORMS: list[tuple[str, Any, str]] = [
     ("json", {"type": "nosuch"}, "Invalid type: nosuch"),
+    ("json", {"properties": {"\ud800": {}}}, "it has half a surrogate pair, which"),
+    ("regex", "a\ud800", "it has half a surrogate pair, which"),
+    ("choice", ["\ud800"], "it has half a surrogate pair, which"),
+    ("grammar", 'start: "\ud800"', "it has half a surrogate pair, which"),
     ("json", {"not": {"type": "string"}}, 'Unimplemented keys: ["not"]'),
     ("json", {"type": "string", "minLength": 5, "maxLength": 2}, "Unsatisfiable schema: minLength"),
     ("json", {"enum": []}, "Unsatisfiable schema"),
